@@ -1,0 +1,54 @@
+"""One rooted tree of errors. Each message names the setting or command that mends it, and never a patient, path or file."""
+
+from lungline.reasons import Reason
+
+
+class LunglineError(Exception):
+    """The root of every error that Lungline raises on purpose."""
+
+
+class SettingsError(LunglineError):
+    """A setting is missing or makes no sense."""
+
+
+class KeyMismatchError(LunglineError):
+    """The pseudonym key is not the one that the database was written with."""
+
+
+class AlreadyRunningError(LunglineError):
+    """Another process of this home already holds the slot."""
+
+
+class BrokerError(LunglineError):
+    """Redis or Valkey cannot be reached, or no server for it can be found."""
+
+
+class LedgerError(LunglineError):
+    """The database refuses or contradicts what was asked of it."""
+
+
+class StoreError(LunglineError):
+    """The store lacks bytes that the ledger knows, or cannot take new ones."""
+
+
+class ModelError(LunglineError):
+    """A model's files are missing, damaged, or do not fit the ensemble."""
+
+
+class TrainingError(LunglineError):
+    """A training run cannot begin or go on."""
+
+
+class UnreadableScan(LunglineError):
+    """A file's bytes cannot become an image: the scan is quarantined with `reason`.
+
+    `detail` is a sentence of our own. It never quotes a library, since a library's message may quote the file.
+    """
+
+    def __init__(self, reason: Reason, detail: str = "") -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+        self.detail = detail or reason.sentence
+
+    def __reduce__(self) -> tuple[type["UnreadableScan"], tuple[Reason, str]]:
+        return UnreadableScan, (self.reason, self.detail)  # else it could not be pickled, on its way out of a reader process

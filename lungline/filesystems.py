@@ -1,0 +1,36 @@
+"""On what kind of file system a path lies: decides whether inotify can be believed, and whether SQLite's locks can."""
+
+from pathlib import Path
+from typing import Final
+
+# Changes made by another host raise no inotify event here, and locks are not dependable (sqlite.org/faq.html#q5).
+NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "glusterfs", "lustre", "beegfs"})
+_MOUNTS = Path("/proc/self/mounts")
+
+
+def kind(path: Path) -> str:
+    """The file system's type as the kernel names it (ext4, nfs4, fuse.sshfs …); empty where the system does not tell.
+
+    The path need not exist yet: its nearest existing folder answers.
+    """
+    try:
+        lines = _MOUNTS.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    path = path.absolute()
+    while not path.exists() and path != path.parent:
+        path = path.parent
+    path = path.resolve()
+    best, found = -1, ""
+    for line in lines:
+        _device, mount, fs_type, *_ = line.split(" ")
+        point = Path(mount.encode().decode("unicode_escape"))  # a space in a mount point is written \040
+        if (point == path or point in path.parents) and len(point.parts) >= best:  # the last mount on a point is the one seen
+            best, found = len(point.parts), fs_type
+    return found
+
+
+def is_remote(path: Path) -> bool:
+    """Whether other hosts may change what lies there without this kernel's knowledge."""
+    name = kind(path)
+    return name in NETWORK or name.startswith("fuse.") or name == "fuse"

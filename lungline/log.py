@@ -1,0 +1,36 @@
+"""Logging: one line an event, in logfmt-like pairs, to standard error. Events carry opaque ids and counts, never names or paths."""
+
+import logging
+import sys
+
+import structlog
+
+
+def configure(process: str) -> None:
+    """Sends this process's events, and the warnings of the libraries it uses, to standard error; call once at its start.
+
+    Libraries' records are cut to logger, level and type of exception: their messages may quote a file name or header.
+    """
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "process", "event"]),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    structlog.contextvars.bind_contextvars(process=process)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Anonymous())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _Anonymous(logging.Formatter):
+    """Tells that a library complained, and where in its code, without its words."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else "-"
+        return f"level={record.levelname.lower()} library={record.name} at={record.module}:{record.lineno} error={kind}"

@@ -1,0 +1,83 @@
+"""Reason codes: why a file was refused, a scan quarantined, or an image rejected. docs/reason-codes.md is checked against this file."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A short snake_case noun that stands in the database, with a sentence for people and what to do about it."""
+
+    sentence: str
+    action: str
+
+    def __new__(cls, code: str, sentence: str, action: str) -> "Reason":
+        member = str.__new__(cls, code)
+        member._value_ = code
+        member.sentence = sentence
+        member.action = action
+        return member
+
+    # refused at the inbox: nothing was read yet
+    EMPTY = "empty", "The file holds no bytes.", "Send it again from the PACS."
+    UNREADABLE = (
+        "unreadable",
+        "Lungline's user may not read the file.",
+        "Give Lungline's user the right to read what the PACS writes, then release it with `lungline quarantine release`.",
+    )
+    NOT_A_REGULAR_FILE = (
+        "not_a_regular_file",
+        "A symbolic link, pipe, socket or device lies in the inbox; such things are never followed or opened.",
+        "Drop the file itself.",
+    )
+    # quarantined while reading
+    NOT_AN_IMAGE = (
+        "not_an_image",
+        "The bytes are no DICOM, PNG or JPEG file, or are damaged beyond reading.",
+        "Look at the file with `lungline quarantine list`; send the original again if it was damaged on its way.",
+    )
+    UNSUPPORTED_FORMAT = (
+        "unsupported_format",
+        "The bytes are a kind of image, or a DICOM transfer syntax, that Lungline does not read.",
+        "Have the PACS send uncompressed DICOM, PNG or JPEG.",
+    )
+    TRUNCATED = (
+        "truncated",
+        "The file ends before its pixels do.",
+        "Nothing at first: Lungline looks again after 1 and 10 minutes, in case it was still being written. Else send it again.",
+    )
+    NO_PIXELS = "no_pixels", "A DICOM object without pixel data, such as a report.", "Have the PACS send images alone."
+    TOO_LARGE = (
+        "too_large",
+        "The image would need more memory than one scan may take.",
+        "Send a smaller rendering of the image.",
+    )
+    READER_DIED = (
+        "reader_died",
+        "The process that read the file died with it, twice.",
+        "Keep the file out; report it to Lungline's makers with the versions that `lungline doctor` prints.",
+    )
+    READER_TIMEOUT = (
+        "reader_timeout",
+        "Reading the file took longer than one scan may take, twice.",
+        "Send a smaller rendering; on a machine under heavy load, release it with `lungline quarantine release`.",
+    )
+    BYTES_MISSING = (
+        "bytes_missing",
+        "The store no longer holds the file's bytes.",
+        "Restore the store from its backup, then release the scan with `lungline quarantine release`.",
+    )
+    MODEL_FAILED = (
+        "model_failed",
+        "The ensemble gave no usable answer for this image.",
+        "Run `lungline doctor`; then release the scan with `lungline quarantine release`.",
+    )
+    # rejected: the image was read, and the models do not know its kind
+    NOT_CHEST = (
+        "not_chest",
+        "The image is neither a chest X-ray nor a lung CT slice.",
+        "Nothing, or put it into a folder named `xray` or `ct` if Lungline is wrong about its modality.",
+    )
+    NOT_FRONTAL = (
+        "not_frontal",
+        "A lateral X-ray or a CT localiser; the models know frontal films and axial slices.",
+        "Nothing.",
+    )

@@ -1,0 +1,133 @@
+"""Settings: `LUNGLINE_*` in the environment, else `$LUNGLINE_HOME/lungline.toml`, else a default. docs/settings.md is held to this file."""
+
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+from pydantic_settings.exceptions import SettingsError as SourceError
+
+from lungline.errors import SettingsError
+
+PREFIX = "LUNGLINE_"
+
+
+def _home() -> Path:
+    return Path(os.environ.get(f"{PREFIX}HOME") or "~/lungline").expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """Everything that an admin may set. Paths are absolute; what is left out is derived from `home`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", env_ignore_empty=True)
+
+    home: Path = Field(default_factory=_home, description="Where everything of this installation lies, unless set apart below.")
+    inbox: Path = Field(default=Path(), description="The watched folder that the PACS drops files into. Default `HOME/inbox`.")
+    store: Path = Field(default=Path(), description="Where original bytes are kept. Default `HOME/store`.")
+    key_file: Path = Field(
+        default=Path(), description="The secret behind patient pseudonyms, mode 0600. Default `HOME/secrets/pseudonym.key`."
+    )
+    database_url: str = Field(
+        default="", description="SQLAlchemy address of the SQLite or PostgreSQL database. Default `sqlite:///HOME/lungline.db`."
+    )
+    broker_url: str = Field(
+        default="", description="Address of a Redis or Valkey server. Default: `lungline up` starts one of its own on loopback."
+    )
+    intake: Literal["move", "leave"] = Field(
+        default="move", description="`move` files out of the inbox, or `leave` them there (read-only shares)."
+    )
+    observer: Literal["auto", "inotify", "polling"] = Field(
+        default="auto", description="How changes in the inbox are noticed; `auto` polls where inotify does not work."
+    )
+    quiet_seconds: float = Field(default=1.0, ge=0.05, le=600, description="How long a file must stay unchanged before it is taken in.")
+    ignore: str = Field(
+        default="*.part,*.tmp,DICOMDIR,Thumbs.db",
+        description="Comma-separated name patterns that are left alone and counted nowhere; hidden files always are.",
+    )
+    devices: str = Field(default="auto", pattern=r"^(auto|cpu|\d+(,\d+)*)$", description="`auto`, `cpu`, or GPU numbers such as `0,1`.")
+    engine: Literal["auto", "keras"] = Field(default="auto", description="What runs the networks; `auto` chooses.")
+    batch_max: int = Field(default=32, ge=1, le=256, description="The most scans that one run of the ensemble takes.")
+    flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port on loopback; the next free one if it is taken.")
+    weights_dir: Path | None = Field(
+        default=None, description="A folder of ImageNet weights (`NAME_notop.weights.h5`) for training without internet."
+    )
+    training_data: Path | None = Field(
+        default=None, description="A folder with `manifest.csv` of labelled scans, paths relative to it, for `lungline train`."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_home() / "lungline.toml")
+
+    @model_validator(mode="after")
+    def _derive(self) -> Self:
+        self.home = self.home.expanduser().absolute()
+        for name, default in (("inbox", "inbox"), ("store", "store"), ("key_file", "secrets/pseudonym.key")):
+            value: Path = getattr(self, name)
+            setattr(self, name, self.home / default if value == Path() else value.expanduser().absolute())
+        if not self.database_url:
+            self.database_url = f"sqlite:///{self.home / 'lungline.db'}"
+        if self.database_url.startswith(("postgresql://", "postgres://")):  # SQLAlchemy would look for psycopg2
+            self.database_url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
+        if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("database_url must begin with sqlite:/// or postgresql://")
+        if self.inbox == self.store or self.inbox in self.store.parents or self.store in self.inbox.parents:
+            raise ValueError("inbox and store must not lie inside each other")
+        return self
+
+    @property
+    def run(self) -> Path:
+        """Lock files of the home's live processes."""
+        return self.home / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log file a process that `lungline up` starts."""
+        return self.home / "logs"
+
+    @property
+    def secrets(self) -> Path:
+        """Generated passwords, mode 0600."""
+        return self.home / "secrets"
+
+    @property
+    def broker(self) -> str:
+        """`broker_url`, or the address of the server that `lungline up` started.
+
+        Raises:
+            SettingsError: there is neither.
+        """
+        if self.broker_url:
+            return self.broker_url
+        try:
+            return (self.secrets / "broker.url").read_text().strip()
+        except OSError:
+            raise SettingsError("No broker: start `lungline up`, or set LUNGLINE_BROKER_URL.") from None
+
+
+def load() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        SettingsError: a value is malformed, or lungline.toml holds a name that is no setting.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        parts = [f"{PREFIX}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
+        raise SettingsError("Settings: " + "; ".join(parts) + ". See `lungline settings` and docs/settings.md.") from None
+    except (SourceError, ValueError) as error:
+        raise SettingsError(f"lungline.toml cannot be read as TOML ({type(error).__name__}); see docs/settings.md.") from None

@@ -1,0 +1,53 @@
+"""Where original bytes lie: `STORE/ab/<sha256>/<original name>`. Bytes and names live here and nowhere else."""
+
+import os
+from pathlib import Path
+
+
+class Store:
+    """The layout of a store, and how to find a scan's bytes in it. Only the watcher writes (watcher/intake.py)."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.incoming = root / "incoming"
+        """`<file id>~<priority>~<modality or any>/<name>`: taken out of the inbox, and not yet both entered and in place."""
+        self.quarantine = root / "quarantine"
+        """`<file id>/<name>`: what was refused."""
+
+    def folder(self, sha256: str) -> Path:
+        """Where the bytes with this hash lie, under every name that they were dropped by."""
+        return self.root / sha256[:2] / sha256
+
+    def find(self, sha256: str, file_id: str) -> Path | None:
+        """A path to a scan's bytes, or None if the store does not hold them.
+
+        The row of a drop is committed before its bytes are in place, so they may still be in, or just be leaving, `incoming`.
+        """
+        for folder in (self.folder(sha256), *self.incoming.glob(f"{file_id}~*"), self.folder(sha256)):
+            for path in _entries(folder):
+                return path
+        return None
+
+    def names(self, sha256: str) -> list[str]:
+        """The names that bytes were dropped by, for those who may read the store."""
+        return sorted(path.name for path in _entries(self.folder(sha256)))
+
+    def refused_names(self, file_id: str) -> list[str]:
+        """The name of a refused file; empty if it stayed in the inbox."""
+        return [path.name for path in _entries(self.quarantine / file_id)]
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return [Path(entry.path) for entry in os.scandir(folder)]
+    except OSError:
+        return []
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes a folder's own entries survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

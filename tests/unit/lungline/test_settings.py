@@ -1,0 +1,129 @@
+"""Settings come from the environment, then lungline.toml, then defaults; what is wrong is said with its name."""
+
+from pathlib import Path
+
+import pytest
+
+from lungline.errors import SettingsError
+from lungline.settings import load
+
+
+def test_everything_is_derived_from_home(home: Path) -> None:
+    settings = load()
+    assert settings.home == home
+    assert settings.inbox == home / "inbox"
+    assert settings.store == home / "store"
+    assert settings.key_file == home / "secrets" / "pseudonym.key"
+    assert settings.database_url == f"sqlite:///{home / 'lungline.db'}"
+    assert (settings.run, settings.logs, settings.secrets) == (home / "run", home / "logs", home / "secrets")
+
+
+def test_loading_makes_nothing_on_disk(home: Path) -> None:
+    load()
+    assert list(home.iterdir()) == []
+
+
+def test_home_is_a_folder_of_the_user_unless_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("LUNGLINE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load().home == tmp_path / "lungline"
+
+
+def test_toml_is_read_and_the_environment_overrules_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "lungline.toml").write_text('batch_max = 8\nintake = "leave"\n')
+    monkeypatch.setenv("LUNGLINE_BATCH_MAX", "4")
+    settings = load()
+    assert settings.batch_max == 4
+    assert settings.intake == "leave"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_BATCH_MAX", "")
+    assert load().batch_max == 32
+
+
+def test_relative_and_tilde_paths_become_absolute(home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LUNGLINE_INBOX", "~/from-pacs")
+    monkeypatch.setenv("LUNGLINE_STORE", "kept")
+    settings = load()
+    assert settings.inbox == tmp_path / "from-pacs"
+    assert settings.store == tmp_path / "kept"
+
+
+@pytest.mark.parametrize(
+    ("given", "understood"),
+    [
+        ("postgresql://u:p@host/name", "postgresql+psycopg://u:p@host/name"),
+        ("postgres://u:p@host/name", "postgresql+psycopg://u:p@host/name"),
+        ("postgresql+psycopg://u:p@host/name", "postgresql+psycopg://u:p@host/name"),
+        ("sqlite:////data/lungline.db", "sqlite:////data/lungline.db"),
+    ],
+)
+def test_a_database_address_names_our_driver(given: str, understood: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_DATABASE_URL", given)
+    assert load().database_url == understood
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("BATCH_MAX", "0"),
+        ("BATCH_MAX", "many"),
+        ("QUIET_SECONDS", "0"),
+        ("INTAKE", "copy"),
+        ("OBSERVER", "fanotify"),
+        ("DEVICES", "gpu"),
+        ("FLOWER_PORT", "70000"),
+    ],
+)
+def test_a_bad_value_is_refused_by_the_name_of_its_setting(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"LUNGLINE_{name}", value)
+    with pytest.raises(SettingsError, match=f"LUNGLINE_{name}"):
+        load()
+
+
+@pytest.mark.parametrize("url", ["mysql://host/name", "postgresql+psycopg2://host/name", "sqlite://"])
+def test_a_database_that_we_do_not_know_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_DATABASE_URL", url)
+    with pytest.raises(SettingsError, match="database_url"):
+        load()
+
+
+@pytest.mark.parametrize(("inbox", "store"), [("in", "in"), ("in", "in/store"), ("store/in", "store")])
+def test_inbox_and_store_must_lie_apart(inbox: str, store: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_INBOX", str(home / inbox))
+    monkeypatch.setenv("LUNGLINE_STORE", str(home / store))
+    with pytest.raises(SettingsError, match="inside each other"):
+        load()
+
+
+def test_a_name_in_the_toml_that_is_no_setting_is_refused(home: Path) -> None:
+    (home / "lungline.toml").write_text("batchmax = 8\n")
+    with pytest.raises(SettingsError, match="LUNGLINE_BATCHMAX"):
+        load()
+
+
+@pytest.mark.parametrize("content", [b"batch_max =\n", b"\xff\xfe\x00"])
+def test_a_toml_that_is_none_is_said_without_quoting_it(content: bytes, home: Path) -> None:
+    (home / "lungline.toml").write_bytes(content)
+    with pytest.raises(SettingsError, match=r"lungline\.toml cannot be read"):
+        load()
+
+
+def test_an_error_about_an_address_does_not_give_its_password_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_DATABASE_URL", "mysql://user:planted-secret@host/name")
+    with pytest.raises(SettingsError) as refused:
+        load()
+    assert "planted-secret" not in str(refused.value)
+
+
+def test_the_broker_is_the_setting_else_what_up_wrote_down(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(SettingsError, match="LUNGLINE_BROKER_URL"):
+        _ = load().broker
+    (home / "secrets").mkdir()
+    (home / "secrets" / "broker.url").write_text("redis://:own@127.0.0.1:7001/0\n")
+    assert load().broker == "redis://:own@127.0.0.1:7001/0"
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://elsewhere/0")
+    assert load().broker == "redis://elsewhere/0"
