@@ -1,0 +1,57 @@
+"""Opens the database: SQLite with the durability and locking that the ledger needs, or PostgreSQL."""
+
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+
+from lungline import filesystems
+from lungline.errors import SettingsError
+
+_BUSY_MS = 30_000
+
+
+def connect(url: str) -> Engine:
+    """An engine for `url`, which migrates nothing (db/migrate.py does).
+
+    Raises:
+        SettingsError: a SQLite file would lie on a network file system, whose locks cannot be relied on.
+    """
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "application_name": "lungline"})
+    _refuse_network(url)
+    engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def read_only(engine: Engine) -> Engine:
+    """The same database for queries alone: on SQLite its transactions take no write lock and see one snapshot."""
+    return engine.execution_options(read_only=True)
+
+
+def _refuse_network(url: str) -> None:
+    from pathlib import Path
+
+    path = make_url(url).database
+    if path and path != ":memory:":
+        Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if filesystems.kind(Path(path)) in filesystems.NETWORK:
+            raise SettingsError(
+                "SQLite cannot be trusted on a network file system: set LUNGLINE_DATABASE_URL to PostgreSQL or a local disk."
+            )
+
+
+def _prepare(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin` does
+    cursor = connection.cursor()
+    for pragma in (f"busy_timeout = {_BUSY_MS}", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that reads first and writes later would fail instead of waiting when another wrote between
+    reading = connection.get_execution_options().get("read_only", False)
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")

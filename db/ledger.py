@@ -1,0 +1,327 @@
+"""The ledger: every change of a scan's state, each one conditional UPDATE on the database's clock.
+
+    (drop) --accept--> waiting --claim--> reading --results.record--> done
+                          ^                  |--quarantine_scan--> quarantined --release--> waiting
+                          |--give_back,------|
+                          |  expire_leases
+A doorbell in Redis only says "scan N waits"; a state is believed from here alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.clock import now
+from db.tables import Outcome, Priority, State, files, quarantine, scans
+from lungline.findings import Modality
+from lungline.ids import new_id
+from lungline.reasons import Reason
+
+LEASE_SECONDS = 60.0
+DEATHS_ALLOWED = 1  # the second is blamed on the scan
+ALONE_AFTER = 2  # lost leases
+LOOK_AGAIN = (60.0, 600.0)  # seconds after which truncated bytes are looked at again
+
+
+@dataclass(frozen=True)
+class Drop:
+    """A settled file, as the watcher hands it over. `id` is its row in `files`, and fixed before its bytes move."""
+
+    id: str
+    sha256: str | None  # lower-case hex; None if the bytes could not be read
+    bytes: int
+    priority: Priority
+    hint: Modality | None
+    stay_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A worker's right to read a scan. Owner and attempt are the fence: any later claim makes this one void."""
+
+    scan_id: str
+    file_id: str
+    sha256: str
+    frame: int
+    hint: Modality | None
+    priority: Priority
+    owner: str
+    attempt: int
+    alone: bool  # two workers died that held it: nothing may be read beside it, and `read_alone` says when that begins
+
+
+def insert_new(connection: Connection, table: Table, **values: object) -> bool:
+    """Inserts a row unless one of its unique keys is taken, which the database decides; tells whether it did."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).first() is not None
+
+
+def accept(connection: Connection, drop: Drop) -> Outcome:
+    """Enters readable bytes: a new scan, or a duplicate; a duplicate of a quarantined scan lets that one try again.
+
+    Asked again for the same drop (after a crash), it answers as at first and changes nothing.
+    """
+    entered = connection.scalar(select(files.c.outcome).where(files.c.id == drop.id))
+    if entered is not None:
+        return Outcome(entered)
+    # The file's row must stand before its scan's row may point to it; which of the two it is, the scan's unique key decides.
+    if not _insert_file(connection, drop, Outcome.ACCEPTED):
+        return Outcome.DUPLICATE  # it stays in the inbox and was counted before
+    if insert_scan(connection, drop.id, str(drop.sha256), 1, drop.priority, drop.hint):
+        return Outcome.ACCEPTED
+    connection.execute(update(files).where(files.c.id == drop.id).values(outcome=Outcome.DUPLICATE))
+    _retry_quarantined(connection, str(drop.sha256))
+    return Outcome.DUPLICATE
+
+
+def refuse(connection: Connection, drop: Drop, reason: Reason) -> bool:
+    """Enters a drop that nobody can read; its quarantine row has the drop's own id. False if it stayed and was counted before."""
+    if not _insert_file(connection, drop, Outcome.REFUSED):
+        return False
+    _insert_quarantine(connection, drop.id, drop.id, None, drop.sha256, reason, reason.sentence, drop.bytes)
+    return True
+
+
+def _insert_file(connection: Connection, drop: Drop, outcome: Outcome) -> bool:
+    return insert_new(
+        connection,
+        files,
+        id=drop.id,
+        outcome=outcome,
+        sha256=drop.sha256,
+        bytes=drop.bytes,
+        priority=drop.priority,
+        hint=drop.hint,
+        stay_key=drop.stay_key,
+        received_at=now(),
+    )
+
+
+def insert_scan(connection: Connection, file_id: str, sha256: str, frame: int, priority: Priority, hint: Modality | None) -> bool:
+    """Enters a scan that waits; False if this frame of these bytes has one."""
+    return insert_new(
+        connection,
+        scans,
+        id=new_id(),
+        file_id=file_id,
+        sha256=sha256,
+        frame=frame,
+        priority=priority,
+        hint=hint,
+        state=State.WAITING,
+        attempt=0,
+        alone=False,
+        lost_leases=0,
+        deaths=0,
+        timeouts=0,
+        received_at=now(),
+    )
+
+
+def _insert_quarantine(
+    connection: Connection, id: str, file_id: str, scan_id: str | None, sha256: str | None, reason: Reason, detail: str, size: int
+) -> None:
+    insert_new(
+        connection,
+        quarantine,
+        id=id,
+        file_id=file_id,
+        scan_id=scan_id,
+        sha256=sha256,
+        reason=reason,
+        detail=detail,
+        bytes=size,
+        seen_at=now(),
+        looks=0,
+        next_look_at=now(LOOK_AGAIN[0]) if reason is Reason.TRUNCATED else None,
+    )
+
+
+# --- doorbells ---
+
+
+def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -> list[tuple[str, Priority]]:
+    """Waiting scans whose doorbell must be rung, `stat` first, oldest first: (scan id, queue).
+
+    Those never rung since they wait, and those rung longer than `lost_for_seconds` ago (None: no bell counts as lost).
+    """
+    unheard: ColumnElement[bool] = scans.c.rung_at.is_(None)
+    if lost_for_seconds is not None:
+        unheard = or_(unheard, scans.c.rung_at < now(-lost_for_seconds))
+    urgent_first = case((scans.c.priority == Priority.STAT, 0), else_=1)
+    query = (
+        select(scans.c.id, scans.c.priority)
+        .where(scans.c.state == State.WAITING, unheard)
+        .order_by(urgent_first, scans.c.received_at, scans.c.id)
+        .limit(most)
+    )
+    return [(row.id, Priority(row.priority)) for row in connection.execute(query)]
+
+
+def rung(connection: Connection, scan_ids: Sequence[str]) -> None:
+    """Notes that these doorbells were rung now."""
+    connection.execute(update(scans).where(scans.c.id.in_(scan_ids), scans.c.state == State.WAITING).values(rung_at=now()))
+
+
+# --- leases ---
+
+
+def claim(connection: Connection, scan_id: str, owner: str) -> Claim | None:
+    """Takes a waiting scan for `owner`, or None: another has it, or it is done. Exactly one of many callers gets it."""
+    statement = (
+        update(scans)
+        .where(scans.c.id == scan_id, scans.c.state == State.WAITING)
+        .values(
+            state=State.READING,
+            lease_owner=owner,
+            lease_until=now(LEASE_SECONDS),
+            attempt=scans.c.attempt + 1,
+            alone=False,
+        )
+        .returning(scans)
+    )
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    hint = Modality(row.hint) if row.hint else None
+    alone = row.lost_leases >= ALONE_AFTER
+    return Claim(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), owner, row.attempt, alone)
+
+
+def held(claim: Claim) -> ColumnElement[bool]:
+    """The fence as a condition: this very claim still holds."""
+    return and_(
+        scans.c.id == claim.scan_id,
+        scans.c.state == State.READING,
+        scans.c.lease_owner == claim.owner,
+        scans.c.attempt == claim.attempt,
+    )
+
+
+def read_alone(connection: Connection, claim: Claim) -> None:
+    """From now on the worker reads nothing but this scan: if it dies, it died of it."""
+    connection.execute(update(scans).where(held(claim)).values(alone=True))
+
+
+def renew(connection: Connection, owner: str, scan_ids: Sequence[str]) -> None:
+    """Prolongs the leases that `owner` has in hand."""
+    mine = and_(scans.c.id.in_(scan_ids), scans.c.lease_owner == owner, scans.c.state == State.READING)
+    connection.execute(update(scans).where(mine).values(lease_until=now(LEASE_SECONDS)))
+
+
+_FREE = {"state": State.WAITING, "lease_owner": None, "lease_until": None, "rung_at": None}
+
+
+def give_back(connection: Connection, claims: Sequence[Claim]) -> None:
+    """A worker that stops puts what it did not finish back to waiting. Nobody is blamed."""
+    for one in claims:
+        connection.execute(update(scans).where(held(one)).values(_FREE))
+
+
+def free_slot(connection: Connection, slot: str, boot: str) -> int:
+    """A worker that starts in `slot` frees what its predecessor held: it is known to be dead. Returns how many scans.
+
+    Blame only falls where the predecessor died alone: leases of an earlier boot of this host were lost to a power cut.
+    """
+    mine = and_(scans.c.state == State.READING, scans.c.lease_owner.startswith(f"{slot}/", autoescape=True))
+    same_boot = scans.c.lease_owner.startswith(f"{slot}/{boot}/", autoescape=True)
+    blamed = connection.execute(update(scans).where(mine, same_boot).values(_lost())).rowcount
+    innocent = connection.execute(update(scans).where(mine).values(_FREE)).rowcount
+    return blamed + innocent
+
+
+def expire_leases(connection: Connection) -> int:
+    """Frees scans whose lease ran out: their worker, or its host, is gone. Returns how many."""
+    run_out = and_(scans.c.state == State.READING, scans.c.lease_until < now())
+    return connection.execute(update(scans).where(run_out).values(_lost())).rowcount
+
+
+def _lost() -> dict[str, object]:
+    # A worker that dies takes the innocent along: only one that read this scan alone, twice, is held against it.
+    return {
+        **_FREE,
+        "lost_leases": scans.c.lost_leases + 1,
+        "deaths": scans.c.deaths + case((scans.c.alone, 1), else_=0),
+    }
+
+
+def condemn(connection: Connection) -> int:
+    """Quarantines waiting scans to which more deaths are laid than allowed. Returns how many."""
+    guilty = connection.execute(
+        select(scans.c.id, scans.c.file_id, scans.c.sha256, files.c.bytes)
+        .join(files, files.c.id == scans.c.file_id)
+        .where(scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
+        .limit(1000)
+    ).all()
+    condemned = 0
+    for row in guilty:
+        left = connection.execute(
+            update(scans)
+            .where(scans.c.id == row.id, scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
+            .values(state=State.QUARANTINED)
+        )
+        if left.rowcount:
+            condemned += 1
+            _insert_quarantine(
+                connection, new_id(), row.file_id, row.id, row.sha256, Reason.READER_DIED, Reason.READER_DIED.sentence, row.bytes
+            )
+    return condemned
+
+
+# --- ends other than a verdict ---
+
+
+def quarantine_scan(connection: Connection, claim: Claim, reason: Reason, detail: str) -> bool:
+    """Ends a claimed scan that cannot be read; False if the claim is void."""
+    values = {"state": State.QUARANTINED, "lease_owner": None, "lease_until": None}
+    if connection.execute(update(scans).where(held(claim)).values(values)).rowcount == 0:
+        return False
+    size = connection.scalar(select(files.c.bytes).where(files.c.id == claim.file_id)) or 0
+    _insert_quarantine(connection, new_id(), claim.file_id, claim.scan_id, claim.sha256, reason, detail, size)
+    return True
+
+
+def blame(connection: Connection, claim: Claim, reason: Reason) -> bool:
+    """The reader died with a scan, or took too long over it: it waits anew, and the second time is quarantined. True if it was."""
+    column = scans.c.deaths if reason is Reason.READER_DIED else scans.c.timeouts
+    counted = connection.execute(update(scans).where(held(claim)).values({column.name: column + 1}).returning(column)).scalar()
+    if counted is None:
+        return False
+    if counted > DEATHS_ALLOWED:
+        return quarantine_scan(connection, claim, reason, reason.sentence)
+    give_back(connection, [claim])
+    return False
+
+
+def add_frames(connection: Connection, claim: Claim, frames: int) -> None:
+    """Enters frames 2 to `frames` of a file whose first frame was just read, all or none."""
+    for frame in range(2, frames + 1):
+        insert_scan(connection, claim.file_id, claim.sha256, frame, claim.priority, claim.hint)
+
+
+def _retry_quarantined(connection: Connection, sha256: str) -> None:
+    ids = connection.scalars(
+        select(quarantine.c.id)
+        .join(scans, scans.c.id == quarantine.c.scan_id)
+        .where(scans.c.sha256 == sha256, scans.c.state == State.QUARANTINED, quarantine.c.released_at.is_(None))
+    ).all()
+    for one in ids:
+        release(connection, one)
+
+
+def release(connection: Connection, quarantine_id: str) -> bool:
+    """Lets a quarantined scan wait anew with a clean slate; False if there is none such, or it was released before."""
+    scan_id = connection.execute(
+        update(quarantine)
+        .where(quarantine.c.id == quarantine_id, quarantine.c.released_at.is_(None), quarantine.c.scan_id.is_not(None))
+        .values(released_at=now(), next_look_at=None)
+        .returning(quarantine.c.scan_id)
+    ).scalar()
+    if scan_id is None:
+        return False
+    clean = {**_FREE, "lost_leases": 0, "deaths": 0, "timeouts": 0}  # not `attempt`: a fence never repeats
+    connection.execute(update(scans).where(scans.c.id == scan_id, scans.c.state == State.QUARANTINED).values(clean))
+    return True

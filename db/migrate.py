@@ -1,0 +1,77 @@
+"""Brings a database to this version's tables and views (Alembic), once, however many processes start together."""
+
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import Connection, Engine, inspect, text
+
+from db import views
+from db.connect import connect
+from db.identity import check_key
+from lungline.errors import LedgerError
+from lungline.pseudonyms import PseudonymKey
+from lungline.settings import Settings
+
+HEAD: Final = "0001"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
+_LOCK: Final = 7_061_995  # any number that no other program takes as PostgreSQL advisory lock of this database
+
+
+def open_database(settings: Settings) -> Engine:
+    """Connects, migrates if it must, and makes sure that the pseudonym key is the one that this database was written with.
+
+    Raises:
+        LedgerError: the database cannot be reached, or was made by a newer Lungline.
+        KeyMismatchError: another key.
+    """
+    engine = connect(settings.database_url)
+    key = PseudonymKey.load_or_create(settings.key_file)
+    try:
+        if _version(engine) != HEAD:
+            _upgrade(engine)
+        check_key(engine, key.fingerprint)
+    except LedgerError:
+        raise
+    except Exception as error:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        if isinstance(error, SQLAlchemyError):
+            raise LedgerError(f"The database cannot be reached ({type(error).__name__}); see LUNGLINE_DATABASE_URL.") from None
+        raise
+    return engine
+
+
+def upgrade(settings: Settings) -> None:
+    """`lungline db upgrade`: see `open_database`."""
+    open_database(settings).dispose()
+
+
+def _version(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        version: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+        return version
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:  # tables and views change together or not at all
+        _wait_for_turn(connection)
+        config.attributes["connection"] = connection
+        views.drop(connection)
+        try:
+            command.upgrade(config, "head")
+        except CommandError:
+            raise LedgerError("The database was made by a newer Lungline: update this one.") from None
+        views.create(connection)
+
+
+def _wait_for_turn(connection: Connection) -> None:
+    # SQLite's BEGIN IMMEDIATE is such a lock already
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})

@@ -1,0 +1,81 @@
+"""Verdicts: written once a batch, each row fenced by its claim, one current verdict a scan."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, insert, update
+
+from db.clock import now
+from db.ledger import Claim, held
+from db.tables import State, predictions, probabilities, scans, verdicts
+from lungline.findings import Modality, Status
+from lungline.ids import new_id
+from lungline.reasons import Reason
+
+
+@dataclass(frozen=True)
+class ScanFacts:
+    """What analysts may know of a scan's header: pseudonyms, bands and codes, nothing that names anyone."""
+
+    modality: Modality | None
+    rows: int
+    columns: int
+    patient_key: str | None = None
+    patient_sex: str | None = None
+    patient_age_band: str | None = None
+    study_key: str | None = None
+    series_key: str | None = None
+    image_key: str | None = None
+    view: str | None = None
+    manufacturer: str | None = None
+    device_model: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the ensemble says of a scan. Finding, probability, disagreement and entropy are None for `rejected` alone."""
+
+    ensemble: str
+    status: Status
+    finding: str | None = None
+    probability: float | None = None
+    reason: Reason | None = None
+    disagreement: float | None = None
+    entropy: float | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)  # finding -> calibrated probability; sum 1
+    predictions: Sequence[tuple[str, str, dict[str, float]]] = ()  # (member, its version, finding -> probability)
+
+
+def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict) -> bool:
+    """Ends a claimed scan with its verdict; False, and nothing written, if the claim is void."""
+    values = {"state": State.DONE, "lease_owner": None, "lease_until": None, **vars(facts)}
+    if connection.execute(update(scans).where(held(claim)).values(values)).rowcount == 0:
+        return False
+    current = (verdicts.c.scan_id == claim.scan_id) & verdicts.c.superseded_at.is_(None)
+    connection.execute(update(verdicts).where(current).values(superseded_at=now()))
+    verdict_id = new_id()
+    connection.execute(
+        insert(verdicts).values(
+            id=verdict_id,
+            scan_id=claim.scan_id,
+            ensemble=verdict.ensemble,
+            finding=verdict.finding,
+            probability=verdict.probability,
+            status=verdict.status,
+            reason=verdict.reason,
+            disagreement=verdict.disagreement,
+            entropy=verdict.entropy,
+            finished_at=now(),
+        )
+    )
+    each = [{"verdict_id": verdict_id, "finding": f, "probability": p} for f, p in verdict.probabilities.items()]
+    if each:
+        connection.execute(insert(probabilities), each)
+    own = [
+        {"verdict_id": verdict_id, "member": member, "member_version": version, "finding": f, "probability": p}
+        for member, version, said in verdict.predictions
+        for f, p in said.items()
+    ]
+    if own:
+        connection.execute(insert(predictions), own)
+    return True

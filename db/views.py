@@ -1,0 +1,65 @@
+"""The views that analysts query: stable, documented column by column in docs/contract.md, the same on SQLite and PostgreSQL.
+
+They are made anew whenever a migration ran: a change here needs a migration, be it an empty one.
+"""
+
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+_SECONDS: Final = {
+    "sqlite": "(julianday({late}) - julianday({early})) * 86400.0",
+    "postgresql": "extract(epoch from ({late} - {early}))::double precision",
+}
+_DAY: Final = {"sqlite": "substr({time}, 1, 10)", "postgresql": "to_char({time} at time zone 'UTC', 'YYYY-MM-DD')"}
+
+_RESULT = """
+    SELECT s.id AS scan_id, s.sha256, s.frame, s.modality, v.finding, v.probability, v.status, v.reason, v.disagreement, v.entropy,
+           v.ensemble, s.patient_key, s.patient_sex, s.patient_age_band, s.study_key, s.series_key, s.image_key, s.view,
+           s.manufacturer, s.device_model, s.rows, s.columns, s.priority, s.received_at, v.finished_at,
+           {turnaround} AS turnaround_seconds{more}
+    FROM scans s JOIN verdicts v ON v.scan_id = s.id
+"""
+
+# Bottom up: a view may use those above it.
+VIEWS: Final[dict[str, str]] = {
+    "scan_results": _RESULT.replace("{more}", "") + "WHERE v.superseded_at IS NULL AND s.state = 'done'",
+    "scan_history": _RESULT.replace("{more}", ", v.superseded_at"),
+    "scan_probabilities": """
+        SELECT v.scan_id, v.ensemble, p.finding, p.probability
+        FROM probabilities p JOIN verdicts v ON v.id = p.verdict_id WHERE v.superseded_at IS NULL
+    """,
+    "model_predictions": """
+        SELECT v.scan_id, v.ensemble, p.member, p.member_version, p.finding, p.probability
+        FROM predictions p JOIN verdicts v ON v.id = p.verdict_id WHERE v.superseded_at IS NULL
+    """,
+    "worklist": """
+        SELECT * FROM scan_results WHERE finding = 'covid19' OR status = 'review'
+        ORDER BY CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END, probability DESC, received_at
+    """,
+    "daily_counts": """
+        SELECT {day} AS day, modality, finding, status, count(*) AS scans
+        FROM scan_results GROUP BY {day}, modality, finding, status
+    """,
+    "quarantined_files": """
+        SELECT id AS quarantine_id, scan_id, sha256, reason, detail, bytes, seen_at, released_at FROM quarantine
+    """,
+    "model_versions": """
+        SELECT version, kind, name, modality, state, sha256, run_id, created_at, promoted_at, promoted_by, why FROM versions
+    """,
+}
+
+
+def drop(connection: Connection) -> None:
+    """Drops every view, so that a migration may change the tables below them."""
+    for name in reversed(VIEWS):
+        connection.execute(text(f"DROP VIEW IF EXISTS {name}"))
+
+
+def create(connection: Connection) -> None:
+    """Makes every view."""
+    dialect = connection.dialect.name
+    turnaround = _SECONDS[dialect].format(late="v.finished_at", early="s.received_at")
+    day = _DAY[dialect].format(time="finished_at")
+    for name, body in VIEWS.items():
+        connection.execute(text(f"CREATE VIEW {name} AS {body.replace('{turnaround}', turnaround).replace('{day}', day)}"))

@@ -1,0 +1,249 @@
+"""The ledger on real SQLite and real PostgreSQL: who may change a scan's state, and when."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, select, text, update
+
+from db import ledger, migrate, results, status
+from db.clock import now
+from db.connect import connect
+from db.ledger import Claim, Drop
+from db.results import ScanFacts, Verdict
+from db.tables import Outcome, Priority, State, quarantine, scans, verdicts
+from db.writer import Writer
+from lungline.findings import Modality, Status
+from lungline.ids import new_id
+from lungline.reasons import Reason
+from lungline.settings import Settings
+
+FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")
+VERDICT = Verdict("e-1", Status.ACCEPTED, "normal", 0.7, None, 0.0, 0.5, {"normal": 0.7, "covid19": 0.3}, [("m", "m-1", {"normal": 1.0})])
+OWNER = "home-host-inference-0/boot1/aaaa"
+
+
+@pytest.fixture
+def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
+    engine = migrate.open_database(Settings(home=tmp_path, database_url=database_url))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+
+
+def drop(sha256: str = "a" * 64, priority: Priority = Priority.SCANS, **more: str) -> Drop:
+    return Drop(new_id(), sha256, 10, priority, None, **more)
+
+
+def waiting(connection: Connection, sha256: str = "a" * 64) -> str:
+    assert ledger.accept(connection, drop(sha256)) is Outcome.ACCEPTED
+    return str(connection.scalar(select(scans.c.id).where(scans.c.sha256 == sha256)))
+
+
+def claimed(connection: Connection, scan_id: str, owner: str = OWNER) -> Claim:
+    claim = ledger.claim(connection, scan_id, owner)
+    assert claim is not None
+    return claim
+
+
+def state(connection: Connection, scan_id: str) -> str:
+    return str(connection.scalar(select(scans.c.state).where(scans.c.id == scan_id)))
+
+
+def test_same_bytes_are_one_scan_and_every_drop_counts(connection: Connection) -> None:
+    first = drop()
+    assert ledger.accept(connection, first) is Outcome.ACCEPTED
+    assert ledger.accept(connection, first) is Outcome.ACCEPTED  # asked again after a crash
+    assert ledger.accept(connection, drop()) is Outcome.DUPLICATE
+    ledger.refuse(connection, drop("b" * 64), Reason.EMPTY)
+    connection.commit()
+    counts = status.counts(connection.engine)
+    assert {name: counts[name] for name in ("files", "accepted", "duplicates", "refused", "scans", "waiting")} == {
+        "files": 3,
+        "accepted": 1,
+        "duplicates": 1,
+        "refused": 1,
+        "scans": 1,
+        "waiting": 1,
+    }
+
+
+def test_a_file_that_stays_in_the_inbox_counts_once(connection: Connection) -> None:
+    ledger.accept(connection, drop(stay_key="1" * 16))
+    assert ledger.accept(connection, drop(stay_key="1" * 16)) is Outcome.DUPLICATE
+    assert not ledger.refuse(connection, drop(stay_key="1" * 16), Reason.UNREADABLE)
+    connection.commit()
+    assert status.counts(connection.engine)["files"] == 1
+
+
+def test_of_many_claimers_one_gets_the_scan(engine: Engine) -> None:
+    with engine.begin() as connection:
+        scan_id = waiting(connection)
+    writers = [Writer(engine) for _ in range(4)]
+    with ThreadPoolExecutor(16) as threads:
+        claims = list(threads.map(lambda n: writers[n % 4].do(lambda c: ledger.claim(c, scan_id, f"owner/{n}")), range(16)))
+    for writer in writers:
+        writer.close()
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_urgent_scans_are_rung_first_then_the_oldest(connection: Connection) -> None:
+    for number, priority in enumerate([Priority.SCANS, Priority.SCANS, Priority.STAT]):
+        ledger.accept(connection, drop(str(number) * 64, priority))
+    bells = ledger.to_ring(connection, 10, None)
+    assert [priority for _, priority in bells] == ["stat", "scans", "scans"]
+    hashes = [connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id, _ in bells]
+    assert hashes == ["2" * 64, "0" * 64, "1" * 64]
+
+
+def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    ledger.rung(connection, [scan_id])
+    assert ledger.to_ring(connection, 10, None) == []
+    assert ledger.to_ring(connection, 10, 60.0) == []
+    connection.execute(update(scans).values(rung_at=now(-61)))
+    assert [bell[0] for bell in ledger.to_ring(connection, 10, 60.0)] == [scan_id]
+
+
+def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    stale = claimed(connection, scan_id)
+    connection.execute(update(scans).values(lease_until=now(-1)))
+    assert ledger.expire_leases(connection) == 1
+    fresh = claimed(connection, scan_id)  # the same owner, another attempt
+    assert not results.record(connection, stale, FACTS, VERDICT)
+    assert not ledger.quarantine_scan(connection, stale, Reason.TRUNCATED, "x")
+    assert results.record(connection, fresh, FACTS, VERDICT)
+    assert not results.record(connection, fresh, FACTS, VERDICT)
+    assert connection.scalar(text("SELECT count(*) FROM scan_results")) == 1
+    assert connection.scalar(text("SELECT count(*) FROM scan_probabilities")) == 2
+    assert ledger.claim(connection, scan_id, OWNER) is None
+
+
+def test_the_database_refuses_a_second_current_verdict(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    results.record(connection, claimed(connection, scan_id), FACTS, VERDICT)
+    row = {"id": new_id(), "scan_id": scan_id, "ensemble": "e-2", "finding": "normal", "status": "accepted", "finished_at": now()}
+    with pytest.raises(Exception, match="UNIQUE|unique"):
+        connection.execute(verdicts.insert().values(row))
+
+
+def test_a_renewed_lease_does_not_run_out(connection: Connection) -> None:
+    kept, lost = waiting(connection, "a" * 64), waiting(connection, "b" * 64)
+    claimed(connection, kept)
+    claimed(connection, lost)
+    connection.execute(update(scans).values(lease_until=now(-1)))
+    ledger.renew(connection, OWNER, [kept])
+    assert ledger.expire_leases(connection) == 1
+    assert (state(connection, kept), state(connection, lost)) == (State.READING, State.WAITING)
+
+
+def test_what_is_given_back_is_rung_again_at_once_and_blames_nobody(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    ledger.rung(connection, [scan_id])
+    for _ in range(5):
+        ledger.give_back(connection, [claimed(connection, scan_id)])
+    assert [bell[0] for bell in ledger.to_ring(connection, 10, None)] == [scan_id]
+    assert not claimed(connection, scan_id).alone
+
+
+def test_a_scan_is_read_alone_after_two_lost_leases_and_condemned_after_two_deaths_alone(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    for _ in range(2):
+        assert not claimed(connection, scan_id).alone
+        assert ledger.free_slot(connection, "home-host-inference-0", "boot1") == 1
+    for death in range(2):
+        assert ledger.condemn(connection) == 0, death
+        claim = claimed(connection, scan_id)
+        assert claim.alone
+        ledger.read_alone(connection, claim)
+        ledger.free_slot(connection, "home-host-inference-0", "boot1")
+    assert ledger.condemn(connection) == 1
+    assert state(connection, scan_id) == State.QUARANTINED
+    assert connection.scalar(text("SELECT reason FROM quarantined_files")) == Reason.READER_DIED
+
+
+def test_a_power_cut_blames_nobody(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    for _ in range(6):
+        claim = claimed(connection, scan_id)
+        ledger.read_alone(connection, claim)
+        assert ledger.free_slot(connection, "home-host-inference-0", "boot2") == 1  # the host was started anew meanwhile
+    assert ledger.condemn(connection) == 0
+    assert not claimed(connection, scan_id).alone
+
+
+def test_a_worker_frees_its_own_slot_alone(connection: Connection) -> None:
+    mine, other = waiting(connection, "a" * 64), waiting(connection, "b" * 64)
+    claimed(connection, mine)
+    claimed(connection, other, "home-host-inference-01/boot1/bbbb")
+    assert ledger.free_slot(connection, "home-host-inference-0", "boot1") == 1
+    assert (state(connection, mine), state(connection, other)) == (State.WAITING, State.READING)
+
+
+@pytest.mark.parametrize("reason", [Reason.READER_DIED, Reason.READER_TIMEOUT])
+def test_the_second_blame_quarantines(connection: Connection, reason: Reason) -> None:
+    scan_id = waiting(connection)
+    assert not ledger.blame(connection, claimed(connection, scan_id), reason)
+    assert ledger.blame(connection, claimed(connection, scan_id), reason)
+    assert connection.scalar(text("SELECT reason FROM quarantined_files")) == reason
+    assert state(connection, scan_id) == State.QUARANTINED
+
+
+def test_a_release_starts_with_a_clean_slate(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    for _ in range(2):
+        ledger.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+    row = str(connection.scalar(select(quarantine.c.id)))
+    assert ledger.release(connection, row)
+    assert not ledger.release(connection, row)
+    assert not ledger.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+
+
+def test_the_same_bytes_dropped_again_release_a_quarantined_scan(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    ledger.quarantine_scan(connection, claimed(connection, scan_id), Reason.TRUNCATED, "x")
+    assert ledger.accept(connection, drop()) is Outcome.DUPLICATE
+    assert state(connection, scan_id) == State.WAITING
+
+
+def test_frames_are_entered_once(connection: Connection) -> None:
+    claim = claimed(connection, waiting(connection))
+    ledger.add_frames(connection, claim, 3)
+    ledger.add_frames(connection, claim, 3)
+    frames = connection.scalars(select(scans.c.frame).order_by(scans.c.frame)).all()
+    assert frames == [1, 2, 3]
+
+
+def test_a_writer_commits_each_job_by_itself(engine: Engine) -> None:
+    writer = Writer(engine)
+
+    def fails(connection: Connection) -> None:
+        ledger.accept(connection, drop("b" * 64))
+        raise ValueError("own")
+
+    with ThreadPoolExecutor(8) as threads:
+        good = [threads.submit(writer.do, lambda c, n=n: ledger.accept(c, drop(f"{n:064}"))) for n in range(50)]  # type: ignore[misc]
+        bad = threads.submit(writer.do, fails)
+        assert {future.result() for future in good} == {Outcome.ACCEPTED}
+        with pytest.raises(ValueError, match="own"):
+            bad.result()
+    writer.close()
+    assert status.counts(engine)["files"] == 50
+
+
+def test_views_are_the_same_on_both_databases(connection: Connection) -> None:
+    results.record(connection, claimed(connection, waiting(connection)), FACTS, VERDICT)
+    row = connection.execute(text("SELECT * FROM scan_results")).mappings().one()
+    assert (row["finding"], row["probability"], row["rows"], row["priority"]) == ("normal", 0.7, 10, "scans")
+    assert row["turnaround_seconds"] >= 0
+    day = connection.execute(text("SELECT * FROM daily_counts")).mappings().one()
+    assert (day["day"], day["scans"]) == (str(row["received_at"])[:10], 1)
+    assert connection.scalar(text("SELECT count(*) FROM worklist")) == 0
+    assert connection.scalar(text("SELECT superseded_at FROM scan_history")) is None
