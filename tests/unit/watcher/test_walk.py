@@ -1,0 +1,56 @@
+"""What counts as lying in the inbox, and what its folders say."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from db.tables import Priority
+from lungline.findings import Modality
+from watcher.walk import patterns, said_by_folders, walk
+
+IGNORE = patterns("*.part, *.tmp,DICOMDIR,Thumbs.db")
+
+
+def names(inbox: Path) -> list[str]:
+    return sorted(os.path.relpath(path, inbox) for path, _ in walk(inbox, IGNORE))
+
+
+def test_walk_meets_all_but_what_is_ignored(tmp_path: Path) -> None:
+    for name in ("a.png", "deep/er/b", ".hidden", ".folder/c", "d.part", "e.tmp", "DICOMDIR", "Thumbs.db", "f.part.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("/")
+    (tmp_path / "folder.png").mkdir()
+    assert names(tmp_path) == ["a.png", "deep/er/b", "f.part.png", "link", "pipe"]
+
+
+def test_walk_goes_on_past_what_vanishes(tmp_path: Path) -> None:
+    assert names(tmp_path / "gone") == []
+
+
+def test_walk_bears_any_name_and_depth(tmp_path: Path) -> None:
+    folder = tmp_path.joinpath(*["d"] * 200)
+    folder.mkdir(parents=True)
+    (folder / os.fsdecode(b"\xff\n\"'" + b"x" * 251)).touch()
+    assert len(list(walk(tmp_path, IGNORE))) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "priority", "hint"),
+    [
+        ("a.png", Priority.SCANS, None),
+        ("stat/a.png", Priority.STAT, None),
+        ("STAT/ward/CT/a.png", Priority.STAT, Modality.CT),
+        ("ct/xray/a.png", Priority.SCANS, Modality.XRAY),
+        ("ct", Priority.SCANS, None),
+        ("stat.png", Priority.SCANS, None),
+    ],
+)
+def test_folders_say_priority_and_modality(path: str, priority: Priority, hint: Modality | None) -> None:
+    assert said_by_folders(f"/in/{path}", Path("/in")) == (priority, hint)
+
+
+def test_folders_above_the_inbox_say_nothing() -> None:
+    assert said_by_folders("/stat/ct/in/a", Path("/stat/ct/in")) == (Priority.SCANS, None)

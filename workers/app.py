@@ -1,0 +1,52 @@
+"""The Celery app that dispatcher, workers and Flower share. Redis is disposable: a message is a doorbell, the ledger is the truth."""
+
+from celery import Celery
+from kombu import Exchange, Queue
+
+from lungline.settings import Settings
+from workers.queues import QUEUES, READ_SCAN, SCANS
+
+
+def make_app(settings: Settings) -> Celery:
+    """An app on the broker of this home; connects to nothing yet.
+
+    Raises:
+        SettingsError: no broker is known.
+    """
+    app: Celery = Celery("lungline", broker=settings.broker, events="workers.events:ThreadedEvents")
+    app.conf.update(
+        # messages: JSON and no results, since what was found stands in the ledger
+        accept_content=["json"],
+        task_serializer="json",
+        event_serializer="json",
+        task_ignore_result=True,
+        # taken off the queue when begun: a doorbell that is lost with its worker is rung again from the ledger
+        task_acks_late=False,
+        worker_prefetch_multiplier=1,
+        # queues: urgent scans overtake all others
+        task_queues=[Queue(name, Exchange("lungline"), routing_key=name) for name in QUEUES],
+        task_default_queue=SCANS,
+        task_create_missing_queues=False,
+        task_routes={READ_SCAN: {"queue": SCANS}},
+        # Redis may go away for any time, and half-open connections must be noticed
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "queue_order_strategy": "priority",
+            "socket_timeout": 30,
+            "socket_connect_timeout": 10,
+            "socket_keepalive": True,
+            "health_check_interval": 25,
+        },
+        # the dispatcher rings again by itself
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0},
+        # what Flower shows
+        task_send_sent_event=True,
+        worker_send_task_events=True,
+        # logging is lungline.log's: a library's words may quote a password
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return app

@@ -1,0 +1,56 @@
+"""The doorbell: queues that carry nothing but opaque scan ids, from the dispatcher to the inference workers."""
+
+from functools import cache
+from typing import Final
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from lungline.errors import BrokerError
+
+STAT: Final = "stat"
+SCANS: Final = "scans"
+QUEUES: Final = (STAT, SCANS)  # in the order in which workers serve them
+
+READ_SCAN: Final = "lungline.read_scan"
+
+_PATIENCE_SECONDS: Final = 2.0
+_SILENT: Final = "Redis does not answer; see `lungline status` and LUNGLINE_BROKER_URL."
+
+
+def ring(app: Celery, scan_id: str, queue: str) -> None:
+    """Tells the workers that the scan waits.
+
+    Raises:
+        BrokerError: Redis cannot be reached; the ledger still knows the scan, so that it can be rung again.
+    """
+    try:
+        # argsrepr: Flower shows the id, not a tuple
+        app.send_task(READ_SCAN, args=[scan_id], argsrepr=scan_id, queue=queue)
+    except (OperationalError, RedisError, OSError):
+        raise BrokerError(_SILENT) from None
+
+
+def queue_lengths(app: Celery) -> dict[str, int]:
+    """How many doorbells lie in each queue, in about 2 s at most.
+
+    Raises:
+        BrokerError: Redis cannot be reached.
+    """
+    client = _client(app.conf.broker_url)
+    try:
+        with client.pipeline(transaction=False) as pipeline:
+            for queue in QUEUES:
+                pipeline.llen(queue)
+            return dict(zip(QUEUES, pipeline.execute(), strict=True))
+    except (RedisError, OSError):
+        raise BrokerError(_SILENT) from None
+
+
+@cache
+def _client(url: str) -> Redis:
+    # No retries: whoever asks does so again soon, or must answer a person now.
+    return Redis.from_url(url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0))
