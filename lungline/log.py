@@ -4,6 +4,7 @@ import logging
 import sys
 
 import structlog
+from structlog.typing import EventDict, Processor
 
 
 def configure(process: str) -> None:
@@ -13,7 +14,7 @@ def configure(process: str) -> None:
     """
     structlog.configure(
         processors=[
-            structlog.contextvars.merge_contextvars,
+            _of(process),
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "process", "event"]),
@@ -22,10 +23,18 @@ def configure(process: str) -> None:
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=False,
     )
-    structlog.contextvars.bind_contextvars(process=process)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Anonymous())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _of(process: str) -> Processor:
+    # not a context variable: threads do not inherit those
+    def name(_logger: object, _method: str, event: EventDict) -> EventDict:
+        event["process"] = process
+        return event
+
+    return name
 
 
 class _Anonymous(logging.Formatter):

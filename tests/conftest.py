@@ -1,0 +1,91 @@
+"""Fixtures for all tests: an empty home each, and real servers that are started when the first test asks for them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from lungline.settings import PREFIX
+from tests.servers import Broker, NoServer, Postgres
+
+_Server = TypeVar("_Server", Broker, Postgres)
+_REPOSITORY = Path(__file__).resolve().parent.parent
+_TRAINING_DATA = Path(os.environ.get(f"{PREFIX}TRAINING_DATA") or _REPOSITORY.parent / "shared" / "data")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty LUNGLINE_HOME, and no other LUNGLINE_* of the machine: no test touches a real installation."""
+    for name in list(os.environ):
+        if name.startswith(PREFIX):
+            monkeypatch.delenv(name)
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv(f"{PREFIX}HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def training_data() -> Path:
+    """The folder of labelled scans: LUNGLINE_TRAINING_DATA, or `../shared/data` beside the clone."""
+    if not (_TRAINING_DATA / "manifest.csv").is_file():
+        pytest.skip("no labelled scans: set LUNGLINE_TRAINING_DATA to a folder with manifest.csv")
+    return _TRAINING_DATA
+
+
+@pytest.fixture(scope="session")
+def _broker() -> Iterator[Broker]:
+    broker = _started(Broker())
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def broker_url(_broker: Broker) -> str:
+    """The address of a real, empty Redis or Valkey server. Not for tests that kill it: see `fresh_broker`."""
+    _broker.client.flushall()
+    return _broker.url
+
+
+@pytest.fixture
+def fresh_broker() -> Iterator[Broker]:
+    """A running server of this test's own, with `url`, `client`, `kill()`, `start()` and `restart()` on the same port."""
+    broker = _started(Broker())
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture(scope="session")
+def _postgres() -> Iterator[Postgres]:
+    postgres = _started(Postgres())
+    yield postgres
+    postgres.stop()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The address of a SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'lungline.db'}"
+
+
+@pytest.fixture
+def postgres_url(_postgres: Postgres) -> Iterator[str]:
+    """The address of an empty database on a real PostgreSQL server."""
+    with _postgres.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """An empty database; a test that takes it runs twice, once on each."""
+    return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+def _started(server: _Server) -> _Server:
+    try:
+        server.start()
+    except NoServer as missing:
+        pytest.skip(str(missing))
+    return server
