@@ -1,0 +1,163 @@
+"""A DICOM object's frame to gray, and its header's facts: whatever transfer syntaxes pydicom can decode with the codecs at hand."""
+
+import struct
+import warnings
+import zlib
+from io import BytesIO
+from typing import Any, Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import parse_fragments
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+from pydicom.pixels.utils import get_expected_length, pixel_array
+from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from imaging import tags, window
+from imaging.header import Facts, facts
+from imaging.limits import INFLATED_BYTES_MAX, check_size
+from lungline.errors import UnreadableScan
+from lungline.findings import Modality
+from lungline.reasons import Reason
+
+# pydicom's warnings quote what stands in the header.
+warnings.filterwarnings("ignore", module=r"pydicom\b")
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+_DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
+_GROUP_LENGTH: Final = b"\x02\x00\x00\x00UL\x04\x00"
+_META: Final = 132  # preamble and prefix (PS3.10 7.1)
+_MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
+
+
+def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts]:
+    """One frame (from 1) as float32 (rows, columns) in [0, 1], the number of frames, and the header's facts.
+
+    Raises:
+        UnreadableScan: `truncated`, `too_large`, `no_pixels` or `unsupported_format`.
+        Exception: whatever pydicom meets in damaged bytes.
+    """
+    dataset = _parse(data)
+    frames = _check(dataset)
+    if not 1 <= frame <= frames:
+        raise UnreadableScan(Reason.NO_PIXELS, "The file holds fewer frames than were asked for.")
+    told = facts(dataset)
+    # Unused bits are put right here, since pydicom does not look at High Bit.
+    raw = pixel_array(dataset, index=frame - 1, correct_unused_bits=False)
+    if dataset.PhotometricInterpretation in _MONOCHROME:
+        stored = _used_bits(raw, dataset)
+        return window.render(stored, dataset, frame, is_ct=told.modality is Modality.CT), frames, told
+    return _luma(raw, dataset), frames, told
+
+
+class _Source(BytesIO):
+    """The file's bytes; remembers whether a read went beyond their end, which pydicom passes over in silence."""
+
+    is_short = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        chunk = super().read(size)
+        # Between elements pydicom asks for 8 bytes, and once for 1: to get none there is the end that every file has.
+        if size is not None and len(chunk) < size and (chunk or size not in (1, 8)):
+            self.is_short = True
+        return chunk
+
+
+def _parse(data: bytes) -> FileDataset:
+    source = _Source(_inflate(data))
+    try:
+        dataset = pydicom.dcmread(source, force=True)
+    except MemoryError:
+        raise
+    except Exception:
+        raise UnreadableScan(Reason.TRUNCATED if source.is_short else Reason.NOT_AN_IMAGE) from None
+    if not tags.value(dataset, "PixelData"):
+        raise UnreadableScan(Reason.TRUNCATED if source.is_short or not len(dataset) else Reason.NO_PIXELS)
+    if not dataset.file_meta.get("TransferSyntaxUID"):
+        is_implicit, is_little = dataset.original_encoding
+        explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
+    for keyword, default in (("SamplesPerPixel", 1), ("PhotometricInterpretation", "MONOCHROME2"), ("PixelRepresentation", 0)):
+        if tags.value(dataset, keyword) is None:
+            setattr(dataset, keyword, default)
+    return dataset
+
+
+def _inflate(data: bytes) -> bytes:
+    """A deflated file (PS3.5 A.5) as the explicit little endian one that it was made from; other files as they are.
+
+    pydicom would inflate without bound.
+    """
+    if data[_META : _META + 8] != _GROUP_LENGTH or len(data) < _META + 12:
+        return data
+    start = _META + 12 + struct.unpack_from("<I", data, _META + 8)[0]
+    head = data[:start]
+    if _DEFLATED not in head:
+        return data
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        plain = inflater.decompress(data[start:], INFLATED_BYTES_MAX)
+    except zlib.error:
+        raise UnreadableScan(Reason.NOT_AN_IMAGE) from None
+    if not inflater.eof:
+        raise UnreadableScan(Reason.TOO_LARGE if inflater.unconsumed_tail else Reason.TRUNCATED)
+    return head.replace(_DEFLATED, str(ExplicitVRLittleEndian).encode().ljust(len(_DEFLATED), b"\0")) + plain
+
+
+def _check(dataset: FileDataset) -> int:
+    """Refuses what cannot be decoded, before anything is allocated; returns the number of frames."""
+    frames = max(1, tags.whole(dataset, "NumberOfFrames", 1))
+    dataset.NumberOfFrames = frames
+    check_size(tags.whole(dataset, "Rows", 0), tags.whole(dataset, "Columns", 0), frames)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if not _is_readable(syntax):
+        raise UnreadableScan(
+            Reason.UNSUPPORTED_FORMAT, f"The pixels are in the transfer syntax {_name(syntax)}, which Lungline does not read."
+        )
+    if dataset.PhotometricInterpretation not in (*_MONOCHROME, "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"):
+        raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The photometric interpretation is none that Lungline reads.")
+    if not syntax.is_encapsulated:
+        is_whole = len(dataset.PixelData) >= get_expected_length(dataset)
+    else:
+        fragments, _offsets = parse_fragments(dataset.PixelData)
+        is_whole = fragments >= frames
+    if not is_whole:
+        raise UnreadableScan(Reason.TRUNCATED)
+    return frames
+
+
+def _is_readable(syntax: UID) -> bool:
+    try:
+        return bool(get_decoder(syntax).is_available)
+    except NotImplementedError:
+        return False
+
+
+def _name(syntax: UID) -> str:
+    """The standard's keyword; an unknown UID is the file's own word, which is not repeated."""
+    return syntax.keyword if not syntax.is_private and syntax.keyword else "of a private kind"
+
+
+def _used_bits(raw: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[Any]:
+    """The Bits Stored below High Bit, with their sign; what other bits hold is not part of the value (PS3.5 8.1.1)."""
+    allocated = 8 * raw.dtype.itemsize
+    stored = tags.whole(dataset, "BitsStored", allocated)
+    high = tags.whole(dataset, "HighBit", stored - 1)
+    if dataset.BitsAllocated == 1 or not stored <= high + 1 <= allocated:
+        return raw
+    return (raw << (allocated - 1 - high)) >> (allocated - stored)
+
+
+def _luma(raw: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.float32]:
+    """Colour as luma (ITU-R BT.601) in [0, 1]; windows are not for colour (PS3.3 C.11.2.1.2)."""
+    bits = tags.whole(dataset, "BitsStored", 8 * raw.dtype.itemsize)
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        raw = apply_color_lut(raw, dataset)
+        bits = 8 * raw.dtype.itemsize
+    colour = raw[..., :3].astype(np.float32)
+    colour *= np.float32(1 / (2**bits - 1))
+    return np.clip(cv2.cvtColor(colour, cv2.COLOR_RGB2GRAY), 0, 1).astype(np.float32, copy=False)

@@ -1,0 +1,50 @@
+"""Reading a DICOM header so that a malformed value counts as a missing one."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+
+def value(dataset: Dataset, keyword: str) -> Any:
+    """The value of an element; None if it is absent, empty or malformed."""
+    try:
+        found = dataset.get(keyword)
+    except Exception:  # values are converted when asked for, and a broken one raises whatever its converter meets
+        return None
+    return None if found == "" else found
+
+
+def text(dataset: Dataset, keyword: str) -> str | None:
+    """The first value as text without the padding around it; None if there is none."""
+    found = value(dataset, keyword)
+    if isinstance(found, Sequence) and not isinstance(found, str | bytes):
+        found = found[0] if len(found) else None
+    if found is None or isinstance(found, bytes):
+        return None
+    return str(found).strip(" \0") or None
+
+
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """All values as finite numbers; empty if one of them is none."""
+    found = value(dataset, keyword)
+    if found is None:
+        return []
+    try:
+        values = [float(one) for one in (found if isinstance(found, Sequence) and not isinstance(found, str | bytes) else [found])]
+    except (TypeError, ValueError):
+        return []
+    return values if all(math.isfinite(one) for one in values) else []
+
+
+def whole(dataset: Dataset, keyword: str, default: int) -> int:
+    """The first value as an integer; `default` if there is none."""
+    found = numbers(dataset, keyword)
+    return int(found[0]) if found else default
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """The items of a sequence; empty if it is absent or malformed."""
+    found = value(dataset, keyword)
+    return [item for item in found if isinstance(item, Dataset)] if isinstance(found, Sequence) and not isinstance(found, str) else []

@@ -1,0 +1,99 @@
+"""The whole room: every good file of the corpus is read, every bad one named, and damage never raises anything else."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from imaging import read as module
+from imaging.header import Facts
+from imaging.read import read
+from lungline.errors import UnreadableScan
+from lungline.reasons import Reason
+from tests.corpus.catalogue import bad, good
+from tests.corpus.files import PLANTED_WORDS, cmyk_jpeg, dicom, jpeg, png
+from tests.corpus.phantoms import phantom, picture
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
+
+@pytest.mark.parametrize("name", good())
+def test_good_files_are_read(name: str) -> None:
+    image = read(good()[name])
+    assert image.pixels.dtype == np.float32
+    assert image.pixels.shape == (image.rows, image.columns) == (256, 256)
+    assert image.pixels.flags.c_contiguous
+    assert 0 <= image.pixels.min() < 0.3
+    assert 0.8 < image.pixels.max() <= 1
+    assert image.frames == (3 if name == "multiframe.dcm" else 1)
+
+
+@pytest.mark.parametrize("name", bad())
+def test_bad_files_are_named(name: str) -> None:
+    data, expected = bad()[name]
+    with pytest.raises(UnreadableScan) as error:
+        read(data)
+    assert error.value.reason is expected
+    assert not [word for word in PLANTED_WORDS if word in error.value.detail]
+
+
+def test_the_corpus_has_no_file_twice() -> None:
+    every = [*good().values(), *good(1).values(), *(data for data, _ in bad().values())]
+    assert len(set(every)) == len(every)
+
+
+def test_pictures_tell_nothing_of_a_patient() -> None:
+    assert read(good()["gray.png"]).facts == Facts()
+
+
+def test_a_second_frame_of_a_picture_is_not_there() -> None:
+    with pytest.raises(UnreadableScan) as error:
+        read(good()["gray.png"], frame=2)
+    assert error.value.reason is Reason.NO_PIXELS
+
+
+@pytest.mark.parametrize(("raised", "expected"), [(MemoryError(), Reason.TOO_LARGE), (RecursionError("John Doe"), Reason.NOT_AN_IMAGE)])
+def test_what_libraries_raise_is_put_into_our_words(monkeypatch: pytest.MonkeyPatch, raised: Exception, expected: Reason) -> None:
+    def fail(data: bytes, frame: int) -> None:
+        raise raised
+
+    monkeypatch.setattr(module.dicom, "decode", fail)
+    with pytest.raises(UnreadableScan) as error:
+        read(good()["dx.dcm"])
+    assert error.value.reason is expected
+    assert error.value.detail == expected.sentence
+    assert error.value.__suppress_context__
+
+
+SMALL = (
+    png(picture("xray", 1, side=24)),
+    jpeg(picture("xray", 2, side=24)),
+    cmyk_jpeg(np.dstack([picture("xray", 3, side=24)] * 4)),
+    dicom(phantom("ct", 4, side=24), "CT", PixelPaddingValue=0),
+    dicom(phantom("xray", 5, side=24), "DX", has_preamble=False, WindowCenter=2000, WindowWidth=1000),
+)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.sampled_from(SMALL), st.data())
+def test_mutated_files_are_read_or_named(whole: bytes, data: st.DataObject) -> None:
+    mutated = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 6))):
+        # Headers are where it hurts.
+        at = data.draw(st.integers(0, min(len(mutated), 1200) - 1) | st.integers(0, len(mutated) - 1))
+        mutated[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
+    try:
+        image = read(bytes(mutated))
+    except UnreadableScan:
+        return
+    assert image.pixels.dtype == np.float32
+    assert np.isfinite(image.pixels).all()
+    assert image.pixels.min() >= 0
+    assert image.pixels.max() <= 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", bytes(128) + b"DICM", b"\x08\0\x05\0CS"]), st.binary(max_size=400))
+def test_garbage_behind_any_beginning_is_named(beginning: bytes, rest: bytes) -> None:
+    with pytest.raises(UnreadableScan):
+        read(beginning + rest)
