@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Engine, select, text, update
 
 from db import ledger, migrate, results, status
 from db.clock import now
-from db.connect import connect
 from db.ledger import Claim, Drop
 from db.results import ScanFacts, Verdict
 from db.tables import Outcome, Priority, State, quarantine, scans, verdicts
@@ -130,7 +129,7 @@ def test_the_database_refuses_a_second_current_verdict(connection: Connection) -
     scan_id = waiting(connection)
     results.record(connection, claimed(connection, scan_id), FACTS, VERDICT)
     row = {"id": new_id(), "scan_id": scan_id, "ensemble": "e-2", "finding": "normal", "status": "accepted", "finished_at": now()}
-    with pytest.raises(Exception, match="UNIQUE|unique"):
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
         connection.execute(verdicts.insert().values(row))
 
 
@@ -229,7 +228,7 @@ def test_a_writer_commits_each_job_by_itself(engine: Engine) -> None:
         raise ValueError("own")
 
     with ThreadPoolExecutor(8) as threads:
-        good = [threads.submit(writer.do, lambda c, n=n: ledger.accept(c, drop(f"{n:064}"))) for n in range(50)]  # type: ignore[misc]
+        good = [threads.submit(writer.do, lambda c, n=n: ledger.accept(c, drop(f"{n:064}"))) for n in range(50)]
         bad = threads.submit(writer.do, fails)
         assert {future.result() for future in good} == {Outcome.ACCEPTED}
         with pytest.raises(ValueError, match="own"):

@@ -1,0 +1,233 @@
+"""Intake against a real ledger and store, broken off at every step that a crash could find it at."""
+
+import errno
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db import migrate, status
+from db.tables import Outcome, Priority
+from db.writer import Writer
+from lungline.errors import LedgerError, StoreError
+from lungline.findings import Modality
+from lungline.pseudonyms import PseudonymKey
+from lungline.reasons import Reason
+from lungline.settings import Settings, load
+from lungline.store import Store
+from watcher.intake import Brought, Intake
+
+
+class Place:
+    """A home with an inbox, and intakes that may be made anew as a restarted watcher would."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.inbox = settings.inbox
+        self.inbox.mkdir()
+        self.store = Store(settings.store)
+        self.engine = migrate.open_database(settings)
+        self.writer = Writer(self.engine)
+        self.key = PseudonymKey.load_or_create(settings.key_file)
+        self.intake = self.restarted()
+
+    def restarted(self, mode: str = "move") -> Intake:
+        intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
+        intake.finish()
+        return intake
+
+    def drop(self, name: str = "a.png", data: bytes = b"data") -> Path:
+        path = self.inbox / name
+        path.write_bytes(data)
+        return path
+
+    def bring(self, path: Path) -> Brought:
+        brought = self.intake.bring(str(path), path.lstat(), Priority.STAT, Modality.CT)
+        assert brought is not None
+        return brought
+
+    def counts(self) -> tuple[object, ...]:
+        counts = status.counts(self.engine)
+        return tuple(counts[name] for name in ("files", "accepted", "duplicates", "refused"))
+
+    def stored(self, data: bytes = b"data") -> list[str]:
+        return self.store.names(hashlib.sha256(data).hexdigest())
+
+    def in_incoming(self) -> list[str]:
+        return sorted(path.name for path in self.store.incoming.rglob("*"))
+
+
+@pytest.fixture
+def place() -> Iterator[Place]:
+    place = Place(load())
+    yield place
+    place.writer.close()
+    place.engine.dispose()
+
+
+def test_a_file_moves_into_the_store(place: Place) -> None:
+    path = place.drop()
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert not path.exists()
+    assert place.stored() == ["a.png"]
+    assert place.in_incoming() == []
+
+
+def test_a_duplicate_is_a_second_name(place: Place) -> None:
+    for name in ("a.png", "b.png", "b.png"):
+        place.intake.enter([place.bring(place.drop(name))])
+    assert place.counts() == (3, 1, 2, 0)
+    assert place.stored() == ["a.png", "b.png"]
+    assert place.in_incoming() == []
+
+
+def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> None:
+    place.bring(place.drop())
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+    assert place.in_incoming() == []
+
+
+def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought = place.bring(place.drop())
+    monkeypatch.setattr(Intake, "_place", lambda *_: None)
+    place.intake.enter([brought])
+    monkeypatch.undo()
+    assert place.store.find(str(brought.drop.sha256), brought.drop.id) is not None  # a worker may be quicker than the move
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+
+
+def test_a_hard_link_is_copied_and_unlinked(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"data")
+    path = place.inbox / "a.png"
+    os.link(other, path)
+    place.intake.enter([place.bring(path)])
+    other.write_bytes(b"changed by its other name")
+    assert not path.exists()
+    assert (place.store.folder(hashlib.sha256(b"data").hexdigest()) / "a.png").read_bytes() == b"data"
+
+
+@pytest.mark.parametrize("after_row", [False, True])
+def test_a_crash_while_copying_counts_once(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after_row: bool) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"data")
+    path = place.inbox / "a.png"
+    os.link(other, path)
+    brought = place.bring(path)
+    if after_row:
+        monkeypatch.setattr(Intake, "_place", lambda *_: None)
+        place.intake.enter([brought])
+        monkeypatch.undo()
+    place.intake = place.restarted()
+    if path.exists():
+        place.intake.enter([place.bring(path)])
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+    assert not path.exists()
+    assert place.in_incoming() == []
+
+
+def test_another_file_system_is_copied_from(place: Place) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == place.inbox.stat().st_dev:
+        pytest.skip("no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        place.inbox = Path(folder)
+        _comes_in(place)
+
+
+def _comes_in(place: Place) -> None:
+    path = place.drop()
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert not path.exists()
+    assert place.stored() == ["a.png"]
+
+
+def test_what_is_left_in_the_inbox_counts_once(place: Place) -> None:
+    place.intake = place.restarted("leave")
+    path = place.drop()
+    place.intake.enter([place.bring(path)])
+    assert path.exists()
+    assert place.intake.is_known(str(path), path.lstat())
+    place.intake.enter([place.bring(path)])  # a watcher that did not ask
+    assert place.counts() == (1, 1, 0, 0)
+    path.write_bytes(b"another picture")
+    assert not place.intake.is_known(str(path), path.lstat())
+
+
+@pytest.mark.parametrize("kind", ["empty", "fifo", "link", "folder_link"])
+def test_what_cannot_be_read_is_refused_and_kept(place: Place, kind: str) -> None:
+    path = place.inbox / "a.png"
+    if kind == "empty":
+        path.touch()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/etc/hostname" if kind == "link" else "/etc")
+    brought = place.bring(path)
+    assert brought.reason is (Reason.EMPTY if kind == "empty" else Reason.NOT_A_REGULAR_FILE)
+    place.intake.enter([brought])
+    assert place.counts() == (1, 0, 0, 1)
+    assert place.store.refused_names(brought.drop.id) == ["a.png"]
+    assert not os.path.lexists(path)
+
+
+def test_a_file_that_changes_while_it_is_read_is_left_alone(place: Place) -> None:
+    path = place.drop()
+    before = path.lstat()
+    path.write_bytes(b"more data")
+    assert place.intake.bring(str(path), before, Priority.SCANS, None) is None
+    assert path.exists()
+    assert place.in_incoming() == []
+
+
+def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    other = tmp_path / "other"
+    other.write_bytes(b"data")
+    path = place.inbox / "a.png"
+    os.link(other, path)
+    monkeypatch.setattr("watcher.intake.shutil.copyfileobj", full)
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        place.bring(path)
+    monkeypatch.undo()
+    assert place.in_incoming() == []
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+
+
+def test_a_lost_database_loses_nothing(place: Place) -> None:
+    brought = place.bring(place.drop())
+    place.writer.close()
+    with pytest.raises(LedgerError):
+        place.intake.enter([brought])
+    place.writer = Writer(place.engine)
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+
+
+def test_an_unreadable_file_is_refused(place: Place) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a folder that another user may move from but not read")
+    path = place.drop()
+    path.chmod(0)
+    for folder in (place.inbox, place.inbox.parent, place.store.root, place.store.incoming):
+        os.chmod(folder, 0o777)
+    parents = [folder for folder in path.parents if not folder.stat().st_mode & 0o001]
+    for folder in parents:
+        os.chmod(folder, folder.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        brought = place.bring(path)
+    finally:
+        os.seteuid(0)
+    assert brought.reason is Reason.UNREADABLE
+    place.intake.enter([brought])
+    assert place.counts() == (1, 0, 0, 1)

@@ -1,0 +1,99 @@
+"""What a worker holds: many scans beside each other, or one alone."""
+
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import select, update
+
+from db import ledger, migrate
+from db.clock import now
+from db.ledger import Drop
+from db.tables import Priority, scans
+from db.writer import Writer
+from lungline.ids import new_id
+from lungline.settings import load
+from workers import lease
+from workers.lease import Leases
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    engine = migrate.open_database(load())
+    writer = Writer(engine)
+    yield writer
+    writer.close()
+    engine.dispose()
+
+
+def waiting(writer: Writer, lost_leases: int = 0) -> str:
+    drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, Priority.SCANS, None)
+    writer.do(lambda connection: ledger.accept(connection, drop))
+    writer.do(lambda connection: connection.execute(update(scans).where(scans.c.file_id == drop.id).values(lost_leases=lost_leases)))
+    return str(writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+
+
+def test_a_scan_is_had_by_one_block_at_a_time(writer: Writer) -> None:
+    leases = Leases(writer, "slot")
+    scan_id = waiting(writer)
+    with leases.claim(scan_id) as mine, leases.claim(scan_id) as again:
+        assert mine is not None
+        assert again is None
+    leases.stop()
+
+
+def test_a_scan_that_lost_two_leases_is_read_alone(writer: Writer) -> None:
+    leases = Leases(writer, "slot")
+    company, suspect, later = waiting(writer), waiting(writer, lost_leases=2), waiting(writer)
+    order: list[str] = []
+    entered, leave = threading.Event(), threading.Event()
+
+    def read(scan_id: str, name: str, wait: threading.Event | None) -> None:
+        with leases.claim(scan_id) as claim:
+            assert claim is not None
+            order.append(f"{name} begins")
+            entered.set()
+            if wait is not None:
+                assert wait.wait(20)
+            order.append(f"{name} ends")
+
+    first = threading.Thread(target=read, args=(company, "company", leave))
+    first.start()
+    assert entered.wait(20)
+    second = threading.Thread(target=read, args=(suspect, "suspect", None))
+    second.start()
+    deadline = time.monotonic() + 20
+    while not leases._alone and time.monotonic() < deadline:  # it is claimed, and waits for the first to end
+        time.sleep(0.01)
+    third = threading.Thread(target=read, args=(later, "later", None))
+    third.start()
+    leave.set()
+    for thread in (first, second, third):
+        thread.join(20)
+    assert order == ["company begins", "company ends", "suspect begins", "suspect ends", "later begins", "later ends"]
+    leases.stop()
+
+
+def test_what_is_in_hand_is_renewed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "RENEW_SECONDS", 0.05)
+    leases = Leases(writer, "slot")
+    scan_id = waiting(writer)
+    with leases.claim(scan_id):
+        writer.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1))))
+        deadline = time.monotonic() + 20
+        while writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.lease_until > now(30)))) is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    leases.stop()
+
+
+def test_a_worker_takes_over_from_its_dead_predecessor(writer: Writer) -> None:
+    scan_id = waiting(writer)
+    dead = Leases(writer, "slot")
+    dead.stop()
+    writer.do(lambda connection: ledger.claim(connection, scan_id, dead.owner))
+    leases = Leases(writer, "slot")
+    with leases.claim(scan_id) as claim:
+        assert claim is not None
+    leases.stop()

@@ -1,0 +1,139 @@
+"""A scan from claim to its end, with real readers and a ledger of its own."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text
+
+from db import ledger, migrate
+from db.ledger import Drop
+from db.results import Verdict
+from db.tables import Priority, scans
+from db.writer import Writer
+from imaging.isolate import ReaderPool
+from lungline.findings import Modality, Status
+from lungline.ids import new_id
+from lungline.pseudonyms import PseudonymKey
+from lungline.settings import load
+from lungline.store import Store
+from tests.corpus.files import dicom, png
+from tests.corpus.phantoms import phantom, picture
+from workers import reading
+from workers.batcher import Batcher
+from workers.lease import Leases
+from workers.reading import Reading
+from workers.tasks import ScanReader
+
+
+class Bench:
+    """A worker without Celery and without networks."""
+
+    def __init__(self) -> None:
+        settings = load()
+        self.engine = migrate.open_database(settings)
+        self.writer = Writer(self.engine)
+        self.store = Store(settings.store)
+        self.leases = Leases(self.writer, "slot")
+        self.batcher = Batcher(judge, self.writer, 4)
+        self.pool = ReaderPool(reading.FUNCTION, 1, timeout=30, memory_bytes=2 << 30)
+        self.key = PseudonymKey.load_or_create(settings.key_file)
+        self.reader = ScanReader(
+            self.leases, self.writer, self.store, self.key, self.pool, self.batcher, (["gray-96"], {Modality.XRAY: ["gray-224"]})
+        )
+
+    def drop(self, data: bytes, *, store_in: str = "place") -> str:
+        """Enters a scan whose bytes are in place, still in `incoming`, or nowhere."""
+        drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, Modality.XRAY)
+        self.writer.do(lambda connection: ledger.accept(connection, drop))
+        incoming = self.store.incoming / f"{drop.id}~scans~any"
+        folder = {"place": self.store.folder(str(drop.sha256)), "incoming": incoming}.get(store_in)
+        if folder is not None:
+            folder.mkdir(parents=True)
+            (folder / "name").write_bytes(data)
+        return str(self.writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+
+    def one(self, statement: str) -> object:
+        return self.writer.do(lambda connection: connection.scalar(text(statement)))
+
+    def close(self) -> None:
+        self.reader.stop()
+        self.leases.stop()
+        self.writer.close()
+        self.engine.dispose()
+
+
+def judge(batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
+    for one, _ in batch:
+        assert one.inputs["gray-96"].shape == (96, 96, 1)
+    return [(Modality.XRAY, Verdict("e-1", Status.ACCEPTED, "normal", 1.0, None, 0.0, 0.0, {"normal": 1.0}))] * len(batch)
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.close()
+
+
+def test_a_scan_is_read_and_judged(bench: Bench) -> None:
+    scan_id = bench.drop(png(picture("xray")))
+    assert bench.reader.read(scan_id) == "normal 1.000 accepted"
+    assert bench.reader.read(scan_id) == "nothing to do: it does not wait"
+    assert bench.one("SELECT count(*) FROM scan_results") == 1
+
+
+def test_a_row_may_be_ahead_of_its_bytes(bench: Bench) -> None:
+    assert bench.reader.read(bench.drop(png(picture("xray", 1)), store_in="incoming")) == "normal 1.000 accepted"
+
+
+def test_bytes_that_move_while_they_are_looked_for_are_found(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = png(picture("xray", 2))
+    scan_id = bench.drop(data, store_in="incoming")
+    find = Store.find
+
+    def found_too_early(store: Store, sha256: str, file_id: str) -> Path | None:
+        path = find(store, sha256, file_id)
+        if path is not None and path.is_relative_to(store.incoming):  # the watcher goes on at this very moment
+            store.folder(sha256).mkdir(parents=True)
+            os.rename(path, store.folder(sha256) / path.name)
+        return path
+
+    monkeypatch.setattr(Store, "find", found_too_early)
+    assert bench.reader.read(scan_id) == "normal 1.000 accepted"
+
+
+def test_lost_bytes_are_said(bench: Bench) -> None:
+    assert bench.reader.read(bench.drop(b"x", store_in="nowhere")) == "quarantined: bytes_missing"
+
+
+def test_bytes_that_changed_are_looked_at_again(bench: Bench) -> None:
+    data = png(picture("xray", 3))
+    scan_id = bench.drop(data)
+    path = bench.store.find(hashlib.sha256(data).hexdigest(), "")
+    assert path is not None
+    path.write_bytes(data + b"more")
+    assert bench.reader.read(scan_id) == "quarantined: truncated"
+    assert bench.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 1
+
+
+def test_every_frame_is_a_scan(bench: Bench) -> None:
+    frames = phantom("xray", 4)[None].repeat(3, axis=0)
+    assert bench.reader.read(bench.drop(dicom(frames, "DX"))) == "normal 1.000 accepted"
+    others = bench.writer.do(lambda connection: connection.scalars(select(scans.c.id).where(scans.c.frame > 1)).all())
+    assert [bench.reader.read(str(other)) for other in others] == ["normal 1.000 accepted"] * 2
+    assert bench.one("SELECT count(DISTINCT frame) FROM scan_results") == 3
+
+
+def test_what_names_a_patient_becomes_a_pseudonym(bench: Bench) -> None:
+    bench.reader.read(bench.drop(dicom(phantom("xray", 5), "DX", PatientID=" ABC ")))
+    assert bench.one("SELECT patient_key FROM scan_results") == bench.key.pseudonym("patient", "ABC")
+
+
+def test_a_worker_that_stops_claims_nothing(bench: Bench) -> None:
+    scan_id = bench.drop(png(picture("xray", 6)))
+    bench.reader.stop()
+    assert bench.reader.read(scan_id) == "returned: the worker stops"
+    assert bench.one("SELECT state FROM scans") == "waiting"

@@ -1,0 +1,125 @@
+"""The batcher: runs the ensemble once for what many tasks wait for, and commits the verdicts of a batch in one transaction."""
+
+import itertools
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from db import results
+from db.ledger import Claim
+from db.results import ScanFacts, Verdict
+from db.tables import Priority
+from db.writer import Writer
+from lungline.errors import LedgerError, LunglineError, ModelError
+from lungline.findings import Modality
+from workers.reading import Reading
+
+log = structlog.get_logger()
+
+
+class StoppingError(LunglineError):
+    """The worker stops; the scan goes back to waiting."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A prepared scan on its way through a batch."""
+
+    claim: Claim
+    reading: Reading
+    facts: ScanFacts
+    done: "Future[Verdict | None]" = field(default_factory=Future)  # None: the claim was void by then
+
+
+Judge = Callable[[Sequence[tuple[Reading, Modality | None]]], list[tuple[Modality | None, Verdict]]]
+
+
+class Batcher:
+    """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first."""
+
+    def __init__(self, judge: Judge, writer: Writer, most: int) -> None:
+        self._judge = judge
+        self._writer = writer
+        self._most = most
+        self._waiting: queue.PriorityQueue[tuple[int, int, Waiting | None]] = queue.PriorityQueue()
+        self._order = itertools.count()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
+        self._thread.start()
+
+    def submit(self, waiting: Waiting) -> "Future[Verdict | None]":
+        """Adds a scan to the next batch. Its future holds its verdict once that is committed.
+
+        The future raises StoppingError, ModelError (no usable answer for this very scan), or LedgerError (not committed).
+        """
+        urgent = waiting.claim.priority is Priority.STAT
+        self._waiting.put((1 if urgent else 2, next(self._order), waiting))
+        if self._stopped.is_set():
+            self._empty()
+        return waiting.done
+
+    def stop(self) -> None:
+        """Ends after the batch under way; what waits is told that the worker stops."""
+        self._stopped.set()
+        self._waiting.put((0, next(self._order), None))
+        self._thread.join(timeout=20)
+        self._empty()
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            batch = self._next()
+            if batch:
+                began = time.monotonic()
+                self._finish(batch)
+                log.info("batch", scans=len(batch), seconds=round(time.monotonic() - began, 3))
+
+    def _next(self) -> list[Waiting]:
+        batch: list[Waiting] = []
+        while len(batch) < self._most:
+            try:
+                _, _, waiting = self._waiting.get(block=not batch)
+            except queue.Empty:
+                break
+            if waiting is None:
+                break
+            batch.append(waiting)
+        return batch
+
+    def _finish(self, batch: Sequence[Waiting]) -> None:
+        try:
+            judged = self._judge([(one.reading, one.claim.hint) for one in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                log.error("a scan cannot be judged", scan=batch[0].claim.scan_id, error=type(error).__name__)
+                batch[0].done.set_exception(error if isinstance(error, ModelError) else ModelError("The ensemble failed on this scan."))
+                return
+            log.warning("a batch failed; each scan is run by itself", scans=len(batch), error=type(error).__name__)
+            for one in batch:
+                self._finish([one])
+            return
+        self._commit(batch, judged)
+
+    def _commit(self, batch: Sequence[Waiting], judged: Sequence[tuple[Modality | None, Verdict]]) -> None:
+        rows = [(one.claim, replace(one.facts, modality=modality), verdict) for one, (modality, verdict) in zip(batch, judged, strict=True)]
+        try:
+            kept = self._writer.do(lambda connection: [results.record(connection, *row) for row in rows])
+        except LedgerError as error:
+            for one in batch:
+                one.done.set_exception(error)
+            return
+        for one, (_, _, verdict), stands in zip(batch, rows, kept, strict=True):
+            one.done.set_result(verdict if stands else None)
+
+    def _empty(self) -> None:
+        while True:
+            try:
+                _, _, waiting = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if waiting is not None:
+                waiting.done.set_exception(StoppingError("The worker stops."))

@@ -1,0 +1,135 @@
+"""The inference worker: readers started, models loaded and warm, then a Celery consumer whose threads read one scan a task."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
+from sqlalchemy import Engine
+
+from db import versions
+from db.migrate import open_database
+from db.writer import Writer
+from imaging.isolate import ReaderPool
+from lungline.errors import BrokerError
+from lungline.findings import Modality
+from lungline.presence import Presence
+from lungline.pseudonyms import PseudonymKey
+from lungline.settings import Settings
+from lungline.store import Store
+from workers import reading
+from workers.app import make_app
+from workers.batcher import Batcher
+from workers.judge import Judge, versions_at_hand
+from workers.lease import Leases, slot_of
+from workers.queues import queue_lengths
+from workers.tasks import ScanReader, register
+
+READER_SECONDS = 60.0  # the most that one scan's decoding may take
+READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
+DEAF_SECONDS = 30.0
+_EXIT_DEAF = 70
+
+log = structlog.get_logger()
+
+
+def run(settings: Settings, slot: int) -> None:
+    """`lungline work inference`: reads scans until SIGTERM or Ctrl-C.
+
+    Raises:
+        AlreadyRunningError: this home has a worker in that slot.
+        ModelError: a shipped model is missing or damaged.
+    """
+    name = f"inference-{slot}"
+    presence = Presence.take(settings.run, name)
+    # Before any engine: its threads must not be alive when a process forks.
+    pool = ReaderPool(reading.FUNCTION, _readers(), timeout=READER_SECONDS, memory_bytes=READER_BYTES)
+    engine = open_database(settings)
+    writer = Writer(engine)
+    try:
+        judge = Judge.load(_champions(engine))
+        judge.warm(settings.batch_max)
+        log.info("warm", versions=judge.versions)
+        _serve(settings, name, presence, pool, writer, judge)
+    finally:
+        pool.close()
+        writer.close()
+        engine.dispose()
+        log.info("stopped")
+
+
+def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, judge: Judge) -> None:
+    leases = Leases(writer, slot_of(settings, name))
+    batcher = Batcher(judge.judge, writer, settings.batch_max)
+    key = PseudonymKey.load_or_create(settings.key_file)
+    reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, (judge.always, judge.by_modality))
+    app = make_app(settings)
+    register(app, reader)
+    ended = threading.Event()
+
+    # Celery keeps weak references to receivers: these names must outlive the consumer.
+    def on_ready(**_: Any) -> None:
+        presence.tell(ready=True)
+        log.info("ready")
+
+    def on_stop(**_: Any) -> None:
+        # In a thread: a signal handler must not wait for the batch under way.
+        threading.Thread(target=reader.stop, name="stopper").start()
+
+    worker_ready.connect(on_ready)
+    worker_shutting_down.connect(on_stop)
+    threading.Thread(target=_mind_deafness, args=(app, reader, ended), name="deafness", daemon=True).start()
+    try:
+        _consume(app, name, 2 * settings.batch_max)
+    finally:
+        ended.set()
+        reader.stop()
+        leases.stop()
+
+
+def _consume(app: Celery, name: str, threads: int) -> None:
+    """Celery's worker in this process: twice the batch in threads, so that one batch is read while another runs."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    worker = app.Worker(
+        hostname=f"{name}@lungline",
+        pool="threads",
+        concurrency=threads,
+        task_events=True,
+        without_mingle=True,
+        without_gossip=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+    worker.start()
+
+
+def _mind_deafness(app: Celery, reader: ScanReader, ended: threading.Event) -> None:
+    """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
+
+    What counts is consumption: doorbells lie in Redis, nothing is being read, and no task has begun for half a minute.
+    """
+    begun, since = reader.begun, time.monotonic()
+    while not ended.wait(5.0):
+        try:
+            rings = sum(queue_lengths(app).values()) > 0
+        except BrokerError:
+            rings = False
+        if not rings or reader.busy or reader.begun != begun:
+            begun, since = reader.begun, time.monotonic()
+        elif time.monotonic() - since >= DEAF_SECONDS:
+            log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
+            os._exit(_EXIT_DEAF)
+
+
+def _champions(engine: Engine) -> dict[Modality, str]:
+    with engine.begin() as connection:
+        versions.enter(connection, versions_at_hand())
+        return versions.champions(connection)
+
+
+def _readers() -> int:
+    return max(2, min(8, os.cpu_count() or 2))

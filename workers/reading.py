@@ -1,0 +1,66 @@
+"""Reads one scan's bytes and prepares it for the networks: the whole of what runs in a reader's child process."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from imaging.header import Facts
+from imaging.read import read
+from lungline.errors import UnreadableScan
+from lungline.findings import Modality
+from lungline.reasons import Reason
+from models.preprocess import prepare
+
+FUNCTION: Final = "workers.reading:read_scan"
+_LARGEST_FILE: Final = 512 << 20  # bytes; a mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A scan as the batcher takes it. `inputs`: preprocess name -> float32 (height, width, channels)."""
+
+    facts: Facts
+    frames: int
+    rows: int
+    columns: int
+    inputs: dict[str, np.ndarray]
+
+
+def read_scan(
+    path: str, sha256: str, frame: int, always: Sequence[str], by_modality: dict[Modality, Sequence[str]], hint: str | None
+) -> Reading:
+    """Reads frame `frame` (from 1) of the file at `path`, whose bytes must have the hash `sha256`.
+
+    It is prepared by the preprocesses `always`, and by those of its modality, or of each modality where neither header nor `hint` tells.
+
+    Raises:
+        UnreadableScan: with the reason; never another error.
+    """
+    data = _bytes(path)
+    if hashlib.sha256(data).hexdigest() != sha256:
+        # a sender went on writing: truncated files are looked at again, and taken in anew
+        raise UnreadableScan(Reason.TRUNCATED, "The bytes changed after they were taken in.")
+    image = read(data, frame)
+    inputs: dict[str, np.ndarray] = {}
+    if image.facts.rejection is None:
+        known = image.facts.modality or hint
+        modalities = [Modality(known)] if known else list(by_modality)
+        names = [*always, *(name for modality in modalities for name in by_modality[modality])]
+        inputs = {name: prepare(name, image.pixels) for name in dict.fromkeys(names)}
+    return Reading(image.facts, image.frames, image.rows, image.columns, inputs)
+
+
+def _bytes(path: str) -> bytes:
+    try:
+        if os.stat(path).st_size > _LARGEST_FILE:
+            raise UnreadableScan(Reason.TOO_LARGE)
+        with open(path, "rb") as file:
+            return file.read(_LARGEST_FILE + 1)
+    except PermissionError:
+        raise UnreadableScan(Reason.UNREADABLE) from None
+    except OSError:
+        raise UnreadableScan(Reason.BYTES_MISSING) from None

@@ -1,0 +1,152 @@
+"""The Celery task behind a doorbell: one scan from claim to verdict. What it returns is what an admin reads in Flower."""
+
+import threading
+from dataclasses import fields
+from typing import Any
+
+import structlog
+from celery import Celery
+
+from db import ledger
+from db.ledger import Claim
+from db.results import ScanFacts, Verdict
+from db.writer import Writer
+from imaging.header import Facts
+from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
+from lungline.errors import ModelError, UnreadableScan
+from lungline.findings import Modality
+from lungline.pseudonyms import PseudonymKey
+from lungline.reasons import Reason
+from lungline.store import Store
+from workers.batcher import Batcher, StoppingError, Waiting
+from workers.lease import Leases
+from workers.queues import READ_SCAN
+from workers.reading import Reading
+
+log = structlog.get_logger()
+
+
+class ScanReader:
+    """Reads scans for one worker; many threads call `read` at once."""
+
+    def __init__(
+        self,
+        leases: Leases,
+        writer: Writer,
+        store: Store,
+        key: PseudonymKey,
+        pool: ReaderPool,
+        batcher: Batcher,
+        preprocesses: tuple[list[str], dict[Modality, list[str]]],  # for every scan, and for those of a modality besides
+    ) -> None:
+        self._leases = leases
+        self._writer = writer
+        self._store = store
+        self._key = key
+        self._pool = pool
+        self._batcher = batcher
+        self._preprocesses = preprocesses
+        self._stopping = threading.Event()
+        self._count = threading.Lock()
+        self.begun = 0
+        self.busy = 0
+
+    def stop(self) -> None:
+        """No further scan is claimed; those under way go back to waiting unless their batch has begun."""
+        self._stopping.set()
+        self._batcher.stop()
+        self._pool.close()
+
+    def read(self, scan_id: str) -> str:
+        """Answers a doorbell; returns what became of the scan, in words for Flower.
+
+        Raises:
+            LedgerError: the database is not to be had. The scan waits, or its lease runs out, and its bell is rung again.
+        """
+        if self._stopping.is_set():
+            return "returned: the worker stops"
+        with self._count:
+            self.begun += 1
+            self.busy += 1
+        try:
+            with self._leases.claim(scan_id) as claim:
+                return "nothing to do: it does not wait" if claim is None else self._read(claim)
+        finally:
+            with self._count:
+                self.busy -= 1
+
+    def _read(self, claim: Claim) -> str:
+        try:
+            reading = self._decode(claim)
+            if claim.frame == 1 and reading.frames > 1:
+                self._writer.do(lambda connection: ledger.add_frames(connection, claim, reading.frames))
+            facts = scan_facts(reading, self._key)
+            verdict = self._batcher.submit(Waiting(claim, reading, facts)).result()
+        except UnreadableScan as error:
+            return self._quarantine(claim, error.reason, error.detail)
+        except ModelError:
+            return self._quarantine(claim, Reason.MODEL_FAILED, Reason.MODEL_FAILED.sentence)
+        except (ReaderDied, ReaderTimedOut) as error:
+            reason = Reason.READER_DIED if isinstance(error, ReaderDied) else Reason.READER_TIMEOUT
+            ended = self._writer.do(lambda connection: ledger.blame(connection, claim, reason))
+            log.warning("reader ended", scan=claim.scan_id, reason=reason.value, quarantined=ended)
+            return f"{'quarantined' if ended else 'waits again'}: {reason}"
+        except (StoppingError, ReadersStopped):
+            self._writer.do(lambda connection: ledger.give_back(connection, [claim]))
+            return "returned: the worker stops"
+        return "void: another worker has it" if verdict is None else _summary(verdict)
+
+    def _decode(self, claim: Claim) -> Reading:
+        path = self._store.find(claim.sha256, claim.file_id)
+        while path is not None:
+            try:
+                reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, *self._preprocesses, claim.hint)
+                return reading
+            except UnreadableScan as error:
+                before, path = path, self._store.find(claim.sha256, claim.file_id)
+                if error.reason is not Reason.BYTES_MISSING or path == before:
+                    raise
+                # the watcher put it in place just as it was to be read
+        raise UnreadableScan(Reason.BYTES_MISSING)
+
+    def _quarantine(self, claim: Claim, reason: Reason, detail: str) -> str:
+        stands = self._writer.do(lambda connection: ledger.quarantine_scan(connection, claim, reason, detail))
+        return f"quarantined: {reason}" if stands else "void: another worker has it"
+
+
+def scan_facts(reading: Reading, key: PseudonymKey) -> ScanFacts:
+    """The header's facts as the database may hold them: what names a patient becomes a pseudonym."""
+    raw = reading.facts
+    plain: dict[str, Any] = {field.name: getattr(raw, field.name) for field in fields(Facts) if field.name in _SAME}
+    return ScanFacts(
+        modality=raw.modality,
+        rows=reading.rows,
+        columns=reading.columns,
+        patient_key=_pseudonym(key, "patient", raw.patient_id),
+        study_key=_pseudonym(key, "study", raw.study_uid),
+        series_key=_pseudonym(key, "series", raw.series_uid),
+        image_key=_pseudonym(key, "image", raw.instance_uid),
+        **plain,
+    )
+
+
+_SAME = frozenset({"patient_sex", "patient_age_band", "view", "manufacturer", "device_model"})
+
+
+def _pseudonym(key: PseudonymKey, kind: str, value: str | None) -> str | None:
+    value = (value or "").strip()
+    return key.pseudonym(kind, value) if value else None
+
+
+def _summary(verdict: Verdict) -> str:
+    if verdict.finding is None:
+        return f"{verdict.status}: {verdict.reason}"
+    return f"{verdict.finding} {verdict.probability:.3f} {verdict.status}"
+
+
+def register(app: Celery, reader: ScanReader) -> None:
+    """Makes `reader` answer this app's doorbells."""
+
+    @app.task(name=READ_SCAN)
+    def read_scan(scan_id: str) -> str:
+        return reader.read(scan_id)
