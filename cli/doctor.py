@@ -1,0 +1,135 @@
+"""`lungline doctor`: looks at everything that Lungline stands on, and says what to do about what is wrong."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from lungline.settings import Settings
+
+_PACKAGES = ("celery", "kombu", "redis", "flower", "sqlalchemy", "alembic", "keras", "tensorflow", "tensorflow-cpu", "numpy", "pydicom")
+_LEAST_FREE = 5 << 30  # bytes
+_FEW_WATCHES = 8192
+
+
+def doctor() -> None:
+    """Check versions, settings, folders, database, broker and models; exit 1 if something is wrong."""
+    from lungline.errors import LunglineError
+    from lungline.settings import load
+
+    settings = load()
+    wrong = 0
+    for check in (_versions, _folders, _key, _database, _broker, _models, _watches):
+        try:
+            for sentence in check(settings):
+                print(f"ok     {sentence}")
+        except LunglineError as error:
+            wrong += 1
+            print(f"WRONG  {error}")
+    raise typer.Exit(1 if wrong else 0)
+
+
+Check = Callable[["Settings"], Iterator[str]]
+
+
+def _versions(_: "Settings") -> Iterator[str]:
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from lungline import __version__
+
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    yield f"Lungline {__version__}, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    yield ", ".join(found)
+
+
+def _folders(settings: "Settings") -> Iterator[str]:
+    import os
+    import shutil
+
+    from lungline import filesystems
+    from lungline.errors import SettingsError
+
+    for name, folder in (("INBOX", settings.inbox), ("STORE", settings.store)):
+        if not folder.is_dir():
+            yield f"LUNGLINE_{name} is not there yet; `lungline up` makes it"
+            continue
+        writable = name == "INBOX" and settings.intake == "leave"
+        if not os.access(folder, os.R_OK | os.X_OK | (0 if writable else os.W_OK)):
+            raise SettingsError(f"LUNGLINE_{name} may not be read and written by this user.")
+        free = shutil.disk_usage(folder).free
+        if free < _LEAST_FREE:
+            raise SettingsError(f"LUNGLINE_{name} lies on a disk with {free >> 20} MiB left: make room.")
+        yield f"LUNGLINE_{name}: {filesystems.kind(folder) or 'unknown'} file system, {free >> 30} GiB free"
+    if settings.inbox.is_dir() and settings.store.is_dir() and settings.inbox.stat().st_dev != settings.store.stat().st_dev:
+        yield "inbox and store lie on two file systems: each file is copied instead of moved"
+
+
+def _key(settings: "Settings") -> Iterator[str]:
+    from lungline.errors import SettingsError
+
+    if not settings.key_file.exists():
+        yield "LUNGLINE_KEY_FILE is not there yet; `lungline up` makes it"
+        return
+    if settings.key_file.stat().st_mode & 0o077:
+        raise SettingsError("LUNGLINE_KEY_FILE may be read by others: chmod 600.")
+    yield "pseudonym key: mode 0600; keep a copy of it apart from the database"
+
+
+def _database(settings: "Settings") -> Iterator[str]:
+    from db.migrate import HEAD, open_database
+
+    engine = open_database(settings)
+    yield f"database: {engine.dialect.name}, at version {HEAD}, written with this key"
+
+
+def _broker(settings: "Settings") -> Iterator[str]:
+    from lungline.errors import SettingsError
+    from workers.app import make_app
+    from workers.queues import queue_lengths
+
+    try:
+        settings.broker  # noqa: B018
+    except SettingsError:
+        yield "broker: none set; `lungline up` starts its own"
+        return
+    if not settings.broker_url and "redis" not in _live(settings):
+        yield "broker: our own, not running now; `lungline up` starts it"
+        return
+    lengths = queue_lengths(make_app(settings))
+    yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
+
+
+def _live(settings: "Settings") -> dict[str, tuple[int, bool]]:
+    from lungline.presence import live
+
+    return live(settings.run)
+
+
+def _models(_: "Settings") -> Iterator[str]:
+    from models import registry
+
+    for files in (*registry.shipped().values(), registry.shipped_admission()):
+        for place in files.places:
+            place.member.checked_weights()
+        yield f"model {files.version}: files whole"
+
+
+def _watches(settings: "Settings") -> Iterator[str]:
+    from pathlib import Path
+
+    from lungline import filesystems
+
+    limit = Path("/proc/sys/fs/inotify/max_user_watches")
+    if settings.observer == "polling" or filesystems.is_remote(settings.inbox) or not limit.exists():
+        yield "inbox: polled every 2 s"
+        return
+    watches = int(limit.read_text())
+    few = "; few for a deep inbox: raise fs.inotify.max_user_watches" if watches < _FEW_WATCHES else ""
+    yield f"inbox: inotify, {watches} watches at most{few}; walked every minute besides"

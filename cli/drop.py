@@ -1,0 +1,124 @@
+"""`lungline drop`: puts files into the inbox as a PACS would, and can wait for what becomes of each."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_POLL_SECONDS = 0.25
+
+
+@dataclass
+class _Dropped:
+    name: str
+    sha256: str
+    outcome: str = "dropped"
+    detail: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        return self.outcome in ("dropped", "waiting", "reading")
+
+
+def drop(
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders with all that is in them.", exists=True)],
+    wait: float = typer.Option(0.0, min=0.0, metavar="SECONDS", help="Wait so long for each file's outcome."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a file."),
+) -> None:
+    """Copy files into the inbox; exit 1 if one was refused, quarantined, or not done in time."""
+    from cli.output import notice, print_rows, printable
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.settings import load
+
+    settings = load()
+    engine = read_only(open_database(settings))
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    with engine.connect() as connection:
+        began = _clock(connection)
+    dropped = [one for path in paths for one in _put(path, settings.inbox)]
+    deadline = time.monotonic() + wait
+    while wait and any(one.is_open for one in dropped):
+        with engine.connect() as connection:
+            for one in filter(lambda one: one.is_open, dropped):
+                one.outcome, one.detail = _outcome(connection, one.sha256, began)
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL_SECONDS)
+    rows = [{"name": printable(one.name), "outcome": one.outcome, "detail": one.detail, "sha256": one.sha256} for one in dropped]
+    print_rows(rows, as_json=as_json, columns=("name", "outcome", "detail"))
+    notice()
+    if any(one.outcome in ("refused", "quarantined") or (wait and one.is_open) for one in dropped):
+        raise typer.Exit(1)
+
+
+def _put(path: Path, inbox: Path) -> list[_Dropped]:
+    """Copies a file, or a folder with its name, so that folders named `stat`, `xray` or `ct` keep their meaning."""
+    if path.is_dir():
+        inside = sorted(below for below in path.rglob("*") if below.is_file())
+        return [_copy(below, inbox / path.resolve().name / below.relative_to(path).parent) for below in inside]
+    return [_copy(path, inbox)]
+
+
+def _copy(source: Path, folder: Path) -> _Dropped:
+    import hashlib
+    import shutil
+    from uuid import uuid4
+
+    folder.mkdir(parents=True, exist_ok=True)
+    draft = folder / f".{uuid4()}.part"  # hidden until whole
+    shutil.copyfile(source, draft)
+    with draft.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    target = folder / source.name
+    for number in range(1, 10_000):
+        try:
+            target.hardlink_to(draft)  # never over another file that waits there
+            break
+        except FileExistsError:
+            target = folder / f"{source.stem}-{number}{source.suffix}"
+    draft.unlink()
+    return _Dropped(source.name, sha256)
+
+
+def _clock(connection: "Connection") -> Any:
+    from sqlalchemy import select
+
+    from db.clock import now
+
+    return connection.scalar(select(now(-1.0)))
+
+
+def _outcome(connection: "Connection", sha256: str, began: Any) -> tuple[str, str]:
+    """What became of these bytes since `began`: (outcome, finding or reason)."""
+    from sqlalchemy import select
+
+    from db.tables import Outcome, State, files, quarantine, scans, verdicts
+
+    drops = select(files.c.id, files.c.outcome).where(files.c.sha256 == sha256, files.c.received_at >= began)
+    row = connection.execute(drops.order_by(files.c.id.desc())).first()
+    if row is None:
+        return "dropped", ""
+    if row.outcome == Outcome.REFUSED:
+        return "refused", str(connection.scalar(select(quarantine.c.reason).where(quarantine.c.file_id == row.id)))
+    states = connection.execute(select(scans.c.id, scans.c.state).where(scans.c.sha256 == sha256)).all()
+    for state in (State.QUARANTINED, State.WAITING, State.READING):
+        found = [scan.id for scan in states if scan.state == state]
+        if found and state is State.QUARANTINED:
+            reasons = select(quarantine.c.reason).where(quarantine.c.scan_id == found[0]).order_by(quarantine.c.seen_at.desc())
+            return "quarantined", str(connection.scalar(reasons.limit(1)))
+        if found:
+            return state.value, ""
+    said = select(verdicts.c.finding, verdicts.c.probability, verdicts.c.status, verdicts.c.reason).where(
+        verdicts.c.scan_id == states[0].id, verdicts.c.superseded_at.is_(None)
+    )
+    verdict = connection.execute(said).one()
+    duplicate = "again: " if row.outcome == Outcome.DUPLICATE else ""
+    if verdict.finding is None:
+        return "done", f"{duplicate}{verdict.status}, {verdict.reason}"
+    return "done", f"{duplicate}{verdict.finding} {verdict.probability:.3f}, {verdict.status}"

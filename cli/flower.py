@@ -1,0 +1,13 @@
+"""`lungline flower`: the web pages that show scans as tasks, workers and queues, for whoever has the password."""
+
+
+def flower() -> None:
+    """Serve Flower on loopback: tasks, workers and queues; `up` starts it by itself."""
+    from cli import flower_server
+    from lungline import log
+    from lungline.presence import Presence
+    from lungline.settings import load
+
+    settings = load()
+    log.configure("flower")
+    flower_server.serve(settings, Presence.take(settings.run, "flower"))

@@ -1,0 +1,153 @@
+"""Flower as Lungline runs it: closed on every path, with a history that outlives it, and patient with a Redis that is away."""
+
+import errno
+import hmac
+import logging
+import os
+import secrets
+import signal
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from typing import Any, Final, NoReturn
+
+import structlog
+from celery import Celery
+from celery.events import EventReceiver
+from flower.app import Flower
+from flower.events import Events
+from flower.options import options
+from flower.urls import settings as pages
+from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
+from tornado.ioloop import IOLoop
+from tornado.web import RequestHandler
+
+from cli.broker import write_secret
+from lungline.errors import SettingsError
+from lungline.presence import Presence
+from lungline.settings import Settings
+from workers.app import make_app
+
+USER: Final = "admin"
+_ADDRESS: Final = "127.0.0.1"
+_PORTS: Final = 100  # so many are tried, from the wanted one on
+_TASKS: Final = 10_000  # that are remembered
+_WORKERS: Final = 100
+_SAVE_MS: Final = 15_000  # `kill -9` costs no more history than this
+_COLUMNS: Final = "name,args,result,state,received,started,runtime,worker,uuid"
+
+_log = structlog.get_logger()
+
+
+def serve(settings: Settings, presence: Presence) -> NoReturn:
+    """Serves until SIGTERM or Ctrl-C; the address stands in `HOME/run/flower.url` then, the password in `HOME/secrets`.
+
+    Pages are answered at once; `presence` tells ready when it hears the workers, too.
+    """
+    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+    folder = settings.home / "flower"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    options.address = _ADDRESS
+    options.basic_auth = [f"{USER}:{_password(settings)}"]
+    options.persistent = True
+    options.db = str(folder / "flower.db")
+    options.state_save_interval = _SAVE_MS
+    options.max_tasks = _TASKS
+    options.max_workers = _WORKERS
+    options.tasks_columns = _COLUMNS
+    loop = IOLoop.current()
+    server = ClosedFlower(make_app(settings), loop, on_hearing=lambda: presence.tell(ready=True))
+    port = _listen(server, settings.flower_port)
+    write_secret(settings.run / "flower.url", f"http://{_ADDRESS}:{port}\n")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: loop.add_callback_from_signal(server.stop))
+    server.start()  # returns after `stop`, which saves the history
+    os._exit(0)  # its threads may still wait for a Redis that does not answer
+
+
+class ClosedFlower(Flower):  # type: ignore[misc]  # Flower has no types
+    """Answers 401 to whoever has no credentials, before any page is looked for: Flower itself leaves some of its pages open."""
+
+    def __init__(self, app: Celery, loop: IOLoop, on_hearing: Callable[[], None]) -> None:
+        events = PatientEvents(
+            app,
+            loop,
+            on_hearing=on_hearing,
+            db=options.db,
+            persistent=options.persistent,
+            state_save_interval=options.state_save_interval,
+            max_tasks_in_memory=options.max_tasks,
+            max_workers_in_memory=options.max_workers,
+        )
+        super().__init__(options=options, capp=app, events=events, io_loop=loop, **pages)
+        self._expected = b"Basic " + b64encode(options.basic_auth[0].encode())
+
+    def find_handler(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
+        given = request.headers.get("Authorization", "").encode()
+        if hmac.compare_digest(given, self._expected):
+            found: HTTPMessageDelegate = super().find_handler(request, **arguments)
+            return found
+        return self.get_handler_delegate(request, Refusal)  # type: ignore[no-any-return]
+
+
+class Refusal(RequestHandler):
+    """401, whatever was asked for and how."""
+
+    def check_xsrf_cookie(self) -> None:
+        pass  # it would answer 403 first
+
+    def prepare(self) -> None:
+        self.set_status(401)
+        self.set_header("WWW-Authenticate", 'Basic realm="Lungline"')
+        self.finish("The user is admin; the password lies in secrets/flower.password of LUNGLINE_HOME.\n")
+
+
+class PatientEvents(Events):  # type: ignore[misc]  # Flower has no types
+    """Hears events again within seconds after Redis came back; Flower's own would wait as long again as it was away."""
+
+    def __init__(self, *args: Any, on_hearing: Callable[[], None], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_hearing = on_hearing
+
+    def run(self) -> NoReturn:
+        while True:
+            try:
+                with self.capp.connection() as connection:
+                    receiver = Receiver(connection, handlers={"*": self.on_event}, app=self.capp)
+                    receiver.on_hearing = self._on_hearing
+                    receiver.capture(limit=None, timeout=None, wakeup=True)
+            except Exception as error:
+                _log.warning("cannot hear what the workers do", error=type(error).__name__)
+            time.sleep(2)
+
+
+class Receiver(EventReceiver):
+    """Says when it has begun to hear: what workers tell before that is lost."""
+
+    on_hearing: Callable[[], None]
+
+    def on_consume_ready(self, *args: Any, **kwargs: Any) -> None:
+        super().on_consume_ready(*args, **kwargs)
+        self.on_hearing()
+
+
+def _password(settings: Settings) -> str:
+    """Made once a home."""
+    path = settings.secrets / "flower.password"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        write_secret(path, secrets.token_urlsafe(24) + "\n")
+    return path.read_text().strip()
+
+
+def _listen(server: Flower, wanted: int) -> int:
+    """Binds the wanted port, or the next free one."""
+    for port in range(wanted, min(wanted + _PORTS, 65_536)):
+        options.port = port
+        try:
+            server.start_http_server()
+            return port
+        except OSError as error:
+            if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+                raise
+    raise SettingsError(f"No port from LUNGLINE_FLOWER_PORT on is free (tried {_PORTS}).")

@@ -1,0 +1,56 @@
+"""The `lungline` command. Modules named here import what is heavy within their functions, so that `--help` answers at once."""
+
+import sys
+import threading
+import traceback
+from types import TracebackType
+
+import typer
+
+from cli import database, doctor, drop, flower, key, quarantine, reconcile, results, settings, status, up, work
+from lungline import RESEARCH_USE
+from lungline.errors import LunglineError
+
+app = typer.Typer(
+    help=f"Reads chest X-rays and CT slices unattended, from a watched folder into a SQL database. {RESEARCH_USE}",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+app.command()(up.up)
+app.command()(work.watch)
+app.add_typer(work.work, name="work")
+app.command()(flower.flower)
+app.command()(status.status)
+app.command()(drop.drop)
+app.command()(results.results)
+app.command()(results.show)
+app.command()(key.key)
+app.add_typer(quarantine.app, name="quarantine")
+app.command()(reconcile.reconcile)
+app.command()(doctor.doctor)
+app.command()(settings.settings)
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Runs the command line: exit 0 fine, 1 something is wrong and said, 2 wrong usage."""
+    threading.excepthook = lambda thread: _tell(thread.exc_type, thread.exc_traceback)
+    try:
+        app()
+    except LunglineError as error:
+        print(f"lungline: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception as error:
+        _tell(type(error), error.__traceback__)
+        sys.exit(1)
+
+
+def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:
+    """Where it happened, without the error's own words: they may quote a file's name, and services write to logs."""
+    print("".join(traceback.format_tb(trace)), f"lungline: unexpected {kind.__name__}; run `lungline doctor`.", sep="", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

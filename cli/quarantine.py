@@ -1,0 +1,96 @@
+"""`lungline quarantine`: what was turned away and why, and how to let it try again."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from lungline.settings import Settings
+
+app = typer.Typer(help="What was turned away, and why.", no_args_is_help=True)
+
+_COLUMNS = ("quarantine_id", "reason", "bytes", "seen_at", "name")
+
+
+@app.command("list")
+def list_(
+    everything: bool = typer.Option(False, "--all", help="Released ones too."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line, with all columns of quarantined_files and the name."),
+) -> None:
+    """Print refused files and quarantined scans, with their names from the store."""
+    from sqlalchemy import text
+
+    from cli.output import print_rows, printable
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.settings import load
+    from lungline.store import Store
+
+    settings = load()
+    store = Store(settings.store)
+    where = "" if everything else "WHERE q.released_at IS NULL"
+    query = text(f"SELECT q.*, r.file_id FROM quarantined_files q JOIN quarantine r ON r.id = q.quarantine_id {where} ORDER BY q.seen_at")
+    with read_only(open_database(settings)).connect() as connection:
+        rows = []
+        for row in connection.execute(query).mappings():
+            found = store.names(row["sha256"]) if row["scan_id"] else store.refused_names(row["file_id"])
+            rows.append({**row, "name": ", ".join(map(printable, found)) or None})
+    for one in rows:
+        del one["file_id"]
+    print_rows(rows, as_json=as_json, columns=_COLUMNS)
+
+
+@app.command()
+def release(
+    quarantine_ids: Annotated[list[str] | None, typer.Argument(help="Rows of `quarantine list`.", metavar="[ID]...")] = None,
+    reason: Annotated[str | None, typer.Option(help="All that have this reason.")] = None,
+) -> None:
+    """Let quarantined scans wait anew, and put refused files back into the inbox."""
+    from sqlalchemy import or_, select
+
+    from db.migrate import open_database
+    from db.tables import quarantine
+    from lungline.errors import LedgerError
+    from lungline.settings import load
+
+    settings = load()
+    engine = open_database(settings)
+    if not quarantine_ids and reason is None:
+        raise typer.BadParameter("name rows of `lungline quarantine list`, or a --reason")
+    chosen = or_(quarantine.c.id.in_(quarantine_ids or []), quarantine.c.reason == reason)
+    with engine.connect() as connection:
+        rows = connection.execute(select(quarantine).where(chosen, quarantine.c.released_at.is_(None))).all()
+    unknown = set(quarantine_ids or []) - {row.id for row in rows}
+    released = sum(_release(settings, engine, row) for row in rows)
+    print(f"{released} released")
+    if failed := len(unknown) + len(rows) - released:
+        raise LedgerError(f"{failed} could not be released: unknown, released before, or no longer in the store.")
+
+
+def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
+    from sqlalchemy import update
+
+    from db import ledger
+    from db.clock import now
+    from db.tables import quarantine
+    from lungline.store import Store
+
+    if row.scan_id is not None:
+        with engine.begin() as connection:
+            return ledger.release(connection, row.id)
+    folder = Store(settings.store).quarantine / row.file_id
+    entry = next(folder.iterdir(), None) if folder.is_dir() else None
+    if entry is None:
+        return False
+    target = settings.inbox / entry.name
+    for number in range(1, 10_000):
+        if not target.exists():
+            break
+        target = settings.inbox / f"{number}-{entry.name}"[:255]
+    with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
+        connection.execute(update(quarantine).where(quarantine.c.id == row.id).values(released_at=now()))
+        entry.rename(target)
+    folder.rmdir()
+    return True

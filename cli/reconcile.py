@@ -1,0 +1,104 @@
+"""`lungline reconcile`: proves that every drop is accounted for, against ledger, store and inbox."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from lungline.settings import Settings
+
+
+def reconcile() -> None:
+    """Check that nothing is lost or doubled; exit 1 and say what is wrong if anything is."""
+    from db.connect import read_only
+    from db.migrate import open_database
+    from db.status import counts
+    from lungline.settings import load
+
+    settings = load()
+    engine = open_database(settings)
+    wrong = 0
+    with read_only(engine).connect() as connection:
+        for sentence, count in (*_in_ledger(connection), *_in_store(connection, settings), *_in_inbox(settings)):
+            wrong += count
+            print(f"{'ok   ' if count == 0 else f'{count:<5}'} {sentence}")
+    said = counts(engine)
+    for total, parts in (("files", ("accepted", "duplicates", "refused")), ("scans", ("waiting", "reading", "done", "quarantined"))):
+        print(f"{said[total]} {total} = " + " + ".join(f"{said[part]} {part}" for part in parts))
+    if wrong:
+        print(f"{wrong} things do not add up; while files are being taken in, run it again in a minute.")
+        raise typer.Exit(1)
+
+
+def _in_ledger(connection: "Connection") -> Iterator[tuple[str, int]]:
+    """What must hold between the tables, each as (what would be wrong, how often it is)."""
+    from sqlalchemy import text
+
+    wrong = {
+        "accepted files without a scan": """
+            SELECT count(*) FROM files f WHERE f.outcome = 'accepted' AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.file_id = f.id)""",
+        "scans whose file was not accepted": """
+            SELECT count(*) FROM scans s JOIN files f ON f.id = s.file_id WHERE f.outcome <> 'accepted' OR f.sha256 <> s.sha256""",
+        "duplicates of bytes that have no scan": """
+            SELECT count(*) FROM files f
+            WHERE f.outcome = 'duplicate' AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.sha256 = f.sha256)""",
+        "refused files without a row in quarantined_files": """
+            SELECT count(*) FROM files f WHERE f.outcome = 'refused' AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.file_id = f.id)""",
+        "scans done that have not exactly one current verdict": """
+            SELECT count(*) FROM scans s WHERE s.state = 'done'
+            AND 1 <> (SELECT count(*) FROM verdicts v WHERE v.scan_id = s.id AND v.superseded_at IS NULL)""",
+        "scans with a current verdict that are quarantined": """
+            SELECT count(*) FROM scans s JOIN verdicts v ON v.scan_id = s.id AND v.superseded_at IS NULL WHERE s.state = 'quarantined'""",
+        "quarantined scans without an open row in quarantined_files": """
+            SELECT count(*) FROM scans s WHERE s.state = 'quarantined'
+            AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.scan_id = s.id AND q.released_at IS NULL)""",
+        "verdicts whose probabilities do not sum to 1": """
+            SELECT count(*) FROM (SELECT v.id FROM verdicts v LEFT JOIN probabilities p ON p.verdict_id = v.id
+            WHERE v.status <> 'rejected' GROUP BY v.id HAVING abs(coalesce(sum(p.probability), 0) - 1) > 1e-6) AS uneven""",
+    }
+    for sentence, statement in wrong.items():
+        yield sentence, int(connection.scalar(text(statement)) or 0)
+
+
+def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[str, int]]:
+    from sqlalchemy import text
+
+    from lungline.store import Store
+
+    store = Store(settings.store)
+    missing = 0
+    known = set()
+    sizes = "SELECT sha256, bytes, id FROM files WHERE outcome = 'accepted'"
+    for row in connection.execution_options(yield_per=1000).execute(text(sizes)):
+        known.add(row.sha256)
+        path = store.find(row.sha256, row.id)
+        missing += path is None or path.stat().st_size != row.bytes
+    yield "accepted files whose bytes the store lacks or has in another length", missing
+    stored = [folder.name for folder in store.root.glob("[0-9a-f][0-9a-f]/*")] if store.root.exists() else []
+    yield "bytes in the store that the ledger does not know", sum(name not in known for name in stored)
+    waiting = sum(folder.is_dir() for folder in store.incoming.iterdir()) if store.incoming.exists() else 0
+    yield "files between inbox and ledger (the watcher finishes these)", waiting
+
+
+def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
+    import os
+
+    from sqlalchemy import func, select
+
+    from db.connect import connect, read_only
+    from db.tables import files
+    from lungline.pseudonyms import PseudonymKey
+    from watcher.intake import stay_key
+    from watcher.settle import signature
+    from watcher.walk import patterns, walk
+
+    key = PseudonymKey.load_or_create(settings.key_file)
+    waiting = 0
+    with read_only(connect(settings.database_url)).connect() as connection:
+        for path, status in walk(settings.inbox, patterns(settings.ignore)):
+            stays = select(func.count()).where(files.c.stay_key == stay_key(key, os.fspath(path), signature(status)))
+            waiting += connection.scalar(stays) == 0
+    yield "files in the inbox that are not taken in yet", waiting

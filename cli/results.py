@@ -1,0 +1,71 @@
+"""`lungline results` and `lungline show`: verdicts, from the views that analysts query."""
+
+from pathlib import Path
+
+import typer
+
+_COLUMNS = ("scan_id", "modality", "finding", "probability", "status", "reason", "ensemble", "finished_at")
+
+
+def results(
+    limit: int = typer.Option(20, min=1, help="The newest so many."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line, with all columns of scan_results."),
+) -> None:
+    """Print the newest verdicts."""
+    from sqlalchemy import text
+
+    from cli.output import notice, print_rows
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.settings import load
+
+    query = text("SELECT * FROM scan_results ORDER BY finished_at DESC, scan_id DESC LIMIT :most")
+    with read_only(open_database(load())).connect() as connection:
+        print_rows(connection.execute(query, {"most": limit}).mappings(), as_json=as_json, columns=_COLUMNS)
+    notice()
+
+
+def show(
+    scan: str = typer.Argument(help="A scan's id, or a file whose bytes were dropped.", metavar="SCAN|FILE"),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object."),
+) -> None:
+    """Print all that is known of a scan, with the names it was dropped by."""
+    import hashlib
+
+    from sqlalchemy import text
+
+    from cli.output import notice, print_one, printable
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.errors import LedgerError
+    from lungline.settings import load
+    from lungline.store import Store
+
+    settings = load()
+    key, value = "id", scan
+    if Path(scan).is_file():
+        with Path(scan).open("rb") as file:
+            key, value = "sha256", hashlib.file_digest(file, "sha256").hexdigest()
+    with read_only(open_database(settings)).connect() as connection:
+
+        def rows(statement: str, **parameters: str) -> list[dict[str, object]]:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+        found = rows(f"SELECT id AS scan_id, sha256, frame, state, received_at FROM scans WHERE {key} = :value ORDER BY frame", value=value)
+        if not found:
+            raise LedgerError("No such scan; `lungline results` lists those that are done, `lungline quarantine list` those turned away.")
+        names = Store(settings.store).names(str(found[0]["sha256"]))
+        for one in found:
+            scan_id = str(one["scan_id"])
+            for result in rows("SELECT * FROM scan_results WHERE scan_id = :id", id=scan_id):
+                one |= result
+            for row in rows(
+                "SELECT finding, probability FROM scan_probabilities WHERE scan_id = :id ORDER BY probability DESC", id=scan_id
+            ):
+                one[f"p({row['finding']})"] = row["probability"]
+            for row in rows("SELECT member, member_version, finding, probability FROM model_predictions WHERE scan_id = :id", id=scan_id):
+                one[f"{row['member']}({row['finding']})"] = row["probability"]
+            for row in rows("SELECT * FROM quarantined_files WHERE scan_id = :id AND released_at IS NULL", id=scan_id):
+                one |= {name: row[name] for name in ("quarantine_id", "reason", "detail")}
+            print_one(one | {"names": ", ".join(map(printable, names))}, as_json=as_json)
+    notice()

@@ -1,0 +1,40 @@
+"""`lungline settings`: each setting with its value and where that comes from."""
+
+import re
+
+import typer
+
+
+def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object a line.")) -> None:
+    """Print each setting, its value and its source."""
+    import json
+
+    from lungline.settings import load
+
+    now = load()
+    sources = _sources()
+    for name in type(now).model_fields:
+        value = getattr(now, name)
+        shown = None if value is None else masked(str(value))
+        source = sources.get(name, "default")
+        if as_json:
+            print(json.dumps({"name": name, "value": shown, "source": source}))
+        else:
+            print(f"{name:<15} {'-' if shown is None else shown}  ({source})")
+
+
+def masked(address: str) -> str:
+    """The address with its password hidden, whether that stands before the host or among the parameters."""
+    address = re.sub(r"(://[^:@/]*:).*@", r"\1***@", address)
+    return re.sub(r"(?i)([?&][^=&]*password=)[^&#]*", r"\1***", address)
+
+
+def _sources() -> dict[str, str]:
+    """Setting -> environment or lungline.toml, for those that are set at all."""
+    from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+
+    from lungline.settings import Settings
+
+    home = Settings.model_fields["home"].get_default(call_default_factory=True)
+    file = TomlConfigSettingsSource(Settings, toml_file=home / "lungline.toml")()
+    return dict.fromkeys(file, "lungline.toml") | dict.fromkeys(EnvSettingsSource(Settings)(), "environment")

@@ -1,0 +1,199 @@
+"""`lungline up`: everything that one machine needs, in the foreground, until it is stopped."""
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from lungline import RESEARCH_USE, __version__
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from cli.supervise import Child, Supervisor
+    from lungline.settings import Settings
+
+_Counts = dict[str, int | float | None]
+_LINE_SECONDS: Final = 10  # at least so long between two lines of counts where there is no terminal
+
+
+def up() -> None:
+    """Start everything on this machine, and keep it running until Ctrl-C."""
+    from cli.supervise import Supervisor
+    from db.migrate import upgrade
+    from lungline import log
+    from lungline.presence import Presence
+    from lungline.settings import load
+
+    settings = load()
+    log.configure("up")
+    _make_folders(settings)
+    presence = Presence.take(settings.run, "up")
+    (settings.run / "flower.url").unlink(missing_ok=True)  # an earlier Flower's
+    upgrade(settings)
+    _say(*_welcome(settings))
+    supervisor = Supervisor(settings.run, settings.logs)
+    try:
+        children = _children(settings)
+        for child in children:
+            supervisor.add(child)
+        presence.tell(ready=True)
+        _attend(settings, supervisor, [child.name for child in children])
+        _say("stopping ...")
+    finally:
+        supervisor.stop()
+        presence.leave()
+    _say("stopped")
+
+
+def _make_folders(settings: "Settings") -> None:
+    from lungline.errors import SettingsError
+
+    for name, folder in (("HOME", settings.home), ("STORE", settings.store), ("INBOX", settings.inbox)):
+        try:
+            # others, such as the PACS, write into the inbox alone; a folder that is there already keeps its mode
+            folder.mkdir(parents=True, exist_ok=True, mode=0o777 if name == "INBOX" else 0o700)
+        except OSError as error:
+            raise SettingsError(f"LUNGLINE_{name} cannot be made ({type(error).__name__}): set it to a folder that can.") from None
+
+
+def _children(settings: "Settings") -> "list[Child]":
+    """In the order of their start."""
+    from cli import broker
+    from cli.supervise import Child
+
+    children = []
+    if not settings.broker_url:
+        children.append(Child("redis", lambda: broker.command(settings), base=True, probe=lambda: broker.answers(settings)))
+    children.append(_own("watch", "watch"))
+    slots = settings.devices.split(",")  # `auto` and `cpu` are one slot, too
+    children += [_own(f"inference-{slot}", "work", "inference", "--slot", str(slot)) for slot in range(len(slots))]
+    children.append(_own("flower", "flower"))
+    return children
+
+
+def _own(name: str, *arguments: str) -> "Child":
+    from cli.supervise import Child
+
+    return Child(name, lambda: [sys.executable, "-m", "cli.main", *arguments])
+
+
+def _welcome(settings: "Settings") -> Sequence[str]:
+    from cli.settings import masked
+
+    return (
+        f"Lungline {__version__}. {RESEARCH_USE}",
+        f"  inbox     {settings.inbox}",
+        f"  database  {masked(settings.database_url)}",
+        f"  logs      {settings.logs}",
+    )
+
+
+def _attend(settings: "Settings", supervisor: "Supervisor", names: Sequence[str]) -> None:
+    """Shows how it goes, until this process is asked to stop."""
+    from rich.text import Text
+
+    counter = _Counter(settings.database_url)
+    counter.start()
+    lines = _Lines()
+    ready = False
+    with _live_line() as live:
+        while supervisor.tend(0.5):
+            with suppress(OSError):  # whoever looked has gone; the work goes on
+                if not ready and _is_ready(settings, names):
+                    ready = True
+                    _say(f"  Flower    {_flower(settings)}", "ready")
+                if live:
+                    live.update(Text(_sentence(counter.latest, ready=ready), no_wrap=True, overflow="ellipsis"), refresh=True)
+                else:
+                    lines.show(counter.latest)
+
+
+@contextmanager
+def _live_line() -> "Iterator[Live | None]":
+    """One line at the bottom of the terminal, with all other output above it; None where there is no terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    from lungline import log
+
+    console = Console()
+    if not console.is_terminal:
+        yield None
+        return
+    live = Live(console=console, auto_refresh=False, transient=True)
+    live.start()
+    log.configure("up")  # again, since `live` has taken over standard error
+    try:
+        yield live
+    finally:
+        with suppress(OSError):
+            live.stop()
+
+
+def _is_ready(settings: "Settings", names: Sequence[str]) -> bool:
+    from cli import broker
+    from lungline.presence import live
+
+    processes = live(settings.run)
+    return all(name in processes and processes[name][1] for name in names) and broker.answers(settings)
+
+
+def _flower(settings: "Settings") -> str:
+    address = (settings.run / "flower.url").read_text().strip()
+    return f"{address} (user admin, password in {settings.secrets / 'flower.password'})"
+
+
+class _Counter(threading.Thread):
+    """Counts in a thread, so that a database that hangs does not keep the supervisor from its work."""
+
+    def __init__(self, database_url: str) -> None:
+        super().__init__(daemon=True)
+        self.latest: _Counts | None = None
+        self._database_url = database_url
+
+    def run(self) -> None:
+        from sqlalchemy.exc import SQLAlchemyError
+
+        from db.connect import connect
+        from db.status import counts
+
+        engine = connect(self._database_url)
+        while True:
+            try:
+                self.latest = counts(engine)
+            except SQLAlchemyError:
+                self.latest = None
+            time.sleep(1)
+
+
+class _Lines:
+    """Counts as log lines: when they have changed, and not too often."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, Any] = {}
+        self._at = 0.0
+
+    def show(self, counts: _Counts | None) -> None:
+        import structlog
+
+        shown = {name: count for name, count in (counts or {}).items() if name != "oldest_waiting_seconds"}
+        if shown and shown != self._last and time.monotonic() - self._at >= _LINE_SECONDS:
+            self._last, self._at = shown, time.monotonic()
+            structlog.get_logger().info("counts", **shown)
+
+
+def _sentence(counts: _Counts | None, *, ready: bool) -> str:
+    state = "running" if ready else "starting"
+    if counts is None:
+        return f"{state} · the database does not answer" if ready else state
+    said = " · ".join(f"{counts[name]} {name}" for name in ("files", "waiting", "reading", "done", "quarantined", "duplicates", "refused"))
+    oldest = counts["oldest_waiting_seconds"]
+    return f"{state} · {said}" + (f" · the oldest has waited {oldest:.0f} s" if oldest else "")
+
+
+def _say(*lines: str) -> None:
+    with suppress(OSError):  # the terminal may have gone
+        print(*lines, sep="\n", flush=True)

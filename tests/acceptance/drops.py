@@ -1,0 +1,84 @@
+"""Files as a PACS, or chance, would drop them; each with what must become of it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.uid import ImplicitVRLittleEndian
+
+from tests.corpus.files import chunk, dicom, jpeg, png, report
+from tests.corpus.phantoms import Kind, phantom, picture
+
+
+@dataclass(frozen=True)
+class Drop:
+    """Bytes under a path below the inbox. `reason`: None if it can be read."""
+
+    path: str
+    data: bytes
+    reason: str | None = None
+
+
+def good(count: int, seed: int = 0) -> list[Drop]:
+    """Readable scans of both modalities and all formats; no two have the same bytes."""
+    made = []
+    for number in range(count):
+        kind: Kind = "xray" if number % 2 == 0 else "ct"
+        this = seed * 100_000 + number
+        match number // 2 % 4:
+            case 0:
+                made.append(Drop(f"{kind}/p{this}.png", png(picture(kind, this))))
+            case 1:
+                made.append(Drop(f"ward 7/{kind}/j{this}.jpeg", jpeg(picture(kind, this))))
+            case 2:
+                made.append(Drop(f"d{this}.dcm", dicom(phantom(kind, this), "DX" if kind == "xray" else "CT")))
+            case _:
+                bare = dicom(phantom(kind, this), "CR" if kind == "xray" else "CT", syntax=ImplicitVRLittleEndian)
+                made.append(Drop(f"IM{this:06}", bare))  # as many PACS name them: without extension
+    return made
+
+
+def backlog(count: int, seed: int = 0) -> list[Drop]:
+    """Many readable scans, made quickly: one picture with a different note in each file."""
+    data = png(picture("xray", seed))
+    end = data[-12:]
+    notes = (chunk(b"tEXt", f"Comment\0{seed}/{number}".encode()) for number in range(count))
+    return [Drop(f"xray/b{seed}-{number}.png", data[:-12] + note + end) for number, note in enumerate(notes)]
+
+
+def bad() -> list[Drop]:
+    """Files that nobody can read, each with its reason."""
+    film = phantom("xray", 99)
+    whole_png, whole_dicom = png(picture("xray", 98)), dicom(film, "DX")
+    return [
+        Drop("empty.png", b"", "empty"),
+        Drop("text.png", b"Dear colleague, please find enclosed ...\n" * 20, "not_an_image"),
+        Drop("cut.dcm", whole_dicom[: len(whole_dicom) // 2], "truncated"),
+        Drop("cut.png", whole_png[: len(whole_png) // 2], "truncated"),
+        Drop("noise.dcm", np.random.default_rng(1).bytes(5000), "not_an_image"),
+        Drop("report.dcm", report(), "no_pixels"),
+        Drop("picture.gif", b"GIF89a" + bytes(200), "unsupported_format"),
+    ]
+
+
+def odd_names() -> list[Drop]:
+    """Readable scans whose names are not."""
+    names = [
+        "with space.png",
+        "line\nbreak.png",
+        "quote\"'`$(rm).png",
+        "überprüfung-肺.png",
+        "-rf.png",
+        os.fsdecode(b"\xff\xfe.png"),
+        "a" * 251 + ".png",
+    ]
+    return [Drop(f"xray/{name}", png(picture("xray", 500 + number))) for number, name in enumerate(names)]
+
+
+def put(inbox: Path, drops: list[Drop]) -> None:
+    """Writes them at once, by copy."""
+    for drop in drops:
+        path = inbox / drop.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(drop.data)

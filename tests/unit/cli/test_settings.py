@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.settings import masked
+from lungline.settings import Settings
+
+
+def test_each_setting_is_told_with_its_source(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "lungline.toml").write_text('quiet_seconds = 3\nbatch_max = 8\ndatabase_url = "postgresql://u:geheim@db/x"\n')
+    monkeypatch.setenv("LUNGLINE_BATCH_MAX", "16")
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://:hunter2@cache:6379/0")
+
+    result = CliRunner().invoke(app, ["settings", "--json"])
+
+    assert result.exit_code == 0
+    said = {line["name"]: (line["value"], line["source"]) for line in map(json.loads, result.stdout.splitlines())}
+    assert list(said) == list(Settings.model_fields)
+    assert said["home"] == (str(home), "environment")
+    assert said["batch_max"] == ("16", "environment")
+    assert said["quiet_seconds"] == ("3.0", "lungline.toml")
+    assert said["database_url"] == ("postgresql+psycopg://u:***@db/x", "lungline.toml")
+    assert said["broker_url"] == ("redis://:***@cache:6379/0", "environment")
+    assert said["intake"] == ("move", "default")
+    assert said["weights_dir"] == (None, "default")
+
+
+def test_people_read_no_password_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://:hunter2@cache:6379/0")
+
+    result = CliRunner().invoke(app, ["settings"])
+
+    assert "redis://:***@cache:6379/0  (environment)" in result.stdout
+    assert "hunter2" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("redis://:secret@127.0.0.1:6379/0", "redis://:***@127.0.0.1:6379/0"),
+        ("rediss://user:se@cr/et@host/0", "rediss://user:***@host/0"),
+        ("postgresql+psycopg://u:p%40ss@host:5432/db?sslmode=require", "postgresql+psycopg://u:***@host:5432/db?sslmode=require"),
+        ("postgresql+psycopg:///db?host=/run/pg&password=secret&user=u", "postgresql+psycopg:///db?host=/run/pg&password=***&user=u"),
+        ("sqlite:////srv/a:b@c/lungline.db", "sqlite:////srv/a:b@c/lungline.db"),
+        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
+    ],
+)
+def test_masked(address: str, shown: str) -> None:
+    assert masked(address) == shown
