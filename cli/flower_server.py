@@ -55,6 +55,7 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     options.max_tasks = _TASKS
     options.max_workers = _WORKERS
     options.tasks_columns = _COLUMNS
+    options.read_only = True  # it is for looking: what runs is the supervisor's to start and stop
     loop = IOLoop.current()
     server = ClosedFlower(make_app(settings), loop, on_hearing=lambda: presence.tell(ready=True))
     port = _listen(server, settings.flower_port)
@@ -69,7 +70,7 @@ class ClosedFlower(Flower):  # type: ignore[misc]  # Flower has no types
     """Answers 401 to whoever has no credentials, before any page is looked for: Flower itself leaves some of its pages open."""
 
     def __init__(self, app: Celery, loop: IOLoop, on_hearing: Callable[[], None]) -> None:
-        events = PatientEvents(
+        events = LastingEvents(
             app,
             loop,
             on_hearing=on_hearing,
@@ -102,7 +103,7 @@ class Refusal(RequestHandler):
         self.finish("The user is admin; the password lies in secrets/flower.password of LUNGLINE_HOME.\n")
 
 
-class PatientEvents(Events):  # type: ignore[misc]  # Flower has no types
+class LastingEvents(Events):  # type: ignore[misc]  # Flower has no types
     """Hears events again within seconds after Redis came back; Flower's own would wait as long again as it was away."""
 
     def __init__(self, *args: Any, on_hearing: Callable[[], None], **kwargs: Any) -> None:

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import typer
 
-from cli import database, doctor, drop, flower, key, quarantine, reconcile, results, settings, status, up, work
+from cli import database, doctor, drop, flower, key, models, quarantine, reconcile, results, settings, status, train, up, work
 from lungline import RESEARCH_USE
 from lungline.errors import LunglineError
 
@@ -31,6 +31,8 @@ app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile.reconcile)
 app.command()(doctor.doctor)
 app.command()(settings.settings)
+app.add_typer(models.app, name="models")
+app.command()(train.train)
 app.add_typer(database.app, name="db")
 
 

@@ -50,6 +50,7 @@ class Claim:
     owner: str
     attempt: int
     alone: bool  # two workers died that held it: nothing may be read beside it, and `read_alone` says when that begins
+    waited_seconds: float  # since its file was taken in
 
 
 def insert_new(connection: Connection, table: Table, **values: object) -> bool:
@@ -181,14 +182,15 @@ def claim(connection: Connection, scan_id: str, owner: str) -> Claim | None:
             attempt=scans.c.attempt + 1,
             alone=False,
         )
-        .returning(scans)
+        .returning(scans, now().label("claimed_at"))
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
     hint = Modality(row.hint) if row.hint else None
     alone = row.lost_leases >= ALONE_AFTER
-    return Claim(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), owner, row.attempt, alone)
+    waited = (row.claimed_at - row.received_at).total_seconds()
+    return Claim(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), owner, row.attempt, alone, waited)
 
 
 def held(claim: Claim) -> ColumnElement[bool]:

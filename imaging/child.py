@@ -18,11 +18,9 @@ import cv2
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 
-READY = b"ready"
-
 
 def serve(pipe: Connection, function: str, memory_bytes: int) -> None:
-    """Says READY, then answers each pickled tuple of arguments with a pickled (kind, value) until the pipe ends.
+    """Says that it is ready, then answers each pickled tuple of arguments with a pickled (kind, value) until the pipe ends.
 
     Kinds: value, with what the function returned; unreadable, with reason and detail; failed, with the name of another exception.
     """
@@ -32,7 +30,7 @@ def serve(pipe: Connection, function: str, memory_bytes: int) -> None:
     task: Callable[..., Any] = getattr(importlib.import_module(module), name)
     cv2.setNumThreads(1)  # the pool's children share the cores
     _limit(memory_bytes)
-    pipe.send_bytes(READY)
+    pipe.send_bytes(b"ready")
     while True:
         try:
             request = pipe.recv_bytes()

@@ -19,7 +19,7 @@ from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, Implic
 
 from imaging import tags, window
 from imaging.header import Facts, facts
-from imaging.limits import INFLATED_BYTES_MAX, check_size
+from imaging.limits import INFLATED_BYTES_MAX, check_frame, check_size
 from lungline.errors import UnreadableScan
 from lungline.findings import Modality
 from lungline.reasons import Reason
@@ -32,6 +32,11 @@ _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _GROUP_LENGTH: Final = b"\x02\x00\x00\x00UL\x04\x00"
 _META: Final = 132  # preamble and prefix (PS3.10 7.1)
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
+# Photometric Interpretation -> Samples per Pixel (PS3.3 C.7.6.3.1.2).
+_SAMPLES: Final = {
+    **dict.fromkeys((*_MONOCHROME, "PALETTE COLOR"), 1),
+    **dict.fromkeys(("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"), 3),
+}
 
 
 def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts]:
@@ -43,11 +48,10 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     """
     dataset = _parse(data)
     frames = _check(dataset)
-    if not 1 <= frame <= frames:
-        raise UnreadableScan(Reason.NO_PIXELS, "The file holds fewer frames than were asked for.")
+    check_frame(frame, frames)
     told = facts(dataset)
-    # Unused bits are put right here, since pydicom does not look at High Bit.
-    raw = pixel_array(dataset, index=frame - 1, correct_unused_bits=False)
+    # Unused bits are put right here, since pydicom does not look at High Bit. A view saves a copy of what may be large.
+    raw = pixel_array(dataset, index=frame - 1, correct_unused_bits=False, view_only=True)
     if dataset.PhotometricInterpretation in _MONOCHROME:
         stored = _used_bits(raw, dataset)
         return window.render(stored, dataset, frame, is_ct=told.modality is Modality.CT), frames, told
@@ -118,8 +122,10 @@ def _check(dataset: FileDataset) -> int:
         raise UnreadableScan(
             Reason.UNSUPPORTED_FORMAT, f"The pixels are in the transfer syntax {_name(syntax)}, which Lungline does not read."
         )
-    if dataset.PhotometricInterpretation not in (*_MONOCHROME, "PALETTE COLOR", "RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"):
+    if dataset.PhotometricInterpretation not in _SAMPLES:
         raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The photometric interpretation is none that Lungline reads.")
+    if dataset.SamplesPerPixel != _SAMPLES[dataset.PhotometricInterpretation]:
+        raise UnreadableScan(Reason.NOT_AN_IMAGE)
     if not syntax.is_encapsulated:
         is_whole = len(dataset.PixelData) >= get_expected_length(dataset)
     else:
@@ -147,7 +153,7 @@ def _used_bits(raw: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[Any]:
     allocated = 8 * raw.dtype.itemsize
     stored = tags.whole(dataset, "BitsStored", allocated)
     high = tags.whole(dataset, "HighBit", stored - 1)
-    if dataset.BitsAllocated == 1 or not stored <= high + 1 <= allocated:
+    if dataset.BitsAllocated == 1 or stored == allocated or not stored <= high + 1 <= allocated:
         return raw
     return (raw << (allocated - 1 - high)) >> (allocated - stored)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from multiprocessing import resource_tracker
 from typing import Any, Final
 
-from imaging import child
+from imaging.child import serve
 from lungline.errors import LunglineError, UnreadableScan
 
 _START_SECONDS: Final = 60.0  # imports of numpy, OpenCV and pydicom on a machine that is busy with something else
@@ -156,17 +156,17 @@ class _Child:
     def __init__(self, function: str, memory_bytes: int) -> None:
         context = multiprocessing.get_context("forkserver")
         # What children would else import one by one. A module that is not there is passed over, and fails in the child.
-        context.set_forkserver_preload([__name__, "cv2", "pydicom", function.partition(":")[0]])
+        context.set_forkserver_preload([serve.__module__, "pydicom", function.partition(":")[0]])
         self._pipe, theirs = context.Pipe()
         # A service manager's SIGTERM goes to all of its processes: blocked here, it is blocked in the fork server and the children.
         # The resource tracker comes first because its start would unblock it.
         resource_tracker.ensure_running()
         unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-        self._process = context.Process(target=_serve, args=(theirs, function, memory_bytes), daemon=True, name="reader")
+        self._process = context.Process(target=serve, args=(theirs, function, memory_bytes), daemon=True, name="reader")
         try:
             with _births_and_burials:
                 self._process.start()
-        except OSError as error:
+        except (EOFError, OSError) as error:
             self._pipe.close()
             raise ReadersStopped(f"A reader process cannot be started ({type(error).__name__}); see `lungline doctor`.") from None
         finally:
@@ -229,4 +229,3 @@ class _Child:
             self._process.join(_STOP_SECONDS)
             with _births_and_burials:
                 self._process.close()
-

@@ -25,3 +25,13 @@ def check_size(rows: int, columns: int, frames: int = 1) -> None:
         raise UnreadableScan(Reason.TOO_LARGE, f"The header tells of more than {PIXELS_MAX // 1_000_000} million pixels.")
     if frames > FRAMES_MAX:
         raise UnreadableScan(Reason.TOO_LARGE, f"The header tells of more than {FRAMES_MAX:,} frames.")
+
+
+def check_frame(frame: int, frames: int) -> None:
+    """Refuses a frame that the file does not hold.
+
+    Raises:
+        UnreadableScan: `no_pixels`.
+    """
+    if not 1 <= frame <= frames:
+        raise UnreadableScan(Reason.NO_PIXELS, "The file holds fewer frames than were asked for.")

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from imaging import dicom, formats, raster
 from imaging.formats import Format
 from imaging.header import Facts
+from imaging.limits import check_frame
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 
@@ -35,9 +36,8 @@ def read(data: bytes, frame: int = 1) -> Image:
         if (found := formats.detect(data)) is Format.DICOM:
             pixels, frames, facts = dicom.decode(data, frame)
         else:
+            check_frame(frame, 1)
             pixels, frames, facts = raster.decode(data, found), 1, Facts()
-        if not 1 <= frame <= frames:
-            raise UnreadableScan(Reason.NO_PIXELS, "The file holds fewer frames than were asked for.")
     except UnreadableScan:
         raise
     except MemoryError:

@@ -71,10 +71,10 @@ def to_modality(stored: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.N
             return table.of(stored)
     item = _macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = tags.numbers(item, "RescaleSlope")[:1], tags.numbers(item, "RescaleIntercept")[:1]
-    if not slope and not intercept:
+    if slope in ([], [0], [1]) and intercept in ([], [0]):
         return stored
     values = _floats(stored)
-    if slope and slope[0] not in (0, 1):
+    if slope and slope[0]:
         values *= slope[0]
     if intercept:
         values += intercept[0]
@@ -122,8 +122,10 @@ def _padding(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.bool_
     if not first:
         return None
     last = tags.numbers(dataset, "PixelPaddingRangeLimit")[:1] or first
-    # Both are often written as US where pixels are signed, and the other way round.
-    low, high = sorted(int(np.int64(one).astype(stored.dtype)) for one in (first[0], last[0]))
+    # Both are often written as US where pixels are signed, and the other way round: what counts are their bits.
+    size = stored.dtype.itemsize
+    bits = np.array([int(one) % 2 ** (8 * size) for one in (*first, *last)], f"u{size}")
+    low, high = sorted(bits.view(stored.dtype).tolist())
     found: npt.NDArray[np.bool_] = (stored >= low) & (stored <= high)
     return found if found.any() else None
 
@@ -147,8 +149,9 @@ class _Table:
     """The brightest value that entries of this depth can have."""
 
     def of(self, values: npt.NDArray[Any]) -> npt.NDArray[np.uint16]:
-        index = np.clip(values.astype(np.int64) - self.first, 0, len(self.entries) - 1)
-        return self.entries[index]
+        index = np.clip(_floats(values) - self.first, 0, len(self.entries) - 1)
+        found: npt.NDArray[np.uint16] = self.entries[index.astype(np.int32)]
+        return found
 
 
 def _table(item: Dataset, dataset: Dataset) -> _Table | None:

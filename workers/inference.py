@@ -25,7 +25,7 @@ from workers import reading
 from workers.app import make_app
 from workers.batcher import Batcher
 from workers.judge import Judge, versions_at_hand
-from workers.lease import Leases, slot_of
+from workers.lease import Leases, site
 from workers.queues import queue_lengths
 from workers.tasks import ScanReader, register
 
@@ -63,7 +63,7 @@ def run(settings: Settings, slot: int) -> None:
 
 
 def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, judge: Judge) -> None:
-    leases = Leases(writer, slot_of(settings, name))
+    leases = Leases(writer, f"{site(settings)}-{name}")
     batcher = Batcher(judge.judge, writer, settings.batch_max)
     key = PseudonymKey.load_or_create(settings.key_file)
     reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, (judge.always, judge.by_modality))
@@ -84,18 +84,18 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     worker_shutting_down.connect(on_stop)
     threading.Thread(target=_mind_deafness, args=(app, reader, ended), name="deafness", daemon=True).start()
     try:
-        _consume(app, name, 2 * settings.batch_max)
+        _consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max)
     finally:
         ended.set()
         reader.stop()
         leases.stop()
 
 
-def _consume(app: Celery, name: str, threads: int) -> None:
+def _consume(app: Celery, hostname: str, threads: int) -> None:
     """Celery's worker in this process: twice the batch in threads, so that one batch is read while another runs."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     worker = app.Worker(
-        hostname=f"{name}@lungline",
+        hostname=hostname,
         pool="threads",
         concurrency=threads,
         task_events=True,

@@ -22,10 +22,10 @@ RENEW_SECONDS = 15.0
 log = structlog.get_logger()
 
 
-def slot_of(settings: Settings, name: str) -> str:
-    """The place that a worker fills: home, host and process name. One live worker a slot, held by its presence lock."""
+def site(settings: Settings) -> str:
+    """This home on this host: with a process's name, the slot that it fills. One live process a slot, held by its presence lock."""
     home = hashlib.sha256(str(settings.home).encode()).hexdigest()[:8]
-    return f"{home}-{socket.gethostname()[:40]}-{name}"
+    return f"{home}-{socket.gethostname()[:40]}"
 
 
 def boot_id() -> str:

@@ -94,7 +94,7 @@ class ScanReader:
         except (StoppingError, ReadersStopped):
             self._writer.do(lambda connection: ledger.give_back(connection, [claim]))
             return "returned: the worker stops"
-        return "void: another worker has it" if verdict is None else _summary(verdict)
+        return "void: another worker has it" if verdict is None else f"{_summary(verdict)}, waited {claim.waited_seconds:.1f} s"
 
     def _decode(self, claim: Claim) -> Reading:
         path = self._store.find(claim.sha256, claim.file_id)

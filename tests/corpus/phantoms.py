@@ -29,7 +29,7 @@ def picture(kind: Kind, seed: int = 0, side: int = _SIDE) -> npt.NDArray[np.uint
 
 
 def _xray(rng: np.random.Generator, side: int) -> npt.NDArray[np.uint16]:
-    image = np.full((side, side), 0.08, np.float32)
+    image: npt.NDArray[Any] = np.full((side, side), 0.08, np.float32)
     _ellipse(image, (0.5, 0.68), (0.46, 0.62), 0.62)
     for x in (0.30, 0.70):
         _ellipse(image, (x + rng.normal(0, 0.01), 0.47), (0.145, 0.31 + rng.normal(0, 0.015)), 0.22)
@@ -48,7 +48,7 @@ def _xray(rng: np.random.Generator, side: int) -> npt.NDArray[np.uint16]:
 
 
 def _ct(rng: np.random.Generator, side: int) -> npt.NDArray[Any]:
-    image = np.full((side, side), float(_AIR), np.float32)
+    image: npt.NDArray[Any] = np.full((side, side), float(_AIR), np.float32)
     _ellipse(image, (0.5, 0.52), (0.44, 0.32), -80)  # fat
     _ellipse(image, (0.5, 0.52), (0.41, 0.29), _TISSUE)
     for x in (0.31, 0.69):

@@ -101,7 +101,7 @@ def test_a_palette_is_looked_up() -> None:
 def test_one_bit_pixels() -> None:
     bits = np.random.default_rng(2).integers(0, 2, (2, 8, 8), np.uint8)
     packed = np.packbits(bits.ravel(), bitorder="little").tobytes()
-    tags = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "PixelData": packed}
+    tags: dict[str, Any] = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0, "PixelData": packed}
     assert np.array_equal(read(dicom(bits, "OT", **tags), 2).pixels, bits[1])
 
 
@@ -119,7 +119,9 @@ def test_what_the_header_owes_its_pixels_is_assumed() -> None:
     assert np.array_equal(read(data).pixels, SHOWN)
 
 
-@pytest.mark.parametrize("tags", [{"BitsAllocated": None}, {"BitsAllocated": 12}, {"BitsStored": 40}, {"Rows": 0}])
+@pytest.mark.parametrize(
+    "tags", [{"BitsAllocated": None}, {"BitsAllocated": 12}, {"BitsStored": 40}, {"Rows": 0}, {"SamplesPerPixel": 3, "Rows": 16}]
+)
 def test_a_header_that_contradicts_itself_is_damage(tags: dict[str, Any]) -> None:
     assert reason(dicom(CT, "CT", **tags)) is Reason.NOT_AN_IMAGE
 

@@ -59,7 +59,7 @@ def test_what_is_transparent_lies_on_black(dtype: type[np.uint8] | type[np.uint1
     top = np.iinfo(dtype).max
     alpha = np.full(FILM.shape, top, dtype)
     alpha[:48] = 0
-    gray = FILM.astype(dtype) * dtype(top // 255)
+    gray = (FILM.astype(np.uint32) * (top // 255)).astype(dtype)
     expected = np.where(alpha > 0, SHOWN, 0)
     for pixels in (np.dstack([gray, alpha]), np.dstack([gray, gray, gray, alpha])):
         assert_same(decode(png(pixels), Format.PNG), expected)

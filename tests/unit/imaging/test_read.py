@@ -5,7 +5,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from imaging import read as module
+from imaging import dicom as dicom_reader
 from imaging.header import Facts
 from imaging.read import read
 from lungline.errors import UnreadableScan
@@ -57,7 +57,7 @@ def test_what_libraries_raise_is_put_into_our_words(monkeypatch: pytest.MonkeyPa
     def fail(data: bytes, frame: int) -> None:
         raise raised
 
-    monkeypatch.setattr(module.dicom, "decode", fail)
+    monkeypatch.setattr(dicom_reader, "decode", fail)
     with pytest.raises(UnreadableScan) as error:
         read(good()["dx.dcm"])
     assert error.value.reason is expected

@@ -47,8 +47,8 @@ def expected(dataset: Dataset) -> npt.NDArray[np.float64]:
         high = low + 2.0**dataset.BitsStored - 1
         slope, intercept = float(dataset.get("RescaleSlope", 1)), float(dataset.get("RescaleIntercept", 0))
         low, high = low * slope + intercept, high * slope + intercept
-    gray = (shown.astype(np.float64) - low) / (high - low)
-    return 1 - gray if dataset.PhotometricInterpretation == "MONOCHROME1" else gray
+    gray: npt.NDArray[np.float64] = (shown.astype(np.float64) - low) / (high - low)
+    return 1.0 - gray if dataset.PhotometricInterpretation == "MONOCHROME1" else gray
 
 
 def assert_as_pydicom(data: bytes) -> None:
@@ -67,7 +67,7 @@ def test_pydicoms_own_files(name: str) -> None:
 @pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
 @pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
 def test_window_functions(function: str, photometric: str) -> None:
-    tags = {"WindowCenter": 1800, "WindowWidth": 900, "VOILUTFunction": function, "PhotometricInterpretation": photometric}
+    tags: dict[str, Any] = {"WindowCenter": 1800, "WindowWidth": 900, "VOILUTFunction": function, "PhotometricInterpretation": photometric}
     assert_as_pydicom(dicom(RAMP, "DX", **tags))
 
 
@@ -86,7 +86,7 @@ def test_any_bits_signs_windows_and_rescales(
 ) -> None:
     low = -(2 ** (bits - 1)) if is_signed else 0
     pixels = np.random.default_rng(seed).integers(low, low + 2**bits, (8, 8)).astype(np.int16 if is_signed else np.uint16)
-    tags = {"BitsStored": bits, "HighBit": bits - 1, "WindowCenter": f"{centre:.6g}", "WindowWidth": f"{width:.6g}"}
+    tags: dict[str, Any] = {"BitsStored": bits, "HighBit": bits - 1, "WindowCenter": f"{centre:.6g}", "WindowWidth": f"{width:.6g}"}
     assert_as_pydicom(dicom(pixels, "DX", RescaleSlope=slope, RescaleIntercept=intercept, **tags))
 
 
@@ -157,7 +157,7 @@ def test_a_picture_of_one_level_is_no_trouble() -> None:
 def test_ct_is_shown_in_the_lung_window_whatever_the_header_says() -> None:
     units = np.array([[-3000, -1350], [-600, 150], [-975, 3000]], np.int16)
     stored = dicom(units, "CT", RescaleIntercept=0, WindowCenter=40, WindowWidth=400)
-    assert np.allclose(read(stored).pixels, [[0, 0], [0.5, 1], [0.25, 1]], atol=0.001)
+    assert np.allclose(read(stored).pixels, np.array([[0, 0], [0.5, 1], [0.25, 1]]), atol=0.001)
     assert np.allclose(lung(units), read(stored).pixels)
 
 
@@ -182,7 +182,7 @@ def test_padding_is_black_and_sets_no_contrast() -> None:
     padded = stored.copy()
     padded[:, :100] = 4000
     padded[:, 100:110] = 4050
-    tags = {"PixelPaddingValue": 4000, "PixelPaddingRangeLimit": 4095, "BitsStored": 12, "HighBit": 11}
+    tags: dict[str, Any] = {"PixelPaddingValue": 4000, "PixelPaddingRangeLimit": 4095, "BitsStored": 12, "HighBit": 11}
     for photometric in ("MONOCHROME1", "MONOCHROME2"):
         pixels = read(dicom(padded, "DX", PhotometricInterpretation=photometric, **tags)).pixels
         alone = read(dicom(np.ascontiguousarray(stored[:, 110:]), "DX", PhotometricInterpretation=photometric)).pixels
@@ -212,7 +212,7 @@ def test_bits_beside_those_stored_do_not_count() -> None:
 def test_signed_values_of_12_bits() -> None:
     units = np.arange(-2048, 2048, dtype=np.int16).reshape(64, 64)
     as_12_bits = (units.astype(np.int32) & 0x0FFF).astype(np.uint16)
-    tags = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 1, "RescaleIntercept": 0}
+    tags: dict[str, Any] = {"BitsStored": 12, "HighBit": 11, "PixelRepresentation": 1, "RescaleIntercept": 0}
     assert np.array_equal(read(dicom(as_12_bits, "CT", **tags)).pixels, read(dicom(units, "CT", RescaleIntercept=0)).pixels)
 
 
