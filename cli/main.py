@@ -52,7 +52,3 @@ def main() -> None:
 def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:
     """Where it happened, without the error's own words: they may quote a file's name, and services write to logs."""
     print("".join(traceback.format_tb(trace)), f"lungline: unexpected {kind.__name__}; run `lungline doctor`.", sep="", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -77,7 +77,7 @@ def _children(settings: "Settings") -> "list[Child]":
 def _own(name: str, *arguments: str) -> "Child":
     from cli.supervise import Child
 
-    return Child(name, lambda: [sys.executable, "-m", "cli.main", *arguments])
+    return Child(name, lambda: [sys.executable, "-m", "cli", *arguments])
 
 
 def _welcome(settings: "Settings") -> Sequence[str]:

@@ -9,7 +9,7 @@ from cli import main
 
 
 def _lungline(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "-m", "cli.main", *arguments], capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run([sys.executable, "-m", "cli", *arguments], capture_output=True, text=True, timeout=30, check=False)
 
 
 def test_help_answers_in_under_a_second() -> None:

@@ -1,0 +1,120 @@
+"""The dispatcher against a real ledger and a real Redis: what waits is rung, and what Redis loses is rung again."""
+
+from collections.abc import Iterator
+
+import pytest
+from celery import Celery
+from sqlalchemy import select, update
+
+from db import ledger, migrate
+from db.clock import now
+from db.ledger import Drop
+from db.tables import Priority, State, scans
+from db.writer import Writer
+from lungline.errors import BrokerError
+from lungline.ids import new_id
+from lungline.settings import load
+from tests.servers import Broker
+from watcher import dispatch
+from watcher.dispatch import Dispatcher
+from workers.app import make_app
+from workers.queues import queue_lengths
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    engine = migrate.open_database(load())
+    writer = Writer(engine)
+    yield writer
+    writer.close()
+    engine.dispose()
+
+
+@pytest.fixture
+def app(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", fresh_broker.url)
+    return make_app(load())
+
+
+def waiting(writer: Writer, count: int, priority: Priority = Priority.SCANS) -> None:
+    for _ in range(count):
+        drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, priority, None)
+        writer.do(lambda connection, drop=drop: ledger.accept(connection, drop))  # type: ignore[misc]
+
+
+def test_what_waits_is_rung_once_in_its_queue(writer: Writer, app: Celery) -> None:
+    waiting(writer, 3)
+    waiting(writer, 2, Priority.STAT)
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 5
+    assert dispatcher.turn() == 0
+    assert queue_lengths(app) == {"stat": 2, "scans": 3}
+
+
+def test_no_more_than_so_many_doorbells_lie_in_redis(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dispatch, "MOST_RUNG", 4)
+    waiting(writer, 6)
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 4
+    waiting(writer, 1, Priority.STAT)
+    assert dispatcher.turn() == 0
+    assert queue_lengths(app) == {"stat": 0, "scans": 4}
+
+
+class Time:
+    """Moves the dispatcher's clock, and with it when the bells of its first turn were rung by the database's."""
+
+    def __init__(self, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._writer = writer
+        self._passed = 0.0
+        monkeypatch.setattr("watcher.dispatch.time.monotonic", lambda: 1000.0 + self._passed)
+
+    def goes_to(self, seconds: float) -> None:
+        self._passed = seconds
+        rung_at = now(0.5 - seconds)
+        self._writer.do(lambda connection: connection.execute(update(scans).values(rung_at=rung_at)))
+
+
+def test_what_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time(writer, monkeypatch)
+    waiting(writer, 3)
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 3
+    fresh_broker.client.flushall()
+    for seconds in (2, 30, 31.9):  # first seen empty after 2 s: they may just have been heard
+        time.goes_to(seconds)
+        assert dispatcher.turn() == 0
+    time.goes_to(32)
+    assert dispatcher.turn() == 3
+    assert queue_lengths(app)["scans"] == 3
+
+
+def test_doorbells_that_still_lie_in_their_queue_are_not_lost(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    time = Time(writer, monkeypatch)
+    waiting(writer, 3)
+    dispatcher = Dispatcher(app, writer)
+    dispatcher.turn()
+    time.goes_to(3600)
+    assert dispatcher.turn() == 0
+
+
+def test_redis_may_be_away(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    waiting(writer, 2)
+    dispatcher = Dispatcher(app, writer)
+    fresh_broker.kill()
+    with pytest.raises(BrokerError, match="LUNGLINE_BROKER_URL"):
+        dispatcher.turn()
+    fresh_broker.start()
+    assert dispatcher.turn() == 2
+
+
+def test_a_lease_that_ran_out_is_rung_again_at_once(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    waiting(writer, 1)
+    dispatcher = Dispatcher(app, writer)
+    dispatcher.turn()
+    scan_id = str(writer.do(lambda connection: connection.scalar(select(scans.c.id))))
+    writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
+    fresh_broker.client.flushall()
+    writer.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1))))
+    assert dispatcher.turn() == 1
+    assert writer.do(lambda connection: connection.scalar(select(scans.c.state))) == State.WAITING

@@ -1,0 +1,102 @@
+"""Truncated files are looked at again: a sender may have gone on writing into what was taken in."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select, text, update
+
+from db import ledger, migrate, status
+from db.clock import now
+from db.ledger import Drop
+from db.tables import Priority, quarantine, scans
+from db.writer import Writer
+from lungline.ids import new_id
+from lungline.reasons import Reason
+from lungline.settings import load
+from lungline.store import Store
+from watcher.relook import relook
+
+HALF, WHOLE = b"half", b"half and the rest"
+
+
+class Place:
+    def __init__(self, database_url: str) -> None:
+        settings = load().model_copy(update={"database_url": database_url})
+        self.engine = migrate.open_database(settings)
+        self.writer = Writer(self.engine)
+        self.store = Store(settings.store)
+
+    def accept(self, data: bytes) -> str:
+        """A file that was taken in, with its bytes in place; its scan."""
+        drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, None)
+        self.writer.do(lambda connection: ledger.accept(connection, drop))
+        folder = self.store.folder(str(drop.sha256))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "name.dcm").write_bytes(data)
+        return str(self.writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+
+    def truncated(self) -> Path:
+        """A half file in quarantine, due to be looked at; its path."""
+        scan_id = self.accept(HALF)
+        claim = self.writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
+        assert claim is not None
+        self.writer.do(lambda connection: ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x"))
+        self.due()
+        return self.store.folder(claim.sha256) / "name.dcm"
+
+    def due(self) -> None:
+        due = update(quarantine).where(quarantine.c.next_look_at.is_not(None)).values(next_look_at=now(-1))
+        self.writer.do(lambda connection: connection.execute(due))
+
+    def one(self, statement: str) -> object:
+        return self.writer.do(lambda connection: connection.scalar(text(statement)))
+
+
+@pytest.fixture
+def place(database_url: str) -> Iterator[Place]:
+    place = Place(database_url)
+    yield place
+    place.writer.close()
+    place.engine.dispose()
+
+
+def test_what_was_written_on_is_taken_in_anew(place: Place) -> None:
+    path = place.truncated()
+    path.write_bytes(WHOLE)
+    assert relook(place.store, place.writer) == 1
+    digest = hashlib.sha256(WHOLE).hexdigest()
+    assert place.one("SELECT sha256 FROM scans WHERE state = 'waiting'") == digest
+    assert place.one("SELECT bytes FROM files") == len(WHOLE)
+    assert place.store.names(digest) == ["name.dcm"]
+    assert not path.parent.exists()
+
+
+def test_what_did_not_change_is_looked_at_twice_and_then_left(place: Place) -> None:
+    place.truncated()
+    for looks in (1, 2):
+        assert relook(place.store, place.writer) == 0
+        assert place.one("SELECT looks FROM quarantine") == looks
+        place.due()
+    assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
+    assert place.one("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 1
+
+
+def test_the_whole_file_may_have_come_by_another_way(place: Place) -> None:
+    path = place.truncated()
+    place.accept(WHOLE)
+    path.write_bytes(WHOLE)
+    assert relook(place.store, place.writer) == 1
+    counts = status.counts(place.engine)
+    assert (counts["files"], counts["accepted"], counts["duplicates"]) == (2, 1, 1)
+    assert (counts["scans"], counts["waiting"], counts["quarantined"]) == (1, 1, 0)
+
+
+def test_lost_bytes_are_not_looked_at_for_ever(place: Place) -> None:
+    path = place.truncated()
+    path.unlink()
+    for _ in range(2):
+        assert relook(place.store, place.writer) == 0
+        place.due()
+    assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
