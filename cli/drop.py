@@ -16,7 +16,7 @@ _POLL_SECONDS = 0.25
 @dataclass
 class _Dropped:
     name: str
-    sha256: str
+    sha256: str | None
     outcome: str = "dropped"
     detail: str = ""
 
@@ -35,18 +35,19 @@ def drop(
     from db.connect import read_only
     from db.migrate import open_database
     from lungline.settings import load
+    from watcher.walk import patterns
 
     settings = load()
     engine = read_only(open_database(settings))
     settings.inbox.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:
         began = _clock(connection)
-    dropped = [one for path in paths for one in _put(path, settings.inbox)]
+    dropped = [one for path in paths for one in _put(path, settings.inbox, patterns(settings.ignore))]
     deadline = time.monotonic() + wait
     while wait and any(one.is_open for one in dropped):
         with engine.connect() as connection:
             for one in filter(lambda one: one.is_open, dropped):
-                one.outcome, one.detail = _outcome(connection, one.sha256, began)
+                one.outcome, one.detail = _outcome(connection, str(one.sha256), began)
         if time.monotonic() >= deadline:
             break
         time.sleep(_POLL_SECONDS)
@@ -57,12 +58,21 @@ def drop(
         raise typer.Exit(1)
 
 
-def _put(path: Path, inbox: Path) -> list[_Dropped]:
-    """Copies a file, or a folder with its name, so that folders named `stat`, `xray` or `ct` keep their meaning."""
-    if path.is_dir():
-        inside = sorted(below for below in path.rglob("*") if below.is_file())
-        return [_copy(below, inbox / path.resolve().name / below.relative_to(path).parent) for below in inside]
-    return [_copy(path, inbox)]
+def _put(path: Path, inbox: Path, ignore: list[str]) -> list[_Dropped]:
+    """Copies a file, or a folder with its name, so that folders named `stat`, `xray` or `ct` keep their meaning.
+
+    What the watcher would ignore there is left out.
+    """
+    from watcher.walk import is_ignored
+
+    if not path.is_dir():
+        return [_Dropped(path.name, None, "ignored") if is_ignored(path.name, ignore) else _copy(path, inbox)]
+    dropped = []
+    for below in sorted(below for below in path.rglob("*") if below.is_file()):
+        folder = path.resolve().name / below.relative_to(path).parent
+        ignored = is_ignored(below.name, ignore) or any(part.startswith(".") for part in folder.parts)
+        dropped.append(_Dropped(below.name, None, "ignored") if ignored else _copy(below, inbox / folder))
+    return dropped
 
 
 def _copy(source: Path, folder: Path) -> _Dropped:
@@ -70,19 +80,17 @@ def _copy(source: Path, folder: Path) -> _Dropped:
     import shutil
     from uuid import uuid4
 
+    from cli.inbox import put
+
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{uuid4()}.part"  # hidden until whole
-    shutil.copyfile(source, draft)
-    with draft.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    target = folder / source.name
-    for number in range(1, 10_000):
-        try:
-            target.hardlink_to(draft)  # never over another file that waits there
-            break
-        except FileExistsError:
-            target = folder / f"{source.stem}-{number}{source.suffix}"
-    draft.unlink()
+    try:
+        shutil.copyfile(source, draft)
+        with draft.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        put(draft, folder, source.name)
+    finally:
+        draft.unlink(missing_ok=True)
     return _Dropped(source.name, sha256)
 
 
@@ -106,7 +114,7 @@ def _outcome(connection: "Connection", sha256: str, began: Any) -> tuple[str, st
         return "dropped", ""
     if row.outcome == Outcome.REFUSED:
         return "refused", str(connection.scalar(select(quarantine.c.reason).where(quarantine.c.file_id == row.id)))
-    states = connection.execute(select(scans.c.id, scans.c.state).where(scans.c.sha256 == sha256)).all()
+    states = connection.execute(select(scans.c.id, scans.c.state).where(scans.c.sha256 == sha256).order_by(scans.c.frame)).all()
     for state in (State.QUARANTINED, State.WAITING, State.READING):
         found = [scan.id for scan in states if scan.state == state]
         if found and state is State.QUARANTINED:

@@ -12,12 +12,19 @@ _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 @app.command("list")
 def list_versions(as_json: _Json = False) -> None:
-    """List ensembles and members."""
-    from models.registry import descriptions
+    """List ensembles and members, and which ensemble judges."""
+    from sqlalchemy import text
 
-    for found in descriptions():
-        row = {"version": found.version, "kind": found.kind, "name": found.name, "modality": found.modality, "sha256": found.sha256}
-        print(json.dumps(row) if as_json else f"{found.version:<36} {found.kind:<9} {found.modality or '-':<5} sha256 {found.sha256[:16]}")
+    from cli.output import print_rows
+    from db import versions
+    from db.migrate import open_database
+    from lungline.settings import load
+    from workers.judge import versions_at_hand
+
+    with open_database(load()).begin() as connection:
+        versions.enter(connection, versions_at_hand())
+        rows = connection.execute(text("SELECT * FROM model_versions ORDER BY kind, name, created_at")).mappings()
+        print_rows(rows, as_json=as_json, columns=("version", "kind", "name", "modality", "state", "promoted_at", "promoted_by"))
 
 
 @app.command()

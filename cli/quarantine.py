@@ -72,6 +72,7 @@ def release(
 def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
     from sqlalchemy import update
 
+    from cli.inbox import put
     from db import ledger
     from db.clock import now
     from db.tables import quarantine
@@ -84,13 +85,8 @@ def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
     entry = next(folder.iterdir(), None) if folder.is_dir() else None
     if entry is None:
         return False
-    target = settings.inbox / entry.name
-    for number in range(1, 10_000):
-        if not target.exists():
-            break
-        target = settings.inbox / f"{number}-{entry.name}"[:255]
     with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
         connection.execute(update(quarantine).where(quarantine.c.id == row.id).values(released_at=now()))
-        entry.rename(target)
+        put(entry, settings.inbox, entry.name)
     folder.rmdir()
     return True

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from lungline.settings import Settings
+    from lungline.store import Store
 
 
 def reconcile() -> None:
@@ -74,13 +75,22 @@ def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[
     sizes = "SELECT sha256, bytes, id FROM files WHERE outcome = 'accepted'"
     for row in connection.execution_options(yield_per=1000).execute(text(sizes)):
         known.add(row.sha256)
-        path = store.find(row.sha256, row.id)
-        missing += path is None or path.stat().st_size != row.bytes
+        missing += not _holds(store, row.sha256, row.id, row.bytes)
     yield "accepted files whose bytes the store lacks or has in another length", missing
     stored = [folder.name for folder in store.root.glob("[0-9a-f][0-9a-f]/*")] if store.root.exists() else []
     yield "bytes in the store that the ledger does not know", sum(name not in known for name in stored)
     waiting = sum(folder.is_dir() for folder in store.incoming.iterdir()) if store.incoming.exists() else 0
     yield "files between inbox and ledger (the watcher finishes these)", waiting
+
+
+def _holds(store: "Store", sha256: str, file_id: str, size: int) -> bool:
+    for _ in range(2):  # the watcher may put it in place between the finding and the looking
+        path = store.find(sha256, file_id)
+        try:
+            return path is not None and path.stat().st_size == size
+        except OSError:
+            continue
+    return False
 
 
 def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:

@@ -1,6 +1,8 @@
 """`lungline status`: one JSON object, within 5 s, whatever else hangs."""
 
 import threading
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -8,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from lungline.settings import Settings
 
-_DATABASE_SECONDS = 3.0
+_PATIENCE_SECONDS = 3.0
 _NEEDED = ("watch", "flower")
 _COUNTS = (
     "files",
@@ -35,10 +37,13 @@ def status() -> None:
 
     settings = load()
     processes = live(settings.run)
-    counts = _counts(settings)
+    counts: dict[str, Any] = dict.fromkeys(_COUNTS)
+    broker_answers = threading.Event()
+    _ask(lambda: _count(settings, counts), lambda: broker_answers.set() if broker.answers(settings) else None)
+    counts = dict(counts)  # as it is now: whoever is late changes nothing any more
     readers = [ready for name, (_, ready) in processes.items() if name.startswith("inference-")]
     others = [processes.get(name, (0, False))[1] for name in _NEEDED]
-    ready = all(others) and bool(readers) and all(readers) and counts["files"] is not None and broker.answers(settings)
+    ready = all(others) and bool(readers) and all(readers) and counts["files"] is not None and broker_answers.is_set()
     try:
         flower = (settings.run / "flower.url").read_text().strip() if "flower" in processes else None
     except OSError:
@@ -55,28 +60,28 @@ def status() -> None:
     raise typer.Exit(0 if ready else 1)
 
 
-def _counts(settings: "Settings") -> dict[str, Any]:
-    """The ledger's counts, each None where the database does not answer in time or is not there yet."""
+def _ask(*questions: Callable[[], None]) -> None:
+    """Asks all at once; who hangs holds a thread, not the command."""
+    threads = [threading.Thread(target=question, daemon=True) for question in questions]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + _PATIENCE_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+
+
+def _count(settings: "Settings", found: dict[str, Any]) -> None:
+    """Fills in the ledger's counts; each stays None where the database does not answer or is not there yet."""
     from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
 
-    url = make_url(settings.database_url)
-    found: dict[str, Any] = dict.fromkeys(_COUNTS)
-    if url.get_backend_name() == "sqlite" and not settings.run.exists():
-        return found  # asking must not make a home
+    from db.connect import connect
+    from db.status import counts
+    from lungline.errors import LunglineError
 
-    def ask() -> None:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        from db.connect import connect
-        from db.status import counts
-        from lungline.errors import LunglineError
-
-        try:
-            found.update(counts(connect(settings.database_url)))
-        except (SQLAlchemyError, LunglineError):
-            pass
-
-    thread = threading.Thread(target=ask, daemon=True)  # a database that hangs holds this thread, not the command
-    thread.start()
-    thread.join(_DATABASE_SECONDS)
-    return dict(found)
+    try:
+        if make_url(settings.database_url).get_backend_name() == "sqlite" and not settings.run.exists():
+            return  # asking must not make a home
+        found.update(counts(connect(settings.database_url)))
+    except (SQLAlchemyError, LunglineError, OSError):
+        pass

@@ -61,7 +61,7 @@ def insert_new(connection: Connection, table: Table, **values: object) -> bool:
 
 
 def accept(connection: Connection, drop: Drop) -> Outcome:
-    """Enters readable bytes: a new scan, or a duplicate; a duplicate of a quarantined scan lets that one try again.
+    """Enters readable bytes: a new scan, or a duplicate, which lets a quarantined scan try again and may make a waiting one urgent.
 
     Asked again for the same drop (after a crash), it answers as at first and changes nothing.
     """
@@ -75,6 +75,9 @@ def accept(connection: Connection, drop: Drop) -> Outcome:
         return Outcome.ACCEPTED
     connection.execute(update(files).where(files.c.id == drop.id).values(outcome=Outcome.DUPLICATE))
     _retry_quarantined(connection, str(drop.sha256))
+    if drop.priority is Priority.STAT:
+        slow = and_(scans.c.sha256 == drop.sha256, scans.c.state == State.WAITING, scans.c.priority == Priority.SCANS)
+        connection.execute(update(scans).where(slow).values(priority=Priority.STAT, rung_at=None))
     return Outcome.DUPLICATE
 
 
@@ -152,14 +155,16 @@ def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -
     unheard: ColumnElement[bool] = scans.c.rung_at.is_(None)
     if lost_for_seconds is not None:
         unheard = or_(unheard, scans.c.rung_at < now(-lost_for_seconds))
-    urgent_first = case((scans.c.priority == Priority.STAT, 0), else_=1)
-    query = (
-        select(scans.c.id, scans.c.priority)
-        .where(scans.c.state == State.WAITING, unheard)
-        .order_by(urgent_first, scans.c.received_at, scans.c.id)
-        .limit(most)
-    )
-    return [(row.id, Priority(row.priority)) for row in connection.execute(query)]
+    found: list[tuple[str, Priority]] = []
+    for priority in Priority:  # one by one, so that the index gives the order: a backlog of a million is not sorted every second
+        query = (
+            select(scans.c.id)
+            .where(scans.c.state == State.WAITING, scans.c.priority == priority, unheard)
+            .order_by(scans.c.received_at, scans.c.id)
+            .limit(most - len(found))
+        )
+        found += [(scan_id, priority) for scan_id in connection.scalars(query)]
+    return found
 
 
 def rung(connection: Connection, scan_ids: Sequence[str]) -> None:
@@ -251,7 +256,10 @@ def _lost() -> dict[str, object]:
 
 
 def condemn(connection: Connection) -> int:
-    """Quarantines waiting scans to which more deaths are laid than allowed. Returns how many."""
+    """Quarantines waiting scans to which more deaths are laid than allowed. Returns how many.
+
+    To be asked in the transaction that freed some, and in no other: it looks at every scan that waits.
+    """
     guilty = connection.execute(
         select(scans.c.id, scans.c.file_id, scans.c.sha256, files.c.bytes)
         .join(files, files.c.id == scans.c.file_id)

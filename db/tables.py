@@ -39,7 +39,7 @@ class State(StrEnum):
 
 
 class Priority(StrEnum):
-    """Also the name of the queue that the doorbell goes to."""
+    """Also the name of the queue that the doorbell goes to; the most urgent first."""
 
     STAT = "stat"
     SCANS = "scans"
@@ -69,7 +69,7 @@ files = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("priority", String(5), nullable=False),
     Column("hint", String(4)),  # the modality that its folder said
-    Column("stay_key", String(16)),  # keyed hash of what stays in the inbox, so that it counts once
+    Column("stay_key", String(16)),  # keyed hash of what was not moved out of the inbox, so that it counts once
     Column("received_at", UtcTime, nullable=False),
     CheckConstraint("outcome in ('accepted', 'duplicate', 'refused')", name="outcome"),
     UniqueConstraint("stay_key"),

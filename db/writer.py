@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from lungline.errors import LedgerError
 
@@ -75,7 +75,9 @@ class Writer:
                             answer = work(connection)
                         answers.append((future, answer, None))
                     except Exception as error:
-                        if connection.invalidated:  # the server is gone, and with it the transaction of all
+                        # The server is gone or the disk is full, and with it the transaction of all: SQLite rolls it back by itself,
+                        # and would commit what comes after job by job.
+                        if isinstance(error, OperationalError) or connection.invalidated:
                             raise
                         answers.append((future, None, _own(error)))
         except Exception as error:

@@ -39,6 +39,10 @@ class TrainingError(LunglineError):
     """A training run cannot begin or go on."""
 
 
+class UnexpectedError(LunglineError):
+    """Something that no part of Lungline reckoned with; stands for an error whose own words may quote a file."""
+
+
 class UnreadableScan(LunglineError):
     """A file's bytes cannot become an image: the scan is quarantined with `reason`.
 

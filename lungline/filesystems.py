@@ -1,11 +1,13 @@
 """On what kind of file system a path lies: decides whether inotify can be believed, and whether SQLite's locks can."""
 
+import re
 from pathlib import Path
 from typing import Final
 
 # Changes made by another host raise no inotify event here, and locks are not dependable (sqlite.org/faq.html#q5).
 NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "glusterfs", "lustre", "beegfs"})
 _MOUNTS = Path("/proc/self/mounts")
+_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def kind(path: Path) -> str:
@@ -14,7 +16,7 @@ def kind(path: Path) -> str:
     The path need not exist yet: its nearest existing folder answers.
     """
     try:
-        lines = _MOUNTS.read_text(errors="replace").splitlines()
+        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return ""
     path = path.absolute()
@@ -24,7 +26,7 @@ def kind(path: Path) -> str:
     best, found = -1, ""
     for line in lines:
         _device, mount, fs_type, *_ = line.split(" ")
-        point = Path(mount.encode().decode("unicode_escape"))  # a space in a mount point is written \040
+        point = Path(_OCTAL.sub(lambda code: chr(int(code[1], 8)), mount))  # a space in a mount point is written \040
         if (point == path or point in path.parents) and len(point.parts) >= best:  # the last mount on a point is the one seen
             best, found = len(point.parts), fs_type
     return found

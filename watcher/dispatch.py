@@ -9,10 +9,11 @@ from collections import deque
 
 import structlog
 from celery import Celery
+from sqlalchemy import Connection
 
 from db import ledger
 from db.writer import Writer
-from lungline.errors import BrokerError, LedgerError
+from lungline.errors import LunglineError
 from workers.queues import queue_lengths, ring
 
 MOST_RUNG = 5000
@@ -57,9 +58,10 @@ class Dispatcher:
                 if trouble:
                     log.info("ringing again")
                 trouble = None
-            except (BrokerError, LedgerError) as error:
-                if str(error) != trouble:  # once, not every second of an outage
-                    trouble = str(error)
+            except Exception as error:  # whatever it is: without this thread nothing is read
+                said = str(error) if isinstance(error, LunglineError) else "unexpected; see `lungline doctor`"
+                if said != trouble:  # once, not every second of an outage
+                    trouble = said
                     log.warning("not ringing", error=type(error).__name__, advice=trouble)
             self._wake.wait(_TURN_SECONDS)
             self._wake.clear()
@@ -71,9 +73,8 @@ class Dispatcher:
             BrokerError: Redis is not to be had; nothing is noted as rung that was not.
             LedgerError: the database is not to be had.
         """
-        freed = self._writer.do(ledger.expire_leases)
-        condemned = self._writer.do(ledger.condemn)
-        if freed or condemned:
+        freed, condemned = self._writer.do(_free)
+        if freed:
             log.warning("leases ran out", scans=freed, quarantined=condemned)
         room = MOST_RUNG - self._look(time.monotonic())
         rang = 0
@@ -99,3 +100,8 @@ class Dispatcher:
         while self._emptied and at - self._emptied[0] >= LOST_AFTER_SECONDS:
             self._lost_before = self._emptied.popleft()
         return length
+
+
+def _free(connection: Connection) -> tuple[int, int]:
+    freed = ledger.expire_leases(connection)
+    return freed, ledger.condemn(connection) if freed else 0

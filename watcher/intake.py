@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
@@ -62,6 +63,14 @@ class Intake:
         Raises:
             StoreError: the store cannot take it now; the file is where it was.
         """
+        try:
+            return self._bring(path, status, priority, hint)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
+            return None  # the share went away under our hands: seen again when it is back
+
+    def _bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None) -> Brought | None:
         drop = Drop(new_id(), None, status.st_size if stat.S_ISREG(status.st_mode) else 0, priority, hint)
         if not stat.S_ISREG(status.st_mode):
             return self._carry(path, status, drop, Reason.NOT_A_REGULAR_FILE)
@@ -70,27 +79,15 @@ class Intake:
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except PermissionError:
             return self._carry(path, status, drop, Reason.UNREADABLE)
-        except OSError:
-            return None
         with os.fdopen(descriptor, "rb") as file:
-            try:
-                return self._bring_regular(path, status, drop, file)
-            except OSError as error:
-                if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                    raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
-                return None  # the share went away under our hands: seen again when it is back
-
-    def _bring_regular(self, path: str, status: os.stat_result, drop: Drop, file: BufferedReader) -> Brought | None:
-        if signature(os.fstat(file.fileno())) != signature(status):
-            return None
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        if signature(os.fstat(file.fileno())) != signature(status):
-            return None
-        drop = replace(drop, sha256=digest)
-        brought = self._carry(path, status, drop, Reason.EMPTY if status.st_size == 0 else None, file)
-        if brought is not None and brought.drop.stay_key is None:
-            os.fsync(file.fileno())
-        return brought
+            if signature(os.fstat(file.fileno())) != signature(status):
+                return None
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if self._mode == "move":
+                os.fsync(file.fileno())  # before it is moved: what cannot be made durable stays where it is
+            if signature(os.fstat(file.fileno())) != signature(status):
+                return None
+            return self._carry(path, status, replace(drop, sha256=digest), Reason.EMPTY if status.st_size == 0 else None, file)
 
     def _carry(
         self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: BufferedReader | None = None
@@ -130,8 +127,8 @@ class Intake:
                 copy.flush()
                 os.fsync(copy.fileno())
             if signature(os.fstat(file.fileno())) == signature(status):
-                stay_key = None if removable else self._stay_key(path, status)
-                return Brought(replace(drop, stay_key=stay_key), None, folder)
+                # Also where it is to be unlinked: if that fails, it is not counted again.
+                return Brought(replace(drop, stay_key=self._stay_key(path, status)), None, folder)
         except OSError:
             self._discard(folder)
             raise
@@ -143,35 +140,37 @@ class Intake:
 
         Raises:
             LedgerError: the database is not to be had; nothing was entered. Call it again with the same files.
+            OSError: the store is not to be had; some may be in place already. Call it again with the same files.
         """
         sync_folder(self._store.incoming)
+        for one in brought:
+            if one.folder is not None and one.folder.is_dir():
+                sync_folder(one.folder)
 
         def rows(connection: Connection) -> list[Outcome]:
             return [_enter(connection, one) for one in brought]
 
         outcomes = self._writer.do(rows)
         for one, outcome in zip(brought, outcomes, strict=True):
-            if one.folder is not None:
+            if one.folder is not None and one.folder.is_dir():  # else a call before this one put it in place
                 self._place(one.drop, outcome, one.folder)
         return outcomes
 
     def _place(self, drop: Drop, outcome: Outcome, folder: Path) -> None:
-        self._unlink_source(folder)
+        self._unlink_source(folder, drop.sha256)
         target = self._store.quarantine / drop.id if outcome is Outcome.REFUSED else self._store.folder(str(drop.sha256))
         target.mkdir(parents=True, exist_ok=True)
         for entry in folder.iterdir():
             first = next(target.iterdir(), None) if outcome is Outcome.DUPLICATE else None
-            try:
-                if first is None:
-                    os.rename(entry, target / entry.name)
-                    continue
-                if not os.path.lexists(target / entry.name):
+            if first is None:
+                os.rename(entry, target / entry.name)
+                continue
+            if not os.path.lexists(target / entry.name):
+                with suppress(OSError):  # no links on this file system: the first name must do
                     os.link(first, target / entry.name)  # a second name for bytes that are there
-            except OSError:
-                continue  # no links on this file system: the first name must do
             entry.unlink()
         sync_folder(target)
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove_empty(folder)
 
     def finish(self) -> int:
         """Enters or places what an earlier watcher left under `incoming`; returns how many files. Call it before the first `bring`."""
@@ -181,16 +180,19 @@ class Intake:
             drop_id, priority, hint = folder.name.split("~")
             entry = next(folder.iterdir(), None)
             row = self._writer.do(lambda c, i=drop_id: c.execute(select(files).where(files.c.id == i)).one_or_none())  # type: ignore[misc]
-            if entry is None or (row is None and folder.with_suffix(_SOURCE).exists()):
+            if row is None and folder.with_suffix(_SOURCE).exists():
                 self._discard(folder)  # its original is still in the inbox
+            elif entry is None:
+                _remove_empty(folder)
             elif row is not None:
                 drop = Drop(drop_id, row.sha256, row.bytes, Priority(row.priority), None, row.stay_key)
                 self._place(drop, Outcome(row.outcome), folder)
             else:
                 modality = None if hint == "any" else Modality(hint)
                 self.enter([self._judge_again(Drop(drop_id, None, 0, Priority(priority), modality), entry)])
-        for orphan in self._store.incoming.glob(f"*{_SOURCE}"):
-            orphan.unlink()
+        for note in self._store.incoming.glob(f"*{_SOURCE}"):
+            if not note.with_suffix("").exists():
+                note.unlink(missing_ok=True)
         return len(left)
 
     def _judge_again(self, drop: Drop, entry: Path) -> Brought:
@@ -206,14 +208,14 @@ class Intake:
         reason = Reason.EMPTY if status.st_size == 0 else None
         return Brought(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)
 
-    def _unlink_source(self, folder: Path) -> None:
+    def _unlink_source(self, folder: Path, sha256: str | None) -> None:
         note = folder.with_suffix(_SOURCE)
         try:
             path, like = json.loads(note.read_text())
-            if path is not None and list(signature(os.lstat(path))) == like:
+            if path is not None and _is_still(path, like, sha256):
                 os.unlink(path)
-        except OSError:
-            pass  # it was moved, not copied; or the original is gone already
+        except (OSError, ValueError):
+            pass  # it was moved, not copied; the original is gone already, or may not be removed; or a power cut left half a note
         note.unlink(missing_ok=True)
 
     def _discard(self, folder: Path) -> None:
@@ -227,6 +229,18 @@ class Intake:
 def stay_key(key: PseudonymKey, path: str, like: Signature) -> str:
     """Under what a file that stays in the inbox is remembered: neither its path nor its name."""
     return key.pseudonym("stay", json.dumps([path, like]))
+
+
+def _is_still(path: str, like: list[int], sha256: str | None) -> bool:
+    """Whether an original is what was copied. The change time alone says little: it changes when another name of it is unlinked."""
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+        now = list(signature(os.fstat(file.fileno())))
+        return now == like or (now[:4] == like[:4] and hashlib.file_digest(file, "sha256").hexdigest() == sha256)
+
+
+def _remove_empty(folder: Path) -> None:
+    with suppress(OSError):  # never with what may have come into it meanwhile
+        folder.rmdir()
 
 
 def _enter(connection: Connection, one: Brought) -> Outcome:

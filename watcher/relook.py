@@ -28,9 +28,9 @@ def relook(store: Store, writer: Writer) -> int:
         else:
             _share(path.parent, store.folder(digest))
             size = path.stat().st_size
-            writer.do(lambda c, row=row, digest=digest, size=size: _take_anew(c, row.id, row.scan_id, row.sha256, digest, size))  # type: ignore[misc]
-            shutil.rmtree(path.parent, ignore_errors=True)
-            changed += 1
+            if writer.do(lambda c, row=row, digest=digest, size=size: _take_anew(c, row.id, row.scan_id, row.sha256, digest, size)):  # type: ignore[misc]
+                shutil.rmtree(path.parent, ignore_errors=True)
+                changed += 1
     return changed
 
 
@@ -59,17 +59,24 @@ def _look_later(connection: Connection, quarantine_id: str, looks: int) -> None:
     connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(later))
 
 
-def _take_anew(connection: Connection, quarantine_id: str, scan_id: str, old: str, new: str, size: int) -> None:
+def _take_anew(connection: Connection, quarantine_id: str, scan_id: str, old: str, new: str, size: int) -> bool:
+    """False if it was released meanwhile: then a worker may be reading it by its old hash, and will find it truncated again."""
+    is_open = (quarantine.c.id == quarantine_id) & quarantine.c.released_at.is_(None)
+    if connection.execute(update(quarantine).where(is_open).values(next_look_at=None)).rowcount == 0:
+        return False
     connection.execute(update(files).where(files.c.sha256 == old).values(sha256=new, bytes=size))
     if connection.scalar(select(scans.c.id).where(scans.c.sha256 == new).limit(1)) is None:
-        connection.execute(update(scans).where(scans.c.id == scan_id).values(sha256=new))
-        ledger.release(connection, quarantine_id)
-        return
+        connection.execute(update(scans).where(scans.c.sha256 == old).values(sha256=new))  # every frame of it
+        half = select(quarantine.c.id).join(scans, scans.c.id == quarantine.c.scan_id)
+        for one in connection.scalars(half.where(scans.c.sha256 == new, quarantine.c.released_at.is_(None))).all():
+            ledger.release(connection, one)
+        return True
     # The whole file had come by another way: this drop is its duplicate, and the half scan never was one.
     half = select(scans.c.id).where(scans.c.sha256 == old, scans.c.state == State.QUARANTINED)
     connection.execute(delete(quarantine).where(quarantine.c.scan_id.in_(half)))
     connection.execute(update(files).where(files.c.sha256 == new, files.c.id == _file_of(scan_id)).values(outcome=Outcome.DUPLICATE))
     connection.execute(delete(scans).where(scans.c.sha256 == old, scans.c.state == State.QUARANTINED))
+    return True
 
 
 def _file_of(scan_id: str) -> object:

@@ -45,7 +45,7 @@ class Watcher:
         self._settings = settings
         self._ignore = patterns(settings.ignore)
         self._wake = threading.Event()
-        self._stopping = False
+        self._stop = threading.Event()
         self._settling = Settling(settings.quiet_seconds)
         self._stayed: dict[str, Signature] = {}  # taken in, and still in the inbox
         self._engine = open_database(settings)
@@ -55,8 +55,8 @@ class Watcher:
         self._dispatcher = Dispatcher(make_app(settings), self._writer)
 
     def stop(self) -> None:
-        """Ends `run` after the step under way; safe in a signal handler."""
-        self._stopping = True
+        """Ends `run` after the step under way. Not for a signal handler: it waits for locks that the interrupted code may hold."""
+        self._stop.set()
         self._wake.set()
 
     def run(self, presence: Presence) -> None:
@@ -81,7 +81,7 @@ class Watcher:
 
     def _loop(self, rescan: float) -> None:
         next_walk = next_relook = may_walk = 0.0
-        while not self._stopping:
+        while not self._stop.is_set():
             at = time.monotonic()
             if at >= next_walk or (self._wake.is_set() and at >= may_walk):
                 self._wake.clear()
@@ -98,8 +98,8 @@ class Watcher:
         at = time.monotonic()
         until = min(next_walk, next_relook, self._settling.next_due() or next_walk)
         if self._wake.is_set():  # an event came, but the last walk was long: not yet
-            time.sleep(max(0.0, min(until, may_walk) - at))
-        else:
+            self._stop.wait(max(0.0, min(until, may_walk) - at))
+        elif not self._stop.is_set():  # its waking may have been taken for an event
             self._wake.wait(max(0.0, until - at))
 
     def _walk(self, at: float) -> None:
@@ -127,7 +127,7 @@ class Watcher:
         )
         for start in range(0, len(ready), _TOGETHER):
             paths = [path for _, _, path in ready[start : start + _TOGETHER]]
-            if self._stopping:
+            if self._stop.is_set():
                 break
             brought = [one for one in map(self._try, paths) if one is not None]
             if brought:
@@ -144,13 +144,13 @@ class Watcher:
             return None
         if not self._settling.see(path, status, at) or self._is_unfinished(path, status, at):
             return None
-        if self._settings.intake == "leave" and self._intake.is_known(path, status):
-            self._stay(path, status)
-            return None
         priority, hint = said_by_folders(path, self._settings.inbox)
         try:
+            if self._settings.intake == "leave" and self._intake.is_known(path, status):
+                self._stay(path, status)
+                return None
             brought = self._intake.bring(path, status, priority, hint)
-        except StoreError as error:
+        except (StoreError, LedgerError) as error:
             log.warning("not taking in", advice=str(error))
             self._settling.again(path, at + 10)
             return None
@@ -190,11 +190,8 @@ class Watcher:
                 return step()
             except (LedgerError, OSError) as error:
                 log.warning("waiting for database or store", error=type(error).__name__, seconds=pause)
-            stop_at = time.monotonic() + pause
-            while time.monotonic() < stop_at:
-                if self._stopping:
-                    return None
-                time.sleep(0.1)
+            if self._stop.wait(pause):
+                return None
             pause = min(pause * 2, 30.0)
 
 
@@ -203,5 +200,5 @@ def run(settings: Settings) -> None:
     presence = Presence.take(settings.run, "watch")
     watcher = Watcher(settings)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: watcher.stop())
+        signal.signal(number, lambda *_: threading.Thread(target=watcher.stop, name="stopper").start())
     watcher.run(presence)

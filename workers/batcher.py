@@ -108,7 +108,10 @@ class Batcher:
         rows = [(one.claim, replace(one.facts, modality=modality), verdict) for one, (modality, verdict) in zip(batch, judged, strict=True)]
         try:
             kept = self._writer.do(lambda connection: [results.record(connection, *row) for row in rows])
-        except LedgerError as error:
+        except Exception as error:
+            if not isinstance(error, LedgerError):  # this thread must go on, and its words may quote a row
+                log.error("a batch cannot be written", scans=len(batch), error=type(error).__name__)
+                error = LedgerError(f"The verdicts cannot be written ({type(error).__name__}).")
             for one in batch:
                 one.done.set_exception(error)
             return

@@ -12,7 +12,6 @@ from lungline.reasons import Reason
 from models import registry
 from models.admission import Admission
 from models.ensemble import Ensemble, Judgement
-from models.files import EnsembleFiles
 from workers.reading import Reading
 
 
@@ -109,13 +108,4 @@ class Judge:
 
 def versions_at_hand() -> list[Version]:
     """Every ensemble and member whose files are here, as the ledger enters them."""
-    ensembles = [*registry.shipped().values(), registry.shipped_admission()]
-    members = [place.member for files in ensembles for place in files.places]
-    return [
-        *(Version(one.version, "member", one.name, one.modality, one.sha256) for one in members),
-        *(_version(files) for files in ensembles),
-    ]
-
-
-def _version(files: EnsembleFiles) -> Version:
-    return Version(files.version, "ensemble", files.name, files.modality, files.sha256)
+    return [Version(one.version, one.kind, one.name, one.modality, one.sha256) for one in registry.descriptions()]

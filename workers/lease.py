@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
+from sqlalchemy import Connection
 
 from db import ledger
 from db.ledger import Claim
@@ -43,14 +44,14 @@ class Leases:
         self._writer = writer
         boot = boot_id()
         self.owner = f"{slot}/{boot}/{new_id()[-12:]}"
-        self._hand: dict[str, Claim] = {}
+        self._hand: set[Claim] = set()  # two of one scan, if its lease ran out and it was rung again
         self._company = 0  # scans being read beside each other
         self._alone = False  # or one by itself
         self._changed = threading.Condition()
         self._stop = threading.Event()
-        freed = writer.do(lambda connection: ledger.free_slot(connection, slot, boot))
+        freed, condemned = writer.do(lambda connection: _free(connection, slot, boot))
         if freed:
-            log.warning("took over from a worker that died", scans=freed)
+            log.warning("took over from a worker that died", scans=freed, quarantined=condemned)
         self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
         self._thread.start()
 
@@ -65,13 +66,13 @@ class Leases:
             yield None
             return
         with self._changed:
-            self._hand[scan_id] = claim  # its lease is renewed while it waits its turn
+            self._hand.add(claim)  # its lease is renewed while it waits its turn
         try:
             with self._alone_with(claim) if claim.alone else self._in_company():
                 yield claim
         finally:
             with self._changed:
-                del self._hand[scan_id]
+                self._hand.remove(claim)
 
     @contextmanager
     def _in_company(self) -> Iterator[None]:
@@ -107,7 +108,7 @@ class Leases:
     def _renew(self) -> None:
         while not self._stop.wait(RENEW_SECONDS):
             with self._changed:
-                held = list(self._hand)
+                held = [claim.scan_id for claim in self._hand]
             if not held:
                 continue
             began = time.monotonic()
@@ -115,3 +116,8 @@ class Leases:
                 self._writer.do(lambda connection, held=held: ledger.renew(connection, self.owner, held))  # type: ignore[misc]
             except LedgerError:
                 log.warning("leases not renewed", scans=len(held), seconds=round(time.monotonic() - began, 1))
+
+
+def _free(connection: Connection, slot: str, boot: str) -> tuple[int, int]:
+    freed = ledger.free_slot(connection, slot, boot)
+    return freed, ledger.condemn(connection) if freed else 0

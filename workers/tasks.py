@@ -13,7 +13,7 @@ from db.results import ScanFacts, Verdict
 from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
-from lungline.errors import ModelError, UnreadableScan
+from lungline.errors import LunglineError, ModelError, UnexpectedError, UnreadableScan
 from lungline.findings import Modality
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
@@ -62,6 +62,7 @@ class ScanReader:
 
         Raises:
             LedgerError: the database is not to be had. The scan waits, or its lease runs out, and its bell is rung again.
+            UnexpectedError: anything else, without its words; likewise.
         """
         if self._stopping.is_set():
             return "returned: the worker stops"
@@ -71,6 +72,11 @@ class ScanReader:
         try:
             with self._leases.claim(scan_id) as claim:
                 return "nothing to do: it does not wait" if claim is None else self._read(claim)
+        except LunglineError:
+            raise
+        except Exception as error:  # Celery tells an error's words to Redis and Flower, and they may quote a file or its header
+            log.error("a scan cannot be read", scan=scan_id, error=type(error).__name__)
+            raise UnexpectedError(f"Unexpected {type(error).__name__}; run `lungline doctor`.") from None
         finally:
             with self._count:
                 self.busy -= 1

@@ -1,5 +1,6 @@
 """The dispatcher against a real ledger and a real Redis: what waits is rung, and what Redis loses is rung again."""
 
+import threading
 from collections.abc import Iterator
 
 import pytest
@@ -118,3 +119,21 @@ def test_a_lease_that_ran_out_is_rung_again_at_once(writer: Writer, app: Celery,
     writer.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1))))
     assert dispatcher.turn() == 1
     assert writer.do(lambda connection: connection.scalar(select(scans.c.state))) == State.WAITING
+
+
+def test_whatever_goes_wrong_the_dispatcher_rings_on(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+    rang = threading.Event()
+    turns = iter([RuntimeError("a library's words"), None])
+
+    def turn(_: Dispatcher) -> int:
+        error = next(turns, None)
+        if error:
+            raise error
+        rang.set()
+        return 0
+
+    monkeypatch.setattr(Dispatcher, "turn", turn)
+    dispatcher = Dispatcher(app, writer)
+    dispatcher.start()
+    assert rang.wait(20)
+    dispatcher.stop()

@@ -231,3 +231,103 @@ def test_an_unreadable_file_is_refused(place: Place) -> None:
     assert brought.reason is Reason.UNREADABLE
     place.intake.enter([brought])
     assert place.counts() == (1, 0, 0, 1)
+
+
+def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:
+    brought = [place.bring(place.drop("a.png", b"first")), place.bring(place.drop("b.png", b"second"))]
+    in_the_way = place.store.folder(str(brought[1].drop.sha256)) / "b.png"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        place.intake.enter(brought)
+    in_the_way.rmdir()
+    assert place.intake.enter(brought) == [Outcome.ACCEPTED] * 2  # as the watcher does: once more, though the first is in place
+    assert place.stored(b"first") == ["a.png"]
+    assert place.stored(b"second") == ["b.png"]
+    assert place.counts() == (2, 2, 0, 0)
+    assert place.in_incoming() == []
+
+
+def test_two_links_to_one_file_are_two_drops(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"data")
+    paths = [place.inbox / name for name in ("a.png", "b.png")]
+    for path in paths:
+        os.link(other, path)
+    brought = [place.bring(path) for path in paths]
+    place.intake.enter(brought)  # unlinking the one changes the other's change time
+    assert [path.exists() for path in paths] == [False, False]
+    assert place.counts() == (2, 1, 1, 0)
+
+
+def test_an_original_that_was_written_to_since_it_was_copied_is_left(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"data")
+    path = place.inbox / "a.png"
+    os.link(other, path)
+    brought, before = place.bring(path), path.stat()
+    path.write_bytes(b"DATA")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # and its time set back
+    place.intake.enter([brought])
+    assert path.read_bytes() == b"DATA"
+
+
+def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make a sticky folder with another user's file in it")
+    path = place.drop()
+    path.chmod(0o644)
+    os.chmod(place.inbox, 0o1777)
+    for folder in (place.store.root, place.store.incoming):
+        os.chmod(folder, 0o777)
+    for folder in path.parents:
+        if not folder.stat().st_mode & 0o001:
+            os.chmod(folder, folder.stat().st_mode | 0o011)
+    os.seteuid(65534)
+    try:
+        for _ in range(2):
+            place.intake.enter([place.bring(path)])
+    finally:
+        os.seteuid(0)
+    assert path.exists()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.in_incoming() == []
+
+
+def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    path = place.drop()
+    monkeypatch.setattr("watcher.intake.os.fsync", fails)
+    assert place.intake.bring(str(path), path.lstat(), Priority.SCANS, None) is None
+    assert path.exists()
+    assert place.in_incoming() == []
+
+
+def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    path = place.inbox / "a.png"
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        place.bring(path)
+    assert os.path.lexists(path)
+
+
+def test_what_another_watcher_brings_at_this_moment_is_not_thrown_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = place.store.incoming / "0~scans~any"
+    folder.mkdir()
+    iterdir = Path.iterdir
+
+    def too_early(path: Path) -> Iterator[Path]:
+        found = list(iterdir(path))
+        if path == folder:
+            (folder / "a.png").write_bytes(b"data")
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", too_early)
+    place.restarted()
+    monkeypatch.undo()
+    assert place.in_incoming() == ["0~scans~any", "a.png"]

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, select, text, update
 
 from db import ledger, migrate, results, status
 from db.clock import now
+from db.connect import connect, read_only
 from db.ledger import Claim, Drop
 from db.results import ScanFacts, Verdict
 from db.tables import Outcome, Priority, State, quarantine, scans, verdicts
@@ -99,6 +100,13 @@ def test_urgent_scans_are_rung_first_then_the_oldest(connection: Connection) -> 
     assert [priority for _, priority in bells] == ["stat", "scans", "scans"]
     hashes = [connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id, _ in bells]
     assert hashes == ["2" * 64, "0" * 64, "1" * 64]
+
+
+def test_a_waiting_scan_dropped_again_as_urgent_is_urgent(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    ledger.rung(connection, [scan_id])
+    assert ledger.accept(connection, drop(priority=Priority.STAT)) is Outcome.DUPLICATE
+    assert ledger.to_ring(connection, 10, None) == [(scan_id, Priority.STAT)]
 
 
 def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection: Connection) -> None:
@@ -246,3 +254,21 @@ def test_views_are_the_same_on_both_databases(connection: Connection) -> None:
     assert (day["day"], day["scans"]) == (str(row["received_at"])[:10], 1)
     assert connection.scalar(text("SELECT count(*) FROM worklist")) == 0
     assert connection.scalar(text("SELECT superseded_at FROM scan_history")) is None
+
+
+def test_a_reader_sees_one_snapshot(engine: Engine) -> None:
+    with read_only(engine).connect() as reader:
+        before = reader.scalar(text("SELECT count(*) FROM files"))
+        with engine.begin() as connection:
+            ledger.accept(connection, drop())
+        assert reader.scalar(text("SELECT count(*) FROM files")) == before
+    assert status.counts(engine)["files"] == 1
+
+
+def test_a_postgresql_server_that_vanished_is_noticed(postgres_url: str) -> None:
+    engine = connect(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    engine.dispose()
+    assert int(told["tcp_user_timeout"]) <= 30_000
+    assert int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"]) <= 30

@@ -100,3 +100,34 @@ def test_lost_bytes_are_not_looked_at_for_ever(place: Place) -> None:
         assert relook(place.store, place.writer) == 0
         place.due()
     assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
+
+
+def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: Place) -> None:
+    path = place.truncated()
+    scan_id, file_id = place.one("SELECT id FROM scans"), str(place.one("SELECT file_id FROM scans"))
+    place.writer.do(lambda connection: ledger.insert_scan(connection, file_id, path.parent.name, 2, Priority.SCANS, None))
+    second = str(place.one(f"SELECT id FROM scans WHERE id <> '{scan_id}'"))
+    claim = place.writer.do(lambda connection: ledger.claim(connection, second, "slot/boot/x"))
+    assert claim is not None
+    place.writer.do(lambda connection: ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x"))
+    place.due()
+    path.write_bytes(WHOLE)
+    assert relook(place.store, place.writer) >= 1
+    assert place.one(f"SELECT count(*) FROM scans WHERE state = 'waiting' AND sha256 = '{hashlib.sha256(WHOLE).hexdigest()}'") == 2
+    assert place.one("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 0
+
+
+def test_what_was_released_meanwhile_is_left_to_its_worker(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = place.truncated()
+    path.write_bytes(WHOLE)
+    find = Store.find
+
+    def released(store: Store, sha256: str, file_id: str) -> Path | None:
+        quarantine_id = str(place.one("SELECT id FROM quarantine"))
+        place.writer.do(lambda connection: ledger.release(connection, quarantine_id))
+        return find(store, sha256, file_id)
+
+    monkeypatch.setattr(Store, "find", released)
+    assert relook(place.store, place.writer) == 0
+    assert path.exists()
+    assert place.one("SELECT sha256 FROM scans") == hashlib.sha256(HALF).hexdigest()

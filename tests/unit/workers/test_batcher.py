@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from db.results import ScanFacts, Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
 from imaging.header import Facts
-from lungline.errors import ModelError
+from lungline.errors import LedgerError, ModelError
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.settings import load
@@ -144,6 +145,15 @@ def test_a_stop_ends_the_batch_under_way_and_returns_the_rest(writer: Writer) ->
         second.result(1)
     with pytest.raises(StoppingError):
         batcher.submit(waiting(claim(writer))).result(1)
+
+
+def test_a_row_that_no_database_takes_does_not_end_the_batcher(writer: Writer) -> None:
+    batcher = Batcher(lambda batch: accept(batch), writer, 1)
+    bad = waiting(claim(writer))
+    with pytest.raises(LedgerError, match=r"written \(UnicodeEncodeError\)"):
+        batcher.submit(replace(bad, facts=ScanFacts(None, 4, 4, manufacturer="\ud800"))).result(20)
+    assert batcher.submit(waiting(claim(writer))).result(20) == VERDICT
+    batcher.stop()
 
 
 def test_nothing_is_lost_when_the_database_is(writer: Writer, tmp_path: Path) -> None:

@@ -97,3 +97,30 @@ def test_a_worker_takes_over_from_its_dead_predecessor(writer: Writer) -> None:
     with leases.claim(scan_id) as claim:
         assert claim is not None
     leases.stop()
+
+
+def test_a_scan_claimed_anew_after_its_lease_ran_out_stays_in_hand(writer: Writer) -> None:
+    leases = Leases(writer, "slot")
+    scan_id = waiting(writer)
+    late = leases.claim(scan_id)
+    assert late.__enter__() is not None
+    writer.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1))))
+    writer.do(ledger.expire_leases)
+    with leases.claim(scan_id) as anew:
+        assert anew is not None
+        late.__exit__(None, None, None)
+        assert leases._hand == {anew}
+    leases.stop()
+
+
+def test_a_scan_that_two_workers_died_of_alone_is_not_read_a_third_time(writer: Writer) -> None:
+    scan_id = waiting(writer, lost_leases=2)
+    for _ in range(2):
+        dead = Leases(writer, "slot")
+        dead.stop()
+        claim = writer.do(lambda connection, dead=dead: ledger.claim(connection, scan_id, dead.owner))  # type: ignore[misc]
+        assert claim is not None
+        writer.do(lambda connection, claim=claim: ledger.read_alone(connection, claim))  # type: ignore[misc]
+    leases = Leases(writer, "slot")
+    leases.stop()
+    assert writer.do(lambda connection: connection.scalar(select(scans.c.state))) == "quarantined"

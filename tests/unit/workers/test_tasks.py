@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from db.results import Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
 from imaging.isolate import ReaderPool
+from lungline.errors import UnexpectedError
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
@@ -138,3 +140,14 @@ def test_a_worker_that_stops_claims_nothing(bench: Bench) -> None:
     bench.reader.stop()
     assert bench.reader.read(scan_id) == "returned: the worker stops"
     assert bench.one("SELECT state FROM scans") == "waiting"
+
+
+def test_an_error_of_others_is_told_without_its_words(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("DOE^JANE.dcm")
+
+    scan_id = bench.drop(png(picture("xray", 7)))
+    monkeypatch.setattr(Store, "find", fails)
+    with pytest.raises(UnexpectedError) as raised:
+        bench.reader.read(scan_id)
+    assert "DOE" not in "".join(traceback.format_exception(raised.value))

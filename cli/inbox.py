@@ -1,0 +1,42 @@
+"""Puts a file into the inbox under its name, or a numbered one beside it: never over another file that waits there."""
+
+import os
+from pathlib import Path
+
+from lungline.errors import StoreError
+
+_LONGEST_NAME = 255  # bytes, on every file system that matters
+_LONGEST_SUFFIX = 16
+_MOST = 10_000
+
+
+def put(file: Path, folder: Path, name: str) -> None:
+    """Moves `file`, which lies on the inbox's file system, into `folder` as `name`.
+
+    Raises:
+        StoreError: no name is left.
+    """
+    for number in range(_MOST):
+        target = folder / _numbered(name, number)
+        try:
+            os.link(file, target, follow_symlinks=False)
+        except FileExistsError:
+            continue
+        except OSError:  # no links on this file system, or not to another user's file
+            if os.path.lexists(target):
+                continue
+            file.rename(target)
+        else:
+            file.unlink()
+        return
+    raise StoreError("LUNGLINE_INBOX is full of files of that name; see `lungline status`.")
+
+
+def _numbered(name: str, number: int) -> str:
+    if number == 0:
+        return name
+    stem, suffix = os.path.splitext(os.fsencode(name))
+    if len(suffix) > _LONGEST_SUFFIX:
+        stem, suffix = os.fsencode(name), b""
+    tail = b"-%d%s" % (number, suffix)
+    return (stem[: _LONGEST_NAME - len(tail)] + tail).decode("utf-8", "ignore")  # a letter that was cut through goes

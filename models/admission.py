@@ -1,0 +1,66 @@
+"""Admission: is a picture a chest X-ray, a lung CT slice, or neither? Asked of every scan before an ensemble sees it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from lungline.errors import ModelError
+from lungline.findings import Modality
+from models.calibration import probabilities
+from models.engines import Engine
+
+NEITHER = "neither"
+
+
+class Admission:
+    """A small network and one threshold, chosen on validation so that nearly all real scans are kept."""
+
+    def __init__(self, version: str, preprocess: str, outputs: tuple[str, ...], threshold: float, engine: Engine) -> None:
+        """`threshold`: a picture is turned away when `neither` is more probable than this.
+
+        Raises:
+            ModelError: `outputs` are not xray, ct and neither.
+        """
+        if sorted(outputs) != sorted([*Modality, NEITHER]):
+            raise ModelError(f"`{version}` cannot be the admission network: its outputs are not xray, ct and neither.")
+        self.version = version
+        self.preprocess = preprocess
+        self._outputs = outputs
+        self._threshold = threshold
+        self._engine = engine
+
+    def judge(self, inputs: npt.NDArray[np.float32]) -> list[dict[str, float]]:
+        """Judges a batch.
+
+        Args:
+            inputs: float32 (n, height, width, channels), preprocessed by `preprocess`.
+
+        Returns:
+            n times the probabilities of xray, ct and neither.
+
+        Raises:
+            ModelError: the network gave a number that is none (NaN or infinite).
+        """
+        logits = self._engine.run(inputs)
+        if not np.isfinite(logits).all():
+            raise ModelError(f"`{self.version}` gave a number that is none; run `lungline doctor`.")
+        return [dict(zip(self._outputs, row, strict=True)) for row in probabilities(logits, 1.0).tolist()]
+
+    def decide(self, judged: Mapping[str, float], said: Modality | None) -> Modality | None:
+        """What to read the picture as.
+
+        Args:
+            judged: one element of what `judge` returns.
+            said: what header or folder say; it is believed unless the picture is surely neither.
+
+        Returns:
+            The modality, or None: turn the picture away as `not_chest`.
+        """
+        if judged[NEITHER] > self._threshold:
+            return None
+        return said or max(Modality, key=lambda modality: judged[modality.value])
+
+    def warm(self, batch_max: int) -> None:
+        """Prepares the network for batches up to `batch_max`."""
+        self._engine.warm(batch_max)

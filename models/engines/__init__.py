@@ -1,0 +1,18 @@
+"""What runs a network: one interface, one engine a file."""
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Engine(Protocol):
+    """A network that is ready to run. Not thread-safe: one batcher owns it."""
+
+    def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """float32 (n, height, width, channels) -> float32 logits (n, outputs)."""
+        ...
+
+    def warm(self, batch_max: int) -> None:
+        """Prepares for batches up to `batch_max`, so that the first real one is no slower than the next."""
+        ...

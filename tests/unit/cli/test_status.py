@@ -1,0 +1,45 @@
+"""`lungline status`: its object within 5 s, whatever hangs."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from db import migrate
+from lungline.presence import Presence
+from lungline.settings import PREFIX, load
+
+
+def test_a_broker_that_never_finishes_its_sentence_does_not_hold_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client:
+            while not ended.wait(0.3):
+                try:
+                    client.send(b"+")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=drip, args=(server,), daemon=True).start()
+        monkeypatch.setenv(f"{PREFIX}BROKER_URL", f"redis://127.0.0.1:{server.getsockname()[1]}/0")
+        migrate.open_database(load()).dispose()
+        present: list[Presence] = []  # let go of, a presence ends
+        for name in ("watch", "flower", "inference-0"):
+            present.append(Presence.take(home / "run", name))
+            present[-1].tell(ready=True)
+        began = time.monotonic()
+        try:
+            said = subprocess.run([sys.executable, "-m", "cli", "status"], capture_output=True, timeout=20, check=False)
+        finally:
+            ended.set()
+    assert time.monotonic() - began < 5
+    assert json.loads(said.stdout)["ready"] is False
+    assert said.returncode == 1

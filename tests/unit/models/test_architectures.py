@@ -1,0 +1,43 @@
+"""Each architecture takes gray pictures and gives finite logits; batch normalisation follows within some hundred steps."""
+
+import numpy as np
+import pytest
+
+from lungline.errors import ModelError
+from models.architectures import ARCHITECTURES, build
+from models.backend import keras
+
+
+@pytest.mark.parametrize(("name", "side", "most"), [("mobilenetv2", 224, 2.3e6), ("small_cnn", 96, 1.1e5)])
+def test_shapes_and_size(name: str, side: int, most: float) -> None:
+    network = build(name, 3)
+    assert network.input_shape == (None, side, side, 1)
+    assert network.output_shape == (None, 3)
+    assert most / 2 < network.count_params() < most
+    logits = np.asarray(network(np.random.default_rng(0).random((2, side, side, 1), np.float32)))
+    assert np.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_batch_normalisation_follows_quickly(name: str) -> None:
+    network = build(name, 2)
+    layers = [*network.layers, *(inner for layer in network.layers if isinstance(layer, keras.Model) for inner in layer.layers)]
+    norms = [layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert norms
+    assert all(layer.momentum == 0.9 for layer in norms)
+
+
+def test_the_base_can_be_filled_and_its_first_blocks_stay() -> None:
+    asked: list[keras.Model] = []
+    filled = build("mobilenetv2", 2, asked.append)
+    assert asked[0].input_shape == (None, 224, 224, 3)
+    random = build("mobilenetv2", 2)
+    assert 0 < len(filled.trainable_weights) < len(random.trainable_weights)  # public edges and textures stay
+    random.set_weights(filled.get_weights())
+    pictures = np.random.default_rng(0).random((2, 224, 224, 1), np.float32)
+    np.testing.assert_allclose(np.asarray(random(pictures)), np.asarray(filled(pictures)), atol=1e-5)
+
+
+def test_unknown_architecture_is_told() -> None:
+    with pytest.raises(ModelError, match="mobilenetv2"):
+        build("resnet9000", 2)

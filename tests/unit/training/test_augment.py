@@ -1,0 +1,31 @@
+"""Random changes stay within bounds, come from the generator alone, and leave their input alone."""
+
+import numpy as np
+
+from training import recipes
+from training.augment import augment
+from training.recipes import Augment
+
+PICTURES = np.random.default_rng(0).random((6, 96, 96, 1), np.float32)
+
+
+def test_shape_range_and_chance() -> None:
+    how = recipes.load("admission-cnn").augment
+    before = PICTURES.copy()
+    first, again, other = (augment(PICTURES, how, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert first.shape == PICTURES.shape
+    assert first.dtype == np.float32
+    assert first.min() >= 0
+    assert first.max() <= 1
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    np.testing.assert_array_equal(PICTURES, before)
+
+
+def test_nothing_asked_nothing_changed() -> None:
+    np.testing.assert_allclose(augment(PICTURES, Augment(), np.random.default_rng(0)), PICTURES, atol=1e-6)
+
+
+def test_flip_and_negative() -> None:
+    np.testing.assert_allclose(augment(PICTURES, Augment(flip=1.0), np.random.default_rng(0)), PICTURES[:, :, ::-1], atol=1e-5)
+    np.testing.assert_allclose(augment(PICTURES, Augment(invert=1.0), np.random.default_rng(0)), 1 - PICTURES, atol=1e-6)

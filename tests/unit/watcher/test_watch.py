@@ -1,0 +1,71 @@
+"""The watcher's loop where it is told to stop, or has no database."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lungline.presence import Presence
+from lungline.settings import PREFIX, load
+from watcher import watch
+from watcher.watch import Watcher
+
+
+@pytest.fixture(autouse=True)
+def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}BROKER_URL", "redis://127.0.0.1:1/0")
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_a_signal_may_come_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = []
+
+    def interrupted(watcher: Watcher, _: Presence) -> None:
+        with watcher._wake._cond:  # type: ignore[attr-defined]  # as `wait`, `set` and `clear` do for a moment
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.1)
+        stopped.append(watcher._stop.wait(10))
+
+    monkeypatch.setattr(Watcher, "run", interrupted)
+    watch.run(load())
+    assert stopped == [True]
+
+
+def test_a_lost_database_does_not_end_a_watcher_that_leaves_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}INTAKE", "leave")
+    monkeypatch.setenv(f"{PREFIX}QUIET_SECONDS", "0.05")
+    settings = load()
+    settings.inbox.mkdir()
+    path = settings.inbox / "a.dcm"
+    path.write_bytes(b"data")
+    watcher = Watcher(settings)
+    watcher._intake.finish()
+    watcher._walk(time.monotonic())
+    time.sleep(0.1)
+    watcher._writer.close()
+    watcher._take_in(time.monotonic())
+    assert len(watcher._settling) == 1  # tried again later
+    watcher._engine.dispose()
+
+
+def test_a_long_pause_between_walks_ends_when_told_to(home: Path) -> None:
+    watcher = Watcher(load())
+    watcher.stop()
+    began = time.monotonic()
+    watcher._rest(began + 30, began + 30, began + 30)
+    watcher._wake.clear()  # as the walk does that was under way
+    watcher._rest(began + 30, began + 30, began + 30)
+    assert time.monotonic() - began < 5
+    watcher._writer.close()
+    watcher._engine.dispose()

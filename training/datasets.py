@@ -1,0 +1,133 @@
+"""Labelled pictures from LUNGLINE_TRAINING_DATA: its manifest, its splits, and the promise that no patient is on two sides."""
+
+import csv
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from imaging.read import read
+from lungline.errors import TrainingError, UnreadableScan
+from lungline.findings import Modality
+from models.preprocess import Pixels, prepare
+
+SPLITS: Final = frozenset({"train", "val", "gate", "test", "demo", "holdout"})
+
+_COLUMNS: Final = ("path", "group", "source", "split")
+
+
+@dataclass(frozen=True)
+class Example:
+    """One labelled picture. `group` is what belongs together: a patient and near-duplicates."""
+
+    path: Path
+    label: str
+    group: str
+    source: str
+    split: str
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The examples that a recipe may learn from, and the hash that tells whether two trainings saw the same list."""
+
+    examples: tuple[Example, ...]
+    sha256: str
+
+    def split(self, name: str) -> list[Example]:
+        """The examples of one split, in the manifest's order.
+
+        Raises:
+            TrainingError: there are none.
+        """
+        found = [example for example in self.examples if example.split == name]
+        if not found:
+            raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has no row with split `{name}` for this recipe.")
+        return found
+
+
+def load(root: Path, modality: Modality | None) -> DataSet:
+    """Reads the manifest below `root`.
+
+    Args:
+        root: the folder with `manifest.csv`: columns path, modality, label, group, source, split; paths relative to it.
+        modality: whose examples to take, labelled by finding. None takes all, labelled by modality, and those of `neither/manifest.csv`
+            (columns path, group, source, split), labelled `neither`.
+
+    Raises:
+        TrainingError: a manifest is missing or malformed, or a group is in two splits.
+    """
+    manifest = root / "manifest.csv"
+    rows = _rows(manifest, ("modality", "label"))
+    digest = hashlib.sha256(manifest.read_bytes())
+    if modality:
+        examples = [_example(root, row, row["label"]) for row in rows if row["modality"] == modality.value and row["label"]]
+    else:
+        neither = root / "neither" / "manifest.csv"
+        examples = [_example(root, row, row["modality"]) for row in rows]
+        examples += [_example(neither.parent, row, "neither") for row in _rows(neither, ())]
+        digest.update(neither.read_bytes())
+    check_groups(examples)
+    return DataSet(tuple(examples), digest.hexdigest())
+
+
+def check_groups(examples: Sequence[Example]) -> None:
+    """Proves that splits are known and that no group is in two of them; `demo` pictures may be originals of `test`.
+
+    Raises:
+        TrainingError: else; the message gives a count, never a group.
+    """
+    splits: dict[str, set[str]] = {}
+    for example in examples:
+        if example.split not in SPLITS:
+            raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has a split that is none of: {', '.join(sorted(SPLITS))}.")
+        splits.setdefault(example.group, set()).add("test" if example.split == "demo" else example.split)
+    torn = sum(len(sides) > 1 for sides in splits.values())
+    if torn:
+        raise TrainingError(f"{torn} groups of the manifest in LUNGLINE_TRAINING_DATA are in two splits; figures would be too good.")
+
+
+def read_pictures(examples: Sequence[Example], preprocess: str, step: Callable[[], None] = lambda: None) -> Pixels:
+    """Reads and preprocesses pictures as serving does.
+
+    Args:
+        examples: what to read.
+        preprocess: one of `models.preprocess.PREPROCESSES`.
+        step: called after each picture.
+
+    Returns:
+        float32 (n, side, side, 1) in [0, 1].
+
+    Raises:
+        TrainingError: a picture is missing or unreadable; the message gives how many.
+    """
+    pictures, unreadable = [], 0
+    for example in examples:
+        try:
+            pictures.append(prepare(preprocess, read(example.path.read_bytes()).pixels))
+        except (OSError, UnreadableScan):
+            unreadable += 1
+        step()
+    if unreadable:
+        raise TrainingError(f"{unreadable} pictures that the manifest in LUNGLINE_TRAINING_DATA lists are missing or unreadable.")
+    return np.stack(pictures)
+
+
+def _rows(manifest: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    try:
+        with manifest.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            missing = {*_COLUMNS, *columns} - set(reader.fieldnames or ())
+            rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error):
+        raise TrainingError("No readable manifest.csv; set LUNGLINE_TRAINING_DATA to a folder of labelled scans.") from None
+    if missing:
+        raise TrainingError(f"A manifest.csv in LUNGLINE_TRAINING_DATA lacks the columns {', '.join(sorted(missing))}.")
+    return rows
+
+
+def _example(folder: Path, row: dict[str, str], label: str) -> Example:
+    return Example(folder / row["path"], label, row["group"], row["source"], row["split"])
