@@ -1,4 +1,4 @@
-"""A DICOM object's frame to gray, and its header's facts: whatever transfer syntaxes pydicom can decode with the codecs at hand."""
+"""A DICOM object's frame to gray, and its header's facts; which codec decodes which transfer syntax stands in _CODECS."""
 
 import struct
 import warnings
@@ -11,13 +11,26 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import parse_fragments
-from pydicom.pixels.decoders.base import get_decoder
+from pydicom.encaps import get_frame, parse_fragments
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import get_expected_length, pixel_array
-from pydicom.uid import UID, ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    HTJ2K,
+    JPEG2000,
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
 
-from imaging import tags, window
+from imaging import codestream, gdcm_jpeg, tags, window
 from imaging.header import Facts, facts
 from imaging.limits import INFLATED_BYTES_MAX, check_frame, check_size
 from lungline.errors import UnreadableScan
@@ -28,6 +41,17 @@ from lungline.reasons import Reason
 warnings.filterwarnings("ignore", module=r"pydicom\b")
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
+gdcm_jpeg.install()
+_JPEG_LS: Final = (JPEGLSLossless, JPEGLSNearLossless)
+# Transfer syntax -> pydicom's name for the plugin that decodes it. One each: pydicom would try every other codec at hand on bytes that one
+# refuses, GDCM's old copies of OpenJPEG and CharLS among them.
+_CODECS: Final = {
+    **dict.fromkeys((ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian), ""),
+    RLELossless: "pydicom",
+    **dict.fromkeys(gdcm_jpeg.SYNTAXES, gdcm_jpeg.NAME),
+    **dict.fromkeys(_JPEG_LS, "pyjpegls"),
+    **dict.fromkeys((JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K), "pylibjpeg"),
+}
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _GROUP_LENGTH: Final = b"\x02\x00\x00\x00UL\x04\x00"
 _META: Final = 132  # preamble and prefix (PS3.10 7.1)
@@ -50,8 +74,11 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     frames = _check(dataset)
     check_frame(frame, frames)
     told = facts(dataset)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_encapsulated and syntax != RLELossless:
+        _check_codestream(dataset, frame, frames)
     # Unused bits are put right here, since pydicom does not look at High Bit. A view saves a copy of what may be large.
-    raw = pixel_array(dataset, index=frame - 1, correct_unused_bits=False, view_only=True)
+    raw = pixel_array(dataset, index=frame - 1, decoding_plugin=_CODECS[syntax], correct_unused_bits=False, view_only=True)
     if dataset.PhotometricInterpretation in _MONOCHROME:
         stored = _used_bits(raw, dataset)
         return window.render(stored, dataset, frame, is_ct=told.modality is Modality.CT), frames, told
@@ -118,7 +145,7 @@ def _check(dataset: FileDataset) -> int:
     dataset.NumberOfFrames = frames
     check_size(tags.whole(dataset, "Rows", 0), tags.whole(dataset, "Columns", 0), frames)
     syntax = dataset.file_meta.TransferSyntaxUID
-    if not _is_readable(syntax):
+    if syntax not in _CODECS:
         raise UnreadableScan(
             Reason.UNSUPPORTED_FORMAT, f"The pixels are in the transfer syntax {_name(syntax)}, which Lungline does not read."
         )
@@ -136,11 +163,17 @@ def _check(dataset: FileDataset) -> int:
     return frames
 
 
-def _is_readable(syntax: UID) -> bool:
-    try:
-        return bool(get_decoder(syntax).is_available)
-    except NotImplementedError:
-        return False
+def _check_codestream(dataset: FileDataset, frame: int, frames: int) -> None:
+    """Holds the compressed frame's own head against the header: a codec allocates what the former says."""
+    tables = tags.value(dataset, "ExtendedOffsetTable"), tags.value(dataset, "ExtendedOffsetTableLengths")
+    offsets = tables if all(tables) else None
+    data = get_frame(dataset.PixelData, frame - 1, number_of_frames=frames, extended_offsets=offsets)
+    is_jpeg = dataset.file_meta.TransferSyntaxUID in (*gdcm_jpeg.SYNTAXES, *_JPEG_LS)
+    head = codestream.jpeg(data) if is_jpeg else codestream.jpeg_2000(data)
+    check_size(head.rows, head.columns)
+    told = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+    if (head.rows, head.columns, head.samples) != told or head.bits > dataset.BitsAllocated:
+        raise UnreadableScan(Reason.NOT_AN_IMAGE, "The header and the compressed image in it tell of different sizes.")
 
 
 def _name(syntax: UID) -> str:

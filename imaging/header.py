@@ -2,14 +2,14 @@
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
-
-from pydicom.dataset import Dataset
-from pydicom.uid import SecondaryCaptureImageStorage
+from typing import TYPE_CHECKING, Final
 
 from imaging import tags
 from lungline.findings import Modality
 from lungline.reasons import Reason
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 # Computed and digital radiography. RG is a radiograph on conventional film, which reaches a PACS through a film scanner:
 # old chest films come so. Fluoroscopy and angiography (RF, XA) are runs of a contrast agent's way, which no model here has seen.
@@ -35,6 +35,7 @@ _VIEW_CODES: Final = {
     **dict.fromkeys(("399067008", "R-10228"), "LATERAL"),
 }
 
+_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY]?)")
 _DATE: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _MODALITY: Final = re.compile(r"[A-Z]{2,6}")
@@ -66,7 +67,7 @@ class Facts:
     device_model: str | None = None
 
 
-def facts(dataset: Dataset) -> Facts:
+def facts(dataset: "Dataset") -> Facts:
     """The facts of a DICOM object. Never raises: what is missing or malformed is None."""
     code = tags.text(dataset, "Modality") or ""
     view = _view(dataset)
@@ -86,17 +87,17 @@ def facts(dataset: Dataset) -> Facts:
     )
 
 
-def _modality(code: str, dataset: Dataset) -> Modality | None:
+def _modality(code: str, dataset: "Dataset") -> Modality | None:
     if code in _RADIOGRAPHS:
         return Modality.XRAY
     # A capture of a CT's screen (a dose report, a 3D view) keeps the code CT; films that were digitised or converted keep CR or DX too,
     # but those are still radiographs.
-    if code == "CT" and tags.text(dataset, "SOPClassUID") != SecondaryCaptureImageStorage:
+    if code == "CT" and tags.text(dataset, "SOPClassUID") != _SECONDARY_CAPTURE:
         return Modality.CT
     return None
 
 
-def _rejection(code: str, view: str | None, dataset: Dataset) -> Reason | None:
+def _rejection(code: str, view: str | None, dataset: "Dataset") -> Reason | None:
     if code in _RADIOGRAPHS:
         return Reason.NOT_FRONTAL if view in _LATERAL else None
     if code == "CT":
@@ -106,12 +107,12 @@ def _rejection(code: str, view: str | None, dataset: Dataset) -> Reason | None:
     return Reason.NOT_CHEST
 
 
-def _image_type(dataset: Dataset) -> list[str]:
+def _image_type(dataset: "Dataset") -> list[str]:
     found = tags.value(dataset, "ImageType")
     return [found] if isinstance(found, str) else [str(one).strip().upper() for one in found or ()]
 
 
-def _view(dataset: Dataset) -> str | None:
+def _view(dataset: "Dataset") -> str | None:
     said = re.sub(r"[^A-Z]", "", (tags.text(dataset, "ViewPosition") or "").upper())
     if said in _VIEWS:
         return _VIEWS[said]
@@ -119,14 +120,14 @@ def _view(dataset: Dataset) -> str | None:
     return next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), None)
 
 
-def _age_band(dataset: Dataset) -> str | None:
+def _age_band(dataset: "Dataset") -> str | None:
     years = _years(dataset)
     if years is None or years > 130:
         return None
     return "90+" if years >= 90 else f"{years // 10 * 10}-{years // 10 * 10 + 9}"
 
 
-def _years(dataset: Dataset) -> int | None:
+def _years(dataset: "Dataset") -> int | None:
     """Patient's Age (0010,1010), VR AS; some public sets leave the unit out. Else from birth to study."""
     if told := _AGE.fullmatch((tags.text(dataset, "PatientAge") or "").upper()):
         return int(told[1]) // {"D": 365, "W": 52, "M": 12}.get(told[2], 1)

@@ -156,7 +156,7 @@ class _Child:
     def __init__(self, function: str, memory_bytes: int) -> None:
         context = multiprocessing.get_context("forkserver")
         # What children would else import one by one. A module that is not there is passed over, and fails in the child.
-        context.set_forkserver_preload([serve.__module__, "pydicom", function.partition(":")[0]])
+        context.set_forkserver_preload([serve.__module__, "imaging.dicom", function.partition(":")[0]])
         self._pipe, theirs = context.Pipe()
         # A service manager's SIGTERM goes to all of its processes: blocked here, it is blocked in the fork server and the children.
         # The resource tracker comes first because its start would unblock it.

@@ -7,17 +7,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from imaging.codestream import SOF, jpeg_segments, sof
 from imaging.formats import Format
 from imaging.limits import check_size
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 
-# Start of frame, by the process it announces (ITU-T T.81, table B.1); the others of C0-CF are lossless or hierarchical,
-# which no decoder here reads; F7 is JPEG-LS (T.87).
+# Baseline, extended and progressive, by Huffman or arithmetic coding (ITU-T T.81, table B.1); no decoder here reads the other processes.
 _SOF_READ: Final = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})
-_SOF_OTHER: Final = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7})
-_NO_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RST0-7, SOI
-_SOS, _EOI = 0xDA, b"\xff\xd9"
 
 
 def decode(data: bytes, kind: Format) -> npt.NDArray[np.float32]:
@@ -76,31 +73,18 @@ def _check_png(data: bytes) -> bool:
 
 
 def _check_jpeg(data: bytes) -> bool:
-    """Walks the segments to the first scan, and looks for the end mark behind it; returns False, as a JPEG is never transparent."""
-    at, is_framed = 2, False
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            raise UnreadableScan(Reason.NOT_AN_IMAGE if any(data[at : at + 12]) else Reason.TRUNCATED)
-        marker = data[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
+    """Looks at the head of the frame; returns False, as a JPEG is never transparent."""
+    is_framed = False
+    for marker, body in jpeg_segments(data):
+        if marker not in SOF:
             continue
-        if marker in _NO_LENGTH:
-            at += 2
-            continue
-        if marker in _SOF_OTHER:
+        if marker not in _SOF_READ:
             raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The JPEG is lossless, hierarchical or JPEG-LS, which Lungline does not read.")
-        if marker in _SOF_READ and at + 10 <= len(data):
-            is_framed = True
-            precision, rows, columns, _components = struct.unpack_from(">BHHB", data, at + 4)
-            if precision != 8:
-                raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The JPEG has more than 8 bits a sample, which Lungline does not read.")
-            check_size(rows, columns)
-        if marker == _SOS:
-            if not is_framed:
-                raise UnreadableScan(Reason.NOT_AN_IMAGE)
-            if data.rfind(_EOI, at) < 0:
-                break
-            return False
-        at += 2 + max(2, int.from_bytes(data[at + 2 : at + 4], "big"))
-    raise UnreadableScan(Reason.TRUNCATED)
+        is_framed = True
+        head = sof(body)
+        if head.bits != 8:
+            raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The JPEG has more than 8 bits a sample, which Lungline does not read.")
+        check_size(head.rows, head.columns)
+    if not is_framed:
+        raise UnreadableScan(Reason.NOT_AN_IMAGE)
+    return False

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from imaging import dicom, formats, raster
+from imaging import formats, raster
 from imaging.formats import Format
 from imaging.header import Facts
 from imaging.limits import check_frame
@@ -34,6 +34,8 @@ def read(data: bytes, frame: int = 1) -> Image:
     """
     try:
         if (found := formats.detect(data)) is Format.DICOM:
+            from imaging import dicom  # half a second and 50 MB of codecs, which an owner of readers need not load
+
             pixels, frames, facts = dicom.decode(data, frame)
         else:
             check_frame(frame, 1)

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydicom.dataset import Dataset
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 
-def value(dataset: Dataset, keyword: str) -> Any:
+def value(dataset: "Dataset", keyword: str) -> Any:
     """The value of an element; None if it is absent, empty or malformed."""
     try:
         found = dataset.get(keyword)
@@ -16,7 +17,7 @@ def value(dataset: Dataset, keyword: str) -> Any:
     return None if found == "" else found
 
 
-def text(dataset: Dataset, keyword: str) -> str | None:
+def text(dataset: "Dataset", keyword: str) -> str | None:
     """The first value as text without the padding around it; None if there is none."""
     found = value(dataset, keyword)
     if isinstance(found, Sequence) and not isinstance(found, str | bytes):
@@ -26,7 +27,7 @@ def text(dataset: Dataset, keyword: str) -> str | None:
     return str(found).strip(" \0") or None
 
 
-def numbers(dataset: Dataset, keyword: str) -> list[float]:
+def numbers(dataset: "Dataset", keyword: str) -> list[float]:
     """All values as finite numbers; empty if one of them is none."""
     found = value(dataset, keyword)
     if found is None:
@@ -38,13 +39,15 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
     return values if all(math.isfinite(one) for one in values) else []
 
 
-def whole(dataset: Dataset, keyword: str, default: int) -> int:
+def whole(dataset: "Dataset", keyword: str, default: int) -> int:
     """The first value as an integer; `default` if there is none."""
     found = numbers(dataset, keyword)
     return int(found[0]) if found else default
 
 
-def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+def items(dataset: "Dataset", keyword: str) -> list["Dataset"]:
     """The items of a sequence; empty if it is absent or malformed."""
+    from pydicom.sequence import Sequence as Items
+
     found = value(dataset, keyword)
-    return [item for item in found if isinstance(item, Dataset)] if isinstance(found, Sequence) and not isinstance(found, str) else []
+    return list(found) if isinstance(found, Items) else []

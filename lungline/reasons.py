@@ -37,7 +37,7 @@ class Reason(StrEnum):
     UNSUPPORTED_FORMAT = (
         "unsupported_format",
         "The bytes are a kind of image, or a DICOM transfer syntax, that Lungline does not read.",
-        "Have the PACS send uncompressed DICOM, PNG or JPEG.",
+        "Have the PACS send DICOM that is uncompressed or in RLE, JPEG, JPEG-LS or JPEG 2000; export pictures as PNG or JPEG.",
     )
     TRUNCATED = (
         "truncated",
@@ -74,7 +74,7 @@ class Reason(StrEnum):
     NOT_CHEST = (
         "not_chest",
         "The image is neither a chest X-ray nor a lung CT slice.",
-        "Nothing, or put it into a folder named `xray` or `ct` if Lungline is wrong about its modality.",
+        "Nothing. Where Lungline is wrong about a kind of picture, its admission network needs more of that kind to learn from.",
     )
     NOT_FRONTAL = (
         "not_frontal",

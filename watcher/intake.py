@@ -16,6 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal
 
+import structlog
 from sqlalchemy import Connection, select
 
 from db import ledger
@@ -29,6 +30,8 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import Store, sync_folder
 from watcher.settle import Signature, signature
+
+log = structlog.get_logger()
 
 _COPY_BUFFER = 1 << 20
 _SOURCE = ".source"  # beside a copy in `incoming`: where its original lies, until that is unlinked
@@ -177,23 +180,29 @@ class Intake:
         self._store.incoming.mkdir(parents=True, exist_ok=True)
         left = [folder for folder in sorted(self._store.incoming.iterdir()) if folder.is_dir()]
         for folder in left:
-            drop_id, priority, hint = folder.name.split("~")
-            entry = next(folder.iterdir(), None)
-            row = self._writer.do(lambda c, i=drop_id: c.execute(select(files).where(files.c.id == i)).one_or_none())  # type: ignore[misc]
-            if row is None and folder.with_suffix(_SOURCE).exists():
-                self._discard(folder)  # its original is still in the inbox
-            elif entry is None:
-                _remove_empty(folder)
-            elif row is not None:
-                drop = Drop(drop_id, row.sha256, row.bytes, Priority(row.priority), None, row.stay_key)
-                self._place(drop, Outcome(row.outcome), folder)
-            else:
-                modality = None if hint == "any" else Modality(hint)
-                self.enter([self._judge_again(Drop(drop_id, None, 0, Priority(priority), modality), entry)])
+            try:
+                self._finish(folder)
+            except (OSError, ValueError) as error:  # a disk that cannot read it, or a folder that is none of ours: `reconcile` tells
+                log.warning("a file between inbox and ledger cannot be finished", error=type(error).__name__)
         for note in self._store.incoming.glob(f"*{_SOURCE}"):
             if not note.with_suffix("").exists():
                 note.unlink(missing_ok=True)
         return len(left)
+
+    def _finish(self, folder: Path) -> None:
+        drop_id, priority, hint = folder.name.split("~")
+        entry = next(folder.iterdir(), None)
+        row = self._writer.do(lambda connection: connection.execute(select(files).where(files.c.id == drop_id)).one_or_none())
+        if row is None and folder.with_suffix(_SOURCE).exists():
+            self._discard(folder)  # its original is still in the inbox
+        elif entry is None:
+            _remove_empty(folder)
+        elif row is not None:
+            drop = Drop(drop_id, row.sha256, row.bytes, Priority(row.priority), None, row.stay_key)
+            self._place(drop, Outcome(row.outcome), folder)
+        else:
+            modality = None if hint == "any" else Modality(hint)
+            self.enter([self._judge_again(Drop(drop_id, None, 0, Priority(priority), modality), entry)])
 
     def _judge_again(self, drop: Drop, entry: Path) -> Brought:
         status = entry.lstat()

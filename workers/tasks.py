@@ -54,8 +54,8 @@ class ScanReader:
     def stop(self) -> None:
         """No further scan is claimed; those under way go back to waiting unless their batch has begun."""
         self._stopping.set()
+        self._pool.close()  # at once: what is only being read need not wait for the batch under way
         self._batcher.stop()
-        self._pool.close()
 
     def read(self, scan_id: str) -> str:
         """Answers a doorbell; returns what became of the scan, in words for Flower.

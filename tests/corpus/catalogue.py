@@ -5,15 +5,26 @@ import zlib
 from functools import cache
 
 import numpy as np
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    JPEG2000,
+    UID,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEG2000MCLossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
     RLELossless,
 )
 
 from lungline.reasons import Reason
+from tests.corpus.compressed import compress
 from tests.corpus.files import chunk, cmyk_jpeg, dicom, jpeg, orientation, png, report
 from tests.corpus.phantoms import phantom, picture
 
@@ -46,6 +57,15 @@ def good(seed: int = 0) -> dict[str, bytes]:
         "dx_big_endian.dcm": dicom(xray, "DX", syntax=ExplicitVRBigEndian),
         "dx_deflated.dcm": dicom(xray, "DX", syntax=DeflatedExplicitVRLittleEndian),
         "dx_rle.dcm": dicom(xray, "DX", syntax=RLELossless),
+        "cr_jpeg.dcm": dicom(film, "CR", syntax=JPEGBaseline8Bit),
+        "dx_jpeg_12_bit.dcm": dicom(xray, "DX", syntax=JPEGExtended12Bit),
+        "ct_jpeg_lossless.dcm": dicom(ct, "CT", syntax=JPEGLossless),
+        "dx_jpeg_lossless_sv1.dcm": dicom(xray, "DX", syntax=JPEGLosslessSV1),
+        "ct_jpeg_ls.dcm": dicom(ct, "CT", syntax=JPEGLSLossless),
+        "dx_jpeg_ls_near.dcm": dicom(xray, "DX", syntax=JPEGLSNearLossless),
+        "ct_jpeg_2000.dcm": dicom(ct, "CT", syntax=JPEG2000Lossless),
+        "dx_jpeg_2000_lossy.dcm": dicom(xray, "DX", syntax=JPEG2000),
+        "capture_jpeg.dcm": dicom(rgb, "OT", syntax=JPEGBaseline8Bit),
         "dx_inverted.dcm": dicom(4095 - xray, "DX", PhotometricInterpretation="MONOCHROME1"),
         "dx_windowed.dcm": dicom(xray, "DX", WindowCenter=[2000, 1800], WindowWidth=[4000, 2000]),
         "cr_8_bit.dcm": dicom(film, "CR"),
@@ -65,7 +85,8 @@ def bad() -> dict[str, tuple[bytes, Reason]]:
     whole_png, whole_jpeg, whole_dicom = png(film), jpeg(film), dicom(ct, "CT")
     deflated = dicom(ct, "CT", syntax=DeflatedExplicitVRLittleEndian)
     rle = dicom(ct, "CT", syntax=RLELossless)
-    compressed = whole_dicom.replace(b"1.2.840.10008.1.2.1\0", str(JPEG2000Lossless).encode()[:20].ljust(20, b"\0"), 1)
+    jpeg_2000, jpeg_ls = compress(ct, JPEG2000Lossless), compress(ct, JPEGLSLossless)
+    multi_component = dicom(ct, "CT", syntax=JPEG2000Lossless).replace(JPEG2000Lossless.encode(), JPEG2000MCLossless.encode(), 1)
     damaged = bytearray(whole_png)
     damaged[200:260] = bytes(60)
     return {
@@ -93,7 +114,11 @@ def bad() -> dict[str, tuple[bytes, Reason]]:
         "report.dcm": (report(), Reason.NO_PIXELS),
         "without_pixels.dcm": (dicom(ct, "CT", PixelData=None), Reason.NO_PIXELS),
         "without_rows.dcm": (dicom(ct, "CT", Rows=None), Reason.NOT_AN_IMAGE),
-        "compressed.dcm": (compressed, Reason.UNSUPPORTED_FORMAT),
+        "multi_component.dcm": (multi_component, Reason.UNSUPPORTED_FORMAT),
+        "jpeg_2000_cut_inside.dcm": (_around(jpeg_2000[: len(jpeg_2000) // 2], JPEG2000Lossless), Reason.TRUNCATED),
+        "jpeg_ls_cut_inside.dcm": (_around(jpeg_ls[: len(jpeg_ls) // 2], JPEGLSLossless), Reason.TRUNCATED),
+        "noise_inside.dcm": (_around(np.random.default_rng(1).bytes(5000), JPEGLosslessSV1), Reason.NOT_AN_IMAGE),
+        "of_another_size_inside.dcm": (_around(compress(ct[:128], JPEG2000Lossless), JPEG2000Lossless), Reason.NOT_AN_IMAGE),
         "picture.bmp": (b"BM" + struct.pack("<IIIIii", 1078, 0, 54, 40, 4, 4) + bytes(1052), Reason.UNSUPPORTED_FORMAT),
         "picture.tif": (b"II*\0\x08\0\0\0" + bytes(64), Reason.UNSUPPORTED_FORMAT),
         "picture.gif": (b"GIF89a" + bytes(64), Reason.UNSUPPORTED_FORMAT),
@@ -103,6 +128,10 @@ def bad() -> dict[str, tuple[bytes, Reason]]:
         "bomb.png": (_png_bomb(), Reason.TOO_LARGE),
         "bomb.jpg": (_with_jpeg_size(whole_jpeg, 65_000, 65_000), Reason.TOO_LARGE),
         "bomb.dcm": (dicom(ct, "CT", Rows=60_000, Columns=60_000), Reason.TOO_LARGE),
+        "jpeg_2000_bomb.dcm": (_around(_with_j2k_size(jpeg_2000, 60_000, 60_000), JPEG2000Lossless), Reason.TOO_LARGE),
+        "jpeg_2000_tiles_bomb.dcm": (_around(_with_j2k_tiles(jpeg_2000, 1, 2), JPEG2000Lossless), Reason.TOO_LARGE),
+        "jpeg_ls_bomb.dcm": (_around(_with_jpeg_size(jpeg_ls, 65_535, 65_535, marker=0xF7), JPEGLSLossless), Reason.TOO_LARGE),
+        "jpeg_bomb.dcm": (_around(_with_jpeg_size(whole_jpeg, 65_535, 65_535), JPEGBaseline8Bit), Reason.TOO_LARGE),
         "frames_bomb.dcm": (dicom(ct, "CT", NumberOfFrames=2**31 - 1), Reason.TOO_LARGE),
         "deflated_bomb.dcm": (_deflated_bomb(deflated), Reason.TOO_LARGE),
     }
@@ -114,9 +143,24 @@ def _png_bomb() -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(100_000))) + chunk(b"IEND", b"")
 
 
-def _with_jpeg_size(data: bytes, rows: int, columns: int) -> bytes:
-    at = data.index(b"\xff\xc0") + 5
+def _around(frame: bytes, syntax: UID) -> bytes:
+    """A CT slice whose header knows nothing of what is wrong with its compressed frame."""
+    return dicom(phantom("ct", 90_003), "CT", syntax=syntax, PixelData=encapsulate([frame]))
+
+
+def _with_jpeg_size(data: bytes, rows: int, columns: int, marker: int = 0xC0) -> bytes:
+    at = data.index(bytes((0xFF, marker))) + 5
     return data[:at] + struct.pack(">HH", rows, columns) + data[at + 4 :]
+
+
+def _with_j2k_size(data: bytes, rows: int, columns: int) -> bytes:
+    """The size of the image and of its one tile."""
+    size = struct.pack(">II", columns, rows)
+    return data[:8] + size + data[16:24] + size + data[32:]
+
+
+def _with_j2k_tiles(data: bytes, rows: int, columns: int) -> bytes:
+    return data[:24] + struct.pack(">II", columns, rows) + data[32:]
 
 
 def _deflated_bomb(deflated: bytes) -> bytes:

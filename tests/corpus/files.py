@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import dcmwrite
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    JPEG2000,
     UID,
     ComputedRadiographyImageStorage,
     CTImageStorage,
@@ -20,9 +22,13 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
     RLELossless,
     SecondaryCaptureImageStorage,
 )
+
+from tests.corpus import compressed
 
 Pixels = npt.NDArray[Any]
 
@@ -51,6 +57,8 @@ _SOP_CLASSES = {
     "DX": DigitalXRayImageStorageForPresentation,
     "CT": CTImageStorage,
 }
+# What colour becomes on its way into these.
+_COLOURS = {JPEGBaseline8Bit: "YBR_FULL_422", JPEG2000Lossless: "YBR_RCT", JPEG2000: "YBR_ICT"}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # x, y, steps
 
 
@@ -120,9 +128,9 @@ def dicom(pixels: Pixels, modality: str = "DX", *, syntax: UID = ExplicitVRLittl
     """A DICOM file with the planted patient.
 
     Args:
-        pixels: (h, w) or (frames, h, w) of uint8, uint16 or int16; (h, w, 3) of uint8 with PhotometricInterpretation="RGB".
+        pixels: (h, w) or (frames, h, w) of uint8, uint16 or int16; (h, w, 3) of uint8 for RGB.
         modality: CT gets RescaleIntercept -1024, unless told otherwise.
-        syntax: implicit, explicit, big endian, deflated or RLE.
+        syntax: implicit, explicit, big endian, deflated, RLE, or one of compressed.SYNTAXES.
         has_preamble: False leaves out preamble, prefix and file meta group.
         tags: keywords set last; None removes one.
     """
@@ -136,6 +144,14 @@ def dicom(pixels: Pixels, modality: str = "DX", *, syntax: UID = ExplicitVRLittl
     if syntax == RLELossless:
         dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         dataset.compress(RLELossless, generate_instance_uid=False)
+    if syntax in compressed.SYNTAXES and "PixelData" not in tags:
+        frames = pixels if dataset.get("NumberOfFrames") else [pixels]
+        bits = _bits(pixels)
+        unsigned = [frame.view(np.uint16) if frame.dtype == np.int16 else frame for frame in frames]
+        dataset.PixelData = encapsulate([compressed.compress(frame, syntax, bits) for frame in unsigned])
+        dataset["PixelData"].VR = "OB"  # PS3.5 A.4
+    if syntax in _COLOURS and dataset.get("SamplesPerPixel") == 3 and "PhotometricInterpretation" not in tags:
+        dataset.PhotometricInterpretation = _COLOURS[syntax]
     dataset.file_meta.TransferSyntaxUID = syntax
     if syntax == ExplicitVRBigEndian and "PixelData" in dataset and dataset.BitsAllocated == 16:
         dataset.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
@@ -183,13 +199,17 @@ def _dataset(pixels: Pixels, modality: str) -> Dataset:
         dataset.NumberOfFrames = pixels.shape[0]
     dataset.Rows, dataset.Columns = pixels.shape[:2] if is_colour else pixels.shape[-2:]
     dataset.BitsAllocated = 8 * pixels.dtype.itemsize
-    dataset.BitsStored = dataset.BitsAllocated if pixels.dtype != np.uint16 else max(8, int(pixels.max()).bit_length())
+    dataset.BitsStored = _bits(pixels)
     dataset.HighBit = dataset.BitsStored - 1
     dataset.PixelRepresentation = int(np.issubdtype(pixels.dtype, np.signedinteger))
     data = pixels.tobytes()
     dataset.PixelData = data + b"\0" * (len(data) % 2)
     dataset["PixelData"].VR = "OW" if dataset.BitsAllocated > 8 else "OB"
     return dataset
+
+
+def _bits(pixels: Pixels) -> int:
+    return max(8, int(pixels.max()).bit_length()) if pixels.dtype == np.uint16 else 8 * pixels.dtype.itemsize
 
 
 def _packed(row: Pixels, bits: int) -> bytes:

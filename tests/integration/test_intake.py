@@ -331,3 +331,10 @@ def test_what_another_watcher_brings_at_this_moment_is_not_thrown_away(place: Pl
     place.restarted()
     monkeypatch.undo()
     assert place.in_incoming() == ["0~scans~any", "a.png"]
+
+
+def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:
+    place.bring(place.drop())
+    (place.store.incoming / "put here by hand").mkdir()
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)

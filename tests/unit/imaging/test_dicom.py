@@ -12,7 +12,7 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
-    JPEG2000Lossless,
+    JPEG2000MCLossless,
     RLELossless,
 )
 
@@ -21,6 +21,7 @@ from imaging import limits
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
+from tests.corpus import compressed
 from tests.corpus.files import dicom
 from tests.corpus.phantoms import phantom, picture
 
@@ -28,7 +29,10 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 CT = phantom("ct", seed=11, side=64)
 SHOWN = read(dicom(CT, "CT")).pixels
-SYNTAXES = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless)
+SYNTAXES = (
+    *(ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, DeflatedExplicitVRLittleEndian, RLELossless),
+    *compressed.LOSSLESS,
+)
 
 
 def reason(data: bytes, frame: int = 1) -> Reason:
@@ -107,7 +111,7 @@ def test_one_bit_pixels() -> None:
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
 def test_a_cut_anywhere_is_named_and_mostly_as_a_cut(syntax: UID) -> None:
-    whole = dicom(phantom("ct", 1, side=16), "CT", syntax=syntax)
+    whole = dicom(phantom("ct", 1, side=32), "CT", syntax=syntax)
     found = [reason(whole[:length]) for length in range(132, len(whole) - 8)]  # RLE ends with 8 bytes that hold no pixels
     # Between two elements a header may also have ended on purpose; the cut is then a file without pixels.
     assert set(found) <= {Reason.TRUNCATED, Reason.NO_PIXELS}
@@ -130,7 +134,7 @@ def test_another_photometric_interpretation_is_not_read() -> None:
     assert reason(dicom(CT, "CT", PhotometricInterpretation="HSV")) is Reason.UNSUPPORTED_FORMAT
 
 
-@pytest.mark.parametrize(("uid", "name"), [(JPEG2000Lossless, "JPEG2000Lossless"), ("1.2.840.113619.5.2", "of a private kind")])
+@pytest.mark.parametrize(("uid", "name"), [(JPEG2000MCLossless, "JPEG2000MCLossless"), ("1.2.840.113619.5.2", "of a private kind")])
 def test_a_transfer_syntax_that_is_not_read_is_named_in_our_words(uid: str, name: str) -> None:
     data = dicom(CT, "CT", syntax=RLELossless).replace(str(RLELossless).encode().ljust(20, b"\0"), b"\1" * 20)
     length_at = data.index(b"\1" * 20) - 2

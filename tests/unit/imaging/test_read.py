@@ -1,19 +1,29 @@
 """The whole room: every good file of the corpus is read, every bad one named, and damage never raises anything else."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydicom.uid import JPEGBaseline8Bit, RLELossless
 
 from imaging import dicom as dicom_reader
 from imaging.header import Facts
+from imaging.isolate import ReaderPool
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
+from tests.corpus import compressed
 from tests.corpus.catalogue import bad, good
 from tests.corpus.files import PLANTED_WORDS, cmyk_jpeg, dicom, jpeg, png
 from tests.corpus.phantoms import phantom, picture
 
+ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 
@@ -66,24 +76,41 @@ def test_what_libraries_raise_is_put_into_our_words(monkeypatch: pytest.MonkeyPa
 
 
 SMALL = (
-    png(picture("xray", 1, side=24)),
-    jpeg(picture("xray", 2, side=24)),
-    cmyk_jpeg(np.dstack([picture("xray", 3, side=24)] * 4)),
-    dicom(phantom("ct", 4, side=24), "CT", PixelPaddingValue=0),
-    dicom(phantom("xray", 5, side=24), "DX", has_preamble=False, WindowCenter=2000, WindowWidth=1000),
+    png(picture("xray", 1, side=32)),
+    jpeg(picture("xray", 2, side=32)),
+    cmyk_jpeg(np.dstack([picture("xray", 3, side=32)] * 4)),
+    dicom(phantom("ct", 4, side=32), "CT", PixelPaddingValue=0),
+    dicom(phantom("xray", 5, side=32), "DX", has_preamble=False, WindowCenter=2000, WindowWidth=1000),
+    dicom(phantom("xray", 6, side=32), "DX", syntax=RLELossless),
+    dicom(np.dstack([picture("xray", 7, side=32)] * 3), "OT", syntax=JPEGBaseline8Bit),
+    *(dicom(phantom("xray", 8, side=32), "DX", syntax=one) for one in compressed.SYNTAXES if one != JPEGBaseline8Bit),
 )
+FUZZ_SECONDS = float(os.environ.get("LUNGLINE_TEST_FUZZ_SECONDS", "15"))
+EXAMPLES_A_SECOND = 150  # on one busy core
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ReaderPool]:
+    """A codec that meets damage may take its process with it; the test's own must not be that."""
+    shared = ReaderPool("imaging.read:read", 1, timeout=20, memory_bytes=2**30)
+    yield shared
+    shared.close()
+
+
+@pytest.mark.timeout(60 + 10 * FUZZ_SECONDS)
+@settings(max_examples=max(1, round(FUZZ_SECONDS * EXAMPLES_A_SECOND)), deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.sampled_from(SMALL), st.data())
-def test_mutated_files_are_read_or_named(whole: bytes, data: st.DataObject) -> None:
+def test_mutated_files_are_read_or_named(pool: ReaderPool, whole: bytes, data: st.DataObject) -> None:
     mutated = bytearray(whole)
+    # Headers are where it hurts: the file's, and the compressed frame's.
+    pixels = max(0, whole.find(b"\xe0\x7f\x10\0"))
+    ranges = ((0, len(whole)), (0, min(len(whole), 1200)), (pixels, min(len(whole), pixels + 200)))
+    places = st.one_of(*(st.integers(first, end - 1) for first, end in ranges))
     for _ in range(data.draw(st.integers(1, 6))):
-        # Headers are where it hurts.
-        at = data.draw(st.integers(0, min(len(mutated), 1200) - 1) | st.integers(0, len(mutated) - 1))
+        at = data.draw(places)
         mutated[at : at + data.draw(st.integers(0, 4))] = data.draw(st.binary(max_size=4))
     try:
-        image = read(bytes(mutated))
+        image = pool.run(bytes(mutated))
     except UnreadableScan:
         return
     assert image.pixels.dtype == np.float32
@@ -97,3 +124,9 @@ def test_mutated_files_are_read_or_named(whole: bytes, data: st.DataObject) -> N
 def test_garbage_behind_any_beginning_is_named(beginning: bytes, rest: bytes) -> None:
     with pytest.raises(UnreadableScan):
         read(beginning + rest)
+
+
+def test_codecs_are_loaded_for_dicom_alone() -> None:
+    """An owner of readers imports this room too, and needs none of them."""
+    script = "import sys, imaging.read, imaging.isolate; print(*({'pydicom', 'gdcm', 'openjpeg', 'jpeg_ls'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout == "\n"
