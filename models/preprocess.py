@@ -1,12 +1,10 @@
 """From a gray picture of any size to what a network takes. Training and serving both go through here, so they agree."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-
-from models.lungs import crop_to_lungs
 
 Pixels = npt.NDArray[np.float32]
 
@@ -16,23 +14,12 @@ _STORED_SIDE = 320
 # Percentiles that become 0 and 1: windows and exposures differ between sources and devices far more than between findings.
 _DARK, _BRIGHT = 1.0, 99.0
 
-
-class Preprocess(NamedTuple):
-    """What differs between preprocessings."""
-
-    side: int
-    crop_to_lungs: bool
-
-
-PREPROCESSES: Final = {
-    "gray-96": Preprocess(96, crop_to_lungs=False),
-    "gray-224": Preprocess(224, crop_to_lungs=False),
-    "lungs-224": Preprocess(224, crop_to_lungs=True),  # for CT slices
-}
+# name -> side of the square in pixels
+PREPROCESSES: Final = {"gray-96": 96, "gray-224": 224}
 
 
 def prepare(name: str, pixels: Pixels) -> Pixels:
-    """Brings the picture to a square, cut to the lungs where the preprocessing says so, and stretches its contrast.
+    """Shrinks the picture to a square and stretches its contrast.
 
     The aspect ratio is given up on purpose: it tells the source of a picture better than its finding.
 
@@ -47,7 +34,7 @@ def prepare(name: str, pixels: Pixels) -> Pixels:
         ValueError: `pixels` is not a picture of two dimensions with at least one pixel.
         KeyError: there is no such preprocessing.
     """
-    side, crop = PREPROCESSES[name]
+    side = PREPROCESSES[name]
     if pixels.ndim != 2 or pixels.size == 0:
         raise ValueError("a picture has two dimensions and at least one pixel")
     pixels = np.ascontiguousarray(pixels, dtype=np.float32)
@@ -55,8 +42,6 @@ def prepare(name: str, pixels: Pixels) -> Pixels:
     if longest > _STORED_SIDE:
         rows, columns = (max(1, round(length * _STORED_SIDE / longest)) for length in pixels.shape)
         pixels = _resize(pixels, rows, columns)
-    if crop:
-        pixels = crop_to_lungs(pixels)
     return _stretch(_resize(pixels, side, side))[:, :, np.newaxis]
 
 

@@ -12,7 +12,7 @@ from models.preprocess import PREPROCESSES, prepare
 def test_shape_dtype_and_range(name: str, shape: tuple[int, int]) -> None:
     pixels = np.random.default_rng(0).random(shape, np.float32)
     prepared = prepare(name, pixels)
-    side = PREPROCESSES[name].side
+    side = PREPROCESSES[name]
     assert prepared.shape == (side, side, 1)
     assert prepared.dtype == np.float32
     assert prepared.min() >= 0
