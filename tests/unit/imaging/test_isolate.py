@@ -197,17 +197,27 @@ def test_the_corpus_is_read_in_isolation() -> None:
 def with_own_children(body: str, check: Callable[[subprocess.Popen[str], list[str]], bool], lines: int | None = None) -> None:
     """Runs `body` in a process that owns a pool, then asserts `check` of its output and that its readers are gone."""
     script = "import os, threading, time\nfrom imaging.isolate import ReaderPool\nif __name__ == '__main__':\n" + textwrap.indent(
-        f"pool = ReaderPool({ACT!r}, 2, timeout=30, memory_bytes={GIGABYTE})\nprint(pool.run('pid'), flush=True)\n" + textwrap.dedent(body),
+        f"pool = ReaderPool({ACT!r}, 2, timeout=30, memory_bytes={GIGABYTE})\nprint(pool.run('pid'), flush=True)\ninput()\n"
+        + textwrap.dedent(body),
         "    ",
     )
     owner = subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
     )
     try:
+        assert owner.stdin is not None
         assert owner.stdout is not None
         assert is_running(int(owner.stdout.readline()))
         family = descendants(owner.pid)
         assert len(family) >= 3  # fork server and two readers
+        owner.stdin.write("\n")  # looked at; it may go on, and end
+        owner.stdin.flush()
         output = [owner.stdout.readline().strip() for _ in range(lines)] if lines else owner.stdout.read().split("\n")[:-1]
         assert check(owner, output)
         owner.wait(10)
