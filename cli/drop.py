@@ -99,7 +99,7 @@ def _clock(connection: "Connection") -> Any:
 
     from db.clock import now
 
-    return connection.scalar(select(now(-1.0)))
+    return connection.scalar(select(now()))
 
 
 def _outcome(connection: "Connection", sha256: str, began: Any) -> tuple[str, str]:

@@ -221,6 +221,7 @@ def test_drop_waits_and_tells(stack: Stack, tmp_path: Path) -> None:
         "not_an_image",
     )
     assert stack.run("drop", fresh, "--wait", "60").returncode == 0  # again: a duplicate is no failure
+    assert not (stack.inbox / "fresh.png").exists()  # it waited for this drop, not for the first
 
 
 def test_release_lets_a_scan_try_again(stack: Stack, tmp_path: Path) -> None:
