@@ -69,7 +69,7 @@ def answers(settings: Settings) -> bool:
     try:
         with Redis.from_url(settings.broker, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
             return bool(client.ping())
-    except (RedisError, OSError, SettingsError, ValueError):  # ValueError: the address is none
+    except (RedisError, OSError, SettingsError):
         return False
 
 

@@ -20,13 +20,16 @@ def doctor() -> None:
 
     settings = load()
     wrong = 0
-    for check in (_versions, _folders, _key, _database, _broker, _models, _watches):
+    for check in (_versions, _environment, _folders, _key, _database, _broker, _processes, _models, _watches):
         try:
             for sentence in check(settings):
                 print(f"ok     {sentence}")
         except LunglineError as error:
             wrong += 1
             print(f"WRONG  {error}")
+        except Exception as error:  # its words may quote an address or a path; the other checks are still worth making
+            wrong += 1
+            print(f"WRONG  the check of {check.__name__.strip('_')} failed unexpectedly ({type(error).__name__})")
     raise typer.Exit(1 if wrong else 0)
 
 
@@ -49,6 +52,15 @@ def _versions(_: "Settings") -> Iterator[str]:
     yield ", ".join(found)
 
 
+def _environment(_: "Settings") -> Iterator[str]:
+    from lungline.errors import SettingsError
+    from lungline.settings import unknown
+
+    if slips := unknown():
+        raise SettingsError(f"{', '.join(slips)}: no such setting, so it changes nothing; see docs/settings.md.")
+    yield "no unknown LUNGLINE_* in the environment"
+
+
 def _folders(settings: "Settings") -> Iterator[str]:
     import os
     import shutil
@@ -69,6 +81,8 @@ def _folders(settings: "Settings") -> Iterator[str]:
         yield f"LUNGLINE_{name}: {filesystems.kind(folder) or 'unknown'} file system, {free >> 30} GiB free"
     if settings.inbox.is_dir() and settings.store.is_dir() and settings.inbox.stat().st_dev != settings.store.stat().st_dev:
         yield "inbox and store lie on two file systems: each file is copied instead of moved"
+    if settings.home in settings.inbox.parents and settings.home.is_dir() and not settings.home.stat().st_mode & 0o011:
+        yield "inbox: lies below LUNGLINE_HOME, which this user alone may enter; set LUNGLINE_INBOX for a PACS with an account of its own"
 
 
 def _key(settings: "Settings") -> Iterator[str]:
@@ -104,6 +118,18 @@ def _broker(settings: "Settings") -> Iterator[str]:
         return
     lengths = queue_lengths(make_app(settings))
     yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
+
+
+def _processes(settings: "Settings") -> Iterator[str]:
+    from lungline.errors import SettingsError
+
+    processes = _live(settings)
+    if "up" not in processes:
+        yield "processes: `lungline up` does not run"
+        return
+    if lame := [name for name in ("watch", "inference-0", "flower") if not processes.get(name, (0, False))[1]]:
+        raise SettingsError(f"`lungline up` runs, but not ready: {', '.join(lame)}. If it stays so, look into {settings.logs}.")
+    yield f"processes: {len(processes)} run, all ready"
 
 
 def _live(settings: "Settings") -> dict[str, tuple[int, bool]]:

@@ -1,11 +1,15 @@
 """`lungline drop`: puts files into the inbox as a PACS would, and can wait for what becomes of each."""
 
+import os
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from lungline.reasons import Reason
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -61,17 +65,21 @@ def drop(
 def _put(path: Path, inbox: Path, ignore: list[str]) -> list[_Dropped]:
     """Copies a file, or a folder with its name, so that folders named `stat`, `xray` or `ct` keep their meaning.
 
-    What the watcher would ignore there is left out.
+    What the watcher would ignore there is left out. As in the inbox, no link below a folder is followed.
     """
     from watcher.walk import is_ignored
 
+    path = path.resolve()  # a link that was named is meant
     if not path.is_dir():
         return [_Dropped(path.name, None, "ignored") if is_ignored(path.name, ignore) else _copy(path, inbox)]
     dropped = []
-    for below in sorted(below for below in path.rglob("*") if below.is_file()):
-        folder = path.resolve().name / below.relative_to(path).parent
-        ignored = is_ignored(below.name, ignore) or any(part.startswith(".") for part in folder.parts)
-        dropped.append(_Dropped(below.name, None, "ignored") if ignored else _copy(below, inbox / folder))
+    for root, _, names in os.walk(path):  # enters no link; a link to a folder is no folder
+        folder = path.name / Path(root).relative_to(path)
+        is_hidden = any(part.startswith(".") for part in folder.parts)
+        links = [entry.name for entry in os.scandir(root) if entry.is_symlink() and entry.is_dir()]
+        for name in sorted({*names, *links}):
+            ignored = is_hidden or is_ignored(name, ignore)
+            dropped.append(_Dropped(name, None, "ignored") if ignored else _copy(Path(root, name), inbox / folder))
     return dropped
 
 
@@ -82,6 +90,8 @@ def _copy(source: Path, folder: Path) -> _Dropped:
 
     from cli.inbox import put
 
+    if not stat.S_ISREG(source.lstat().st_mode):  # a pipe or a device might never end
+        return _Dropped(source.name, None, "refused", Reason.NOT_A_REGULAR_FILE)
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{uuid4()}.part"  # hidden until whole
     try:

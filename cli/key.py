@@ -5,6 +5,8 @@ import typer
 
 def key(patient_id: str = typer.Argument(help="The patient id as the PACS writes it.")) -> None:
     """Print the pseudonym of a patient id."""
+    if not patient_id.strip():
+        raise typer.BadParameter("an empty patient id has no pseudonym")
     from lungline import settings
     from lungline.pseudonyms import PseudonymKey
 

@@ -8,7 +8,7 @@ from types import TracebackType
 import typer
 
 from cli import database, doctor, drop, flower, key, models, quarantine, reconcile, results, settings, status, train, up, work
-from lungline import RESEARCH_USE
+from lungline import RESEARCH_USE, __version__
 from lungline.errors import LunglineError
 
 app = typer.Typer(
@@ -17,6 +17,19 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+
+@app.callback()
+def lungline(
+    version: bool = typer.Option(False, "--version", is_eager=True, callback=lambda asked: _print_version() if asked else None),
+) -> None:
+    """Only carries the option."""
+
+
+def _print_version() -> None:
+    print(f"Lungline {__version__}")
+    raise typer.Exit
+
 
 app.command()(up.up)
 app.command()(work.watch)

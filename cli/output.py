@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,18 @@ def print_one(row: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_rows([row], as_json=True)
     else:
-        for name, value in row.items():
-            print(f"{name:<20} {_short(value)}")
+        lines = dict(_flat(row))
+        width = max(map(len, lines))
+        for name, value in lines.items():
+            print(f"{name:<{width}}  {_short(value)}")
+
+
+def _flat(row: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in row.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{above}{name} ")
+        else:
+            yield above + name, value
 
 
 def printable(name: str) -> str:

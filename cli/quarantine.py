@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lungline.reasons import Reason
+
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
@@ -11,13 +13,13 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What was turned away, and why.", no_args_is_help=True)
 
-_COLUMNS = ("quarantine_id", "reason", "bytes", "seen_at", "name")
+_COLUMNS = ("quarantine_id", "reason", "bytes", "seen_at", "names")
 
 
 @app.command("list")
 def list_(
     everything: bool = typer.Option(False, "--all", help="Released ones too."),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object a line, with all columns of quarantined_files and the name."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object a line, with all columns of quarantined_files and the names."),
 ) -> None:
     """Print refused files and quarantined scans, with their names from the store."""
     from sqlalchemy import text
@@ -36,7 +38,7 @@ def list_(
         rows = []
         for row in connection.execute(query).mappings():
             found = store.names(row["sha256"]) if row["scan_id"] else store.refused_names(row["file_id"])
-            rows.append({**row, "name": ", ".join(map(printable, found)) or None})
+            rows.append({**row, "names": found if as_json else ", ".join(map(printable, found)) or None})
     for one in rows:
         del one["file_id"]
     print_rows(rows, as_json=as_json, columns=_COLUMNS)
@@ -44,8 +46,10 @@ def list_(
 
 @app.command()
 def release(
-    quarantine_ids: Annotated[list[str] | None, typer.Argument(help="Rows of `quarantine list`.", metavar="[ID]...")] = None,
-    reason: Annotated[str | None, typer.Option(help="All that have this reason.")] = None,
+    quarantine_ids: Annotated[list[str] | None, typer.Argument(help="Rows of `quarantine list`.", metavar="ID...")] = None,
+    reason: Annotated[
+        Reason | None, typer.Option(help="All that have this reason, as docs/reason-codes.md lists them.", metavar="REASON")
+    ] = None,
 ) -> None:
     """Let quarantined scans wait anew, and put refused files back into the inbox."""
     from sqlalchemy import or_, select

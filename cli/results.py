@@ -1,6 +1,7 @@
 """`lungline results` and `lungline show`: verdicts, from the views that analysts query."""
 
 from pathlib import Path
+from typing import Any
 
 import typer
 
@@ -48,7 +49,7 @@ def show(
             key, value = "sha256", hashlib.file_digest(file, "sha256").hexdigest()
     with read_only(open_database(settings)).connect() as connection:
 
-        def rows(statement: str, **parameters: str) -> list[dict[str, object]]:
+        def rows(statement: str, **parameters: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
 
         found = rows(f"SELECT id AS scan_id, sha256, frame, state, received_at FROM scans WHERE {key} = :value ORDER BY frame", value=value)
@@ -62,10 +63,10 @@ def show(
             for row in rows(
                 "SELECT finding, probability FROM scan_probabilities WHERE scan_id = :id ORDER BY probability DESC", id=scan_id
             ):
-                one[f"p({row['finding']})"] = row["probability"]
+                one.setdefault("probabilities", {})[row["finding"]] = row["probability"]
             for row in rows("SELECT member, member_version, finding, probability FROM model_predictions WHERE scan_id = :id", id=scan_id):
-                one[f"{row['member']}({row['finding']})"] = row["probability"]
+                one.setdefault("predictions", {}).setdefault(row["member"], {})[row["finding"]] = row["probability"]
             for row in rows("SELECT * FROM quarantined_files WHERE scan_id = :id AND released_at IS NULL", id=scan_id):
                 one |= {name: row[name] for name in ("quarantine_id", "reason", "detail")}
-            print_one(one | {"names": ", ".join(map(printable, names))}, as_json=as_json)
+            print_one(one | {"names": names if as_json else ", ".join(map(printable, names))}, as_json=as_json)
     notice()

@@ -1,6 +1,7 @@
 """`lungline settings`: each setting with its value and where that comes from."""
 
 import re
+import sys
 
 import typer
 
@@ -9,18 +10,20 @@ def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object
     """Print each setting, its value and its source."""
     import json
 
-    from lungline.settings import load
+    from lungline.settings import load, unknown
 
     now = load()
     sources = _sources()
     for name in type(now).model_fields:
         value = getattr(now, name)
-        shown = None if value is None else masked(str(value))
+        shown = None if value in (None, "") else masked(str(value))
         source = sources.get(name, "default")
         if as_json:
             print(json.dumps({"name": name, "value": shown, "source": source}))
         else:
             print(f"{name:<15} {'-' if shown is None else shown}  ({source})")
+    for slip in unknown():
+        print(f"{slip} is no setting and changes nothing.", file=sys.stderr)
 
 
 def masked(address: str) -> str:

@@ -26,7 +26,7 @@ _COUNTS = (
 )
 
 
-def status() -> None:
+def status(as_json: bool = typer.Option(False, "--json", help="As it does anyway.")) -> None:
     """Print readiness, addresses, live processes and counts as JSON; exit 1 if not ready."""
     import json
 

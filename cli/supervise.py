@@ -65,7 +65,7 @@ class Child:
         changed = self._last_command not in ([], command)
         self._last_command = command
         self.tidy(logs)
-        with (logs / f"{self.name}.log").open("ab") as output:
+        with self.log(logs).open("ab") as output:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -111,9 +111,13 @@ class Child:
         self.due = now + pause
         return pause
 
+    def log(self, logs: Path) -> Path:
+        """Where its output goes."""
+        return logs / f"{self.name}.log"
+
     def tidy(self, logs: Path) -> None:
         """Keeps at most two logs of some 10 MB: the running one, and `.1`."""
-        log = logs / f"{self.name}.log"
+        log = self.log(logs)
         if log.exists() and log.stat().st_size > _LOG_BYTES:
             with suppress(OSError):  # a full disk: the old lines are lost then
                 shutil.copyfile(log, log.with_suffix(".log.1"))
@@ -153,7 +157,7 @@ class Supervisor:
             return False
         for child, exit_code in self._reap():
             pause = child.ended()
-            _log.warning("process ended", name=child.name, exit=exit_code, starts_again_in_seconds=pause)
+            _log.warning("process ended", name=child.name, exit=exit_code, starts_again_in_seconds=pause, log=str(child.log(self._logs)))
         self._kill_orphans()
         for child in self._children:
             if child.pid:

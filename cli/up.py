@@ -34,6 +34,7 @@ def up() -> None:
     (settings.run / "flower.url").unlink(missing_ok=True)  # an earlier Flower's
     upgrade(settings)
     _say(*_welcome(settings))
+    _warn_of_unknown()
     supervisor = Supervisor(settings.run, settings.logs)
     try:
         children = _children(settings)
@@ -77,7 +78,8 @@ def _children(settings: "Settings") -> "list[Child]":
 def _own(name: str, *arguments: str) -> "Child":
     from cli.supervise import Child
 
-    return Child(name, lambda: [sys.executable, "-m", "cli", *arguments])
+    # -P: a folder named like one of our packages, in the folder that `up` was started in, must not stand in for it
+    return Child(name, lambda: [sys.executable, "-P", "-m", "cli", *arguments])
 
 
 def _welcome(settings: "Settings") -> Sequence[str]:
@@ -89,6 +91,13 @@ def _welcome(settings: "Settings") -> Sequence[str]:
         f"  database  {masked(settings.database_url)}",
         f"  logs      {settings.logs}",
     )
+
+
+def _warn_of_unknown() -> None:
+    from lungline.settings import unknown
+
+    for name in unknown():
+        _say(f"  {name} is no setting and changes nothing; see `lungline settings`")
 
 
 def _attend(settings: "Settings", supervisor: "Supervisor", names: Sequence[str]) -> None:
@@ -106,7 +115,7 @@ def _attend(settings: "Settings", supervisor: "Supervisor", names: Sequence[str]
                     ready = True
                     _say(f"  Flower    {_flower(settings)}", "ready")
                 if live:
-                    live.update(Text(_sentence(counter.latest, ready=ready), no_wrap=True, overflow="ellipsis"), refresh=True)
+                    live.update(Text(_sentence(counter.latest, ready=ready)), refresh=True)
                 else:
                     lines.show(counter.latest)
 

@@ -1,10 +1,13 @@
 """Settings: `LUNGLINE_*` in the environment, else `$LUNGLINE_HOME/lungline.toml`, else a default. docs/settings.md is held to this file."""
 
 import os
+import re
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -50,7 +53,7 @@ class Settings(BaseSettings):
         default="*.part,*.tmp,DICOMDIR,Thumbs.db",
         description="Comma-separated name patterns that are left alone and counted nowhere; hidden files always are.",
     )
-    devices: str = Field(default="auto", pattern=r"^(auto|cpu|\d+(,\d+)*)$", description="`auto`, `cpu`, or GPU numbers such as `0,1`.")
+    devices: str = Field(default="auto", description="`auto`, `cpu`, or GPU numbers such as `0,1`.")
     engine: Literal["auto", "keras"] = Field(default="auto", description="What runs the networks; `auto` chooses.")
     batch_max: int = Field(default=32, ge=1, le=256, description="The most scans that one run of the ensemble takes.")
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port on loopback; the next free one if it is taken.")
@@ -72,6 +75,20 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_home() / "lungline.toml")
 
+    @field_validator("devices")
+    @classmethod
+    def _devices(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|\d+(,\d+)*", value):
+            raise ValueError("must be auto, cpu, or GPU numbers such as 0,1")
+        return value
+
+    @field_validator("broker_url")
+    @classmethod
+    def _broker_url(cls, value: str) -> str:
+        if value and (urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).hostname or not _has_sound_port(value)):
+            raise ValueError("must look like redis://[:PASSWORD@]HOST[:PORT]/0, or rediss:// for TLS")
+        return value
+
     @model_validator(mode="after")
     def _derive(self) -> Self:
         self.home = self.home.expanduser().absolute()
@@ -83,9 +100,9 @@ class Settings(BaseSettings):
         if self.database_url.startswith(("postgresql://", "postgres://")):  # SQLAlchemy would look for psycopg2
             self.database_url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
         if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("database_url must begin with sqlite:/// or postgresql://")
+            raise ValueError(f"{PREFIX}DATABASE_URL: must begin with sqlite:/// or postgresql://")
         if self.inbox == self.store or self.inbox in self.store.parents or self.store in self.inbox.parents:
-            raise ValueError("inbox and store must not lie inside each other")
+            raise ValueError(f"{PREFIX}INBOX and {PREFIX}STORE must not lie inside each other")
         return self
 
     @property
@@ -118,6 +135,11 @@ class Settings(BaseSettings):
             raise SettingsError("No broker: start `lungline up`, or set LUNGLINE_BROKER_URL.") from None
 
 
+def unknown() -> list[str]:
+    """`LUNGLINE_*` variables of the environment that are no setting: a slip of the pen, most likely."""
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields)
+
+
 def load() -> Settings:
     """The settings of this process.
 
@@ -127,7 +149,19 @@ def load() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        parts = [f"{PREFIX}{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors()]
-        raise SettingsError("Settings: " + "; ".join(parts) + ". See `lungline settings` and docs/settings.md.") from None
+        raise SettingsError("; ".join(map(_said, error.errors())) + ". See docs/settings.md.") from None
     except (SourceError, ValueError) as error:
         raise SettingsError(f"lungline.toml cannot be read as TOML ({type(error).__name__}); see docs/settings.md.") from None
+
+
+def _said(error: ErrorDetails) -> str:
+    """What is wrong with one setting, by the name that an admin knows; never its value, which may hold a password."""
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{PREFIX}{error['loc'][0]}".upper() + f": {message}" if error["loc"] else message
+
+
+def _has_sound_port(address: str) -> bool:
+    try:
+        return urlsplit(address).port != 0
+    except ValueError:
+        return False

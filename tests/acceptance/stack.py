@@ -47,12 +47,20 @@ class Stack:
         self._up = subprocess.Popen(
             [str(LUNGLINE), "up"],
             env=self.environment,
+            cwd=self._odd_folder(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             stdin=subprocess.DEVNULL,
         )
         self.until(lambda: self.status()["ready"], READY_SECONDS, "ready")
+
+    def _odd_folder(self) -> Path:
+        """Not the clone: one that holds folders named like Lungline's packages, as a user's home does."""
+        folder = self.home.parent / "elsewhere"
+        for name in ("lungline", "cli", "imaging", "models"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+        return folder
 
     def down(self, how: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
         """Stops `up` as an admin does; its exit status and all that it printed."""
@@ -110,7 +118,7 @@ class Stack:
     def reasons(self) -> dict[str, str]:
         """Name in the store -> reason, of everything turned away and not released."""
         rows = [json.loads(line) for line in self.run("quarantine", "list", "--json").stdout.splitlines()]
-        return {str(row["name"]): str(row["reason"]) for row in rows}
+        return {name: str(row["reason"]) for row in rows for name in row["names"]}
 
     def has_all_accounted(self) -> None:
         """Asserts that nothing is lost or doubled, as `reconcile` and the views tell."""

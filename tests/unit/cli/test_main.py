@@ -6,6 +6,7 @@ import time
 import pytest
 
 from cli import main
+from lungline import __version__
 
 
 def _lungline(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -30,13 +31,19 @@ def test_help_loads_nothing_heavy() -> None:
 def test_wrong_usage_exits_2() -> None:
     assert _lungline("no-such-command").returncode == 2
     assert _lungline("settings", "--no-such-option").returncode == 2
+    assert _lungline("quarantine", "release", "--reason", "no_such_reason").returncode == 2
+    assert _lungline("key", " ").returncode == 2
+
+
+def test_version_is_told() -> None:
+    assert _lungline("--version").stdout == f"Lungline {__version__}\n"
 
 
 def test_what_is_wrong_is_said_and_exits_1(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_BATCH_MAX", "a few")
     said = _lungline("settings")
     assert said.returncode == 1
-    assert said.stderr.startswith("lungline: Settings: LUNGLINE_BATCH_MAX")
+    assert said.stderr.startswith("lungline: LUNGLINE_BATCH_MAX")
     assert "Traceback" not in said.stderr
 
 

@@ -50,3 +50,12 @@ def test_people_read_no_password_either(monkeypatch: pytest.MonkeyPatch) -> None
 )
 def test_masked(address: str, shown: str) -> None:
     assert masked(address) == shown
+
+
+def test_a_name_that_is_no_setting_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_BATCHMAX", "16")
+
+    result = CliRunner().invoke(app, ["settings"])
+
+    assert result.exit_code == 0
+    assert "LUNGLINE_BATCHMAX is no setting" in result.stderr

@@ -81,3 +81,11 @@ def test_lines_come_when_counts_have_changed_and_not_too_often(capsys: pytest.Ca
     said = capsys.readouterr()
     assert (said.out + said.err).count("counts") == 1
     assert json.dumps(_COUNTS["done"]) in said.out + said.err
+
+
+def test_folders_named_like_our_packages_do_not_stand_in_for_them(tmp_path: Path) -> None:
+    for name in ("cli", "lungline", "db"):  # as in the folder that holds a clone, or a home of the default name
+        (tmp_path / name).mkdir()
+    command = up._own("watch", "--help")._command()
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    assert said.returncode == 0, said.stderr

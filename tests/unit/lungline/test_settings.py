@@ -75,19 +75,22 @@ def test_a_database_address_names_our_driver(given: str, understood: str, monkey
         ("INTAKE", "copy"),
         ("OBSERVER", "fanotify"),
         ("DEVICES", "gpu"),
+        ("BROKER_URL", "amqp://host"),
+        ("BROKER_URL", "redis://"),
+        ("BROKER_URL", "redis://host:port/0"),
         ("FLOWER_PORT", "70000"),
     ],
 )
 def test_a_bad_value_is_refused_by_the_name_of_its_setting(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"LUNGLINE_{name}", value)
-    with pytest.raises(SettingsError, match=f"LUNGLINE_{name}"):
+    with pytest.raises(SettingsError, match=f"^LUNGLINE_{name}: "):
         load()
 
 
 @pytest.mark.parametrize("url", ["mysql://host/name", "postgresql+psycopg2://host/name", "sqlite://"])
 def test_a_database_that_we_do_not_know_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_DATABASE_URL", url)
-    with pytest.raises(SettingsError, match="database_url"):
+    with pytest.raises(SettingsError, match=r"^LUNGLINE_DATABASE_URL: must begin"):
         load()
 
 
@@ -95,7 +98,7 @@ def test_a_database_that_we_do_not_know_is_refused(url: str, monkeypatch: pytest
 def test_inbox_and_store_must_lie_apart(inbox: str, store: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_INBOX", str(home / inbox))
     monkeypatch.setenv("LUNGLINE_STORE", str(home / store))
-    with pytest.raises(SettingsError, match="inside each other"):
+    with pytest.raises(SettingsError, match=r"^LUNGLINE_INBOX and LUNGLINE_STORE"):
         load()
 
 

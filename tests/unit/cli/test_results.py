@@ -1,0 +1,67 @@
+"""`lungline show` and `quarantine list`: names as they are, and figures that a program can read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import insert
+from typer.testing import CliRunner
+
+from cli.main import app
+from db import ledger, migrate
+from db.clock import now
+from db.ledger import Drop
+from db.tables import Priority, predictions, probabilities, scans, verdicts
+from lungline.ids import new_id
+from lungline.settings import load
+from lungline.store import Store
+
+_SHA256 = "ab" * 32
+_NAMES = ["a, b.png", "né\n.png"]
+
+
+@pytest.fixture
+def scan(home: Path) -> str:
+    """A scan that was dropped under two names and judged."""
+    settings = load()
+    for name in _NAMES:
+        path = Store(settings.store).folder(_SHA256) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("pixels")
+    engine = migrate.open_database(settings)
+    verdict = new_id()
+    with engine.begin() as connection:
+        ledger.accept(connection, Drop(new_id(), _SHA256, 6, Priority.SCANS, None))
+        scan_id = str(connection.scalar(scans.select()))
+        connection.execute(scans.update().values(state="done"))
+        said = {"finding": "covid19", "probability": 0.75, "status": "accepted", "disagreement": 0.0, "entropy": 0.5}
+        connection.execute(insert(verdicts).values(id=verdict, scan_id=scan_id, ensemble="xray-1", finished_at=now(), **said))
+        for finding, probability in (("covid19", 0.75), ("normal", 0.25)):
+            row = {"verdict_id": verdict, "finding": finding, "probability": probability}
+            connection.execute(insert(probabilities).values(row))
+            connection.execute(insert(predictions).values(row | {"member": "cnn", "member_version": "cnn-1"}))
+    engine.dispose()
+    return scan_id
+
+
+def _said(*arguments: str) -> dict[str, Any]:
+    said = CliRunner().invoke(app, [*arguments])
+    assert said.exit_code == 0, said.output
+    row: dict[str, Any] = json.loads(said.stdout)
+    return row
+
+
+def test_show_gives_programs_names_as_they_are_and_figures_in_their_place(scan: str) -> None:
+    row = _said("show", scan, "--json")
+    assert sorted(row["names"]) == sorted(_NAMES)
+    assert row["probabilities"] == {"covid19": 0.75, "normal": 0.25}
+    assert row["predictions"] == {"cnn": {"covid19": 0.75, "normal": 0.25}}
+
+
+def test_show_gives_people_one_line_a_figure(scan: str) -> None:
+    said = CliRunner().invoke(app, ["show", scan]).stdout
+    assert "predictions cnn covid19" in said
+    assert "n\\xe9\\n.png" in said
+    starts = {line.index("  ") for line in said.splitlines() if line.startswith("predictions cnn covid19")}
+    assert len(starts) == 1
