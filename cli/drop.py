@@ -14,11 +14,15 @@ from lungline.reasons import Reason
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+    from lungline.settings import Settings
+
 _POLL_SECONDS = 0.25
 
 
 @dataclass
-class _Dropped:
+class Dropped:
+    """A file that was put into the inbox, and what became of it so far."""
+
     name: str
     sha256: str | None
     outcome: str = "dropped"
@@ -36,25 +40,9 @@ def drop(
 ) -> None:
     """Copy files into the inbox; exit 1 if one was refused, quarantined, or not done in time."""
     from cli.output import notice, print_rows, printable
-    from db.connect import read_only
-    from db.migrate import open_database
     from lungline.settings import load
-    from watcher.walk import patterns
 
-    settings = load()
-    engine = read_only(open_database(settings))
-    settings.inbox.mkdir(parents=True, exist_ok=True)
-    with engine.connect() as connection:
-        began = _clock(connection)
-    dropped = [one for path in paths for one in _put(path, settings.inbox, patterns(settings.ignore))]
-    deadline = time.monotonic() + wait
-    while wait and any(one.is_open for one in dropped):
-        with engine.connect() as connection:
-            for one in filter(lambda one: one.is_open, dropped):
-                one.outcome, one.detail = _outcome(connection, str(one.sha256), began)
-        if time.monotonic() >= deadline:
-            break
-        time.sleep(_POLL_SECONDS)
+    dropped = drop_and_wait(load(), paths, wait)
     rows = [{"name": printable(one.name), "outcome": one.outcome, "detail": one.detail, "sha256": one.sha256} for one in dropped]
     print_rows(rows, as_json=as_json, columns=("name", "outcome", "detail"))
     notice()
@@ -62,7 +50,36 @@ def drop(
         raise typer.Exit(1)
 
 
-def _put(path: Path, inbox: Path, ignore: list[str]) -> list[_Dropped]:
+def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> list[Dropped]:
+    """Puts copies of files, and of all in folders, into the inbox; waits up to so long for what becomes of each."""
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.progress import steps
+    from watcher.walk import patterns
+
+    engine = read_only(open_database(settings))
+    settings.inbox.mkdir(parents=True, exist_ok=True)
+    with engine.connect() as connection:
+        began = _clock(connection)
+    dropped = [one for path in paths for one in _put(path, settings.inbox, patterns(settings.ignore))]
+    deadline = time.monotonic() + seconds
+    with steps("read", len(dropped)) as step:
+        waiting = [one for one in dropped if one.is_open]
+        step(len(dropped) - len(waiting))
+        while seconds and waiting:
+            with engine.connect() as connection:
+                for one in waiting:
+                    one.outcome, one.detail = _outcome(connection, str(one.sha256), began)
+            before, waiting = len(waiting), [one for one in waiting if one.is_open]
+            step(before - len(waiting))
+            if time.monotonic() >= deadline:
+                break
+            time.sleep(_POLL_SECONDS)
+    engine.dispose()
+    return dropped
+
+
+def _put(path: Path, inbox: Path, ignore: list[str]) -> list[Dropped]:
     """Copies a file, or a folder with its name, so that folders named `stat`, `xray` or `ct` keep their meaning.
 
     What the watcher would ignore there is left out. As in the inbox, no link below a folder is followed.
@@ -71,7 +88,7 @@ def _put(path: Path, inbox: Path, ignore: list[str]) -> list[_Dropped]:
 
     path = path.resolve()  # a link that was named is meant
     if not path.is_dir():
-        return [_Dropped(path.name, None, "ignored") if is_ignored(path.name, ignore) else _copy(path, inbox)]
+        return [Dropped(path.name, None, "ignored") if is_ignored(path.name, ignore) else _copy(path, inbox)]
     dropped = []
     for root, _, names in os.walk(path):  # enters no link; a link to a folder is no folder
         folder = path.name / Path(root).relative_to(path)
@@ -79,11 +96,11 @@ def _put(path: Path, inbox: Path, ignore: list[str]) -> list[_Dropped]:
         links = [entry.name for entry in os.scandir(root) if entry.is_symlink() and entry.is_dir()]
         for name in sorted({*names, *links}):
             ignored = is_hidden or is_ignored(name, ignore)
-            dropped.append(_Dropped(name, None, "ignored") if ignored else _copy(Path(root, name), inbox / folder))
+            dropped.append(Dropped(name, None, "ignored") if ignored else _copy(Path(root, name), inbox / folder))
     return dropped
 
 
-def _copy(source: Path, folder: Path) -> _Dropped:
+def _copy(source: Path, folder: Path) -> Dropped:
     import hashlib
     import shutil
     from uuid import uuid4
@@ -91,7 +108,7 @@ def _copy(source: Path, folder: Path) -> _Dropped:
     from cli.inbox import put
 
     if not stat.S_ISREG(source.lstat().st_mode):  # a pipe or a device might never end
-        return _Dropped(source.name, None, "refused", Reason.NOT_A_REGULAR_FILE)
+        return Dropped(source.name, None, "refused", Reason.NOT_A_REGULAR_FILE)
     folder.mkdir(parents=True, exist_ok=True)
     draft = folder / f".{uuid4()}.part"  # hidden until whole
     try:
@@ -101,7 +118,7 @@ def _copy(source: Path, folder: Path) -> _Dropped:
         put(draft, folder, source.name)
     finally:
         draft.unlink(missing_ok=True)
-    return _Dropped(source.name, sha256)
+    return Dropped(source.name, sha256)
 
 
 def _clock(connection: "Connection") -> Any:

@@ -7,7 +7,7 @@ from types import TracebackType
 
 import typer
 
-from cli import database, doctor, drop, flower, key, models, quarantine, reconcile, results, settings, status, train, up, work
+from cli import database, demo, doctor, drop, flower, key, models, quarantine, reconcile, results, settings, status, train, up, work
 from lungline import RESEARCH_USE, __version__
 from lungline.errors import LunglineError
 
@@ -43,6 +43,7 @@ app.command()(key.key)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile.reconcile)
 app.command()(doctor.doctor)
+app.command()(demo.demo)
 app.command()(settings.settings)
 app.add_typer(models.app, name="models")
 app.command()(train.train)

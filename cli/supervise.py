@@ -72,7 +72,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()) if sys.platform == "linux" else None,
+                preexec_fn=die_with(os.getpid()) if sys.platform == "linux" else None,
             )
         process.returncode = 0  # the supervisor reaps; Popen must not wait for it too
         self.pid = process.pid
@@ -242,7 +242,7 @@ def _signal_pipe() -> int:
     return reading
 
 
-def _die_with(parent: int) -> Callable[[], None]:
+def die_with(parent: int) -> Callable[[], None]:
     """For the child between fork and exec: SIGKILL when its parent ends, even if that was killed itself."""
     prctl = ctypes.CDLL(None).prctl
 

@@ -37,11 +37,10 @@ def up() -> None:
     _warn_of_unknown()
     supervisor = Supervisor(settings.run, settings.logs)
     try:
-        children = _children(settings)
-        for child in children:
+        for child in _children(settings):
             supervisor.add(child)
         presence.tell(ready=True)
-        _attend(settings, supervisor, [child.name for child in children])
+        _attend(settings, supervisor)
         _say("stopping ...")
     finally:
         supervisor.stop()
@@ -100,7 +99,7 @@ def _warn_of_unknown() -> None:
         _say(f"  {name} is no setting and changes nothing; see `lungline settings`")
 
 
-def _attend(settings: "Settings", supervisor: "Supervisor", names: Sequence[str]) -> None:
+def _attend(settings: "Settings", supervisor: "Supervisor") -> None:
     """Shows how it goes, until this process is asked to stop."""
     from rich.text import Text
 
@@ -111,7 +110,7 @@ def _attend(settings: "Settings", supervisor: "Supervisor", names: Sequence[str]
     with _live_line() as live:
         while supervisor.tend(0.5):
             with suppress(OSError):  # whoever looked has gone; the work goes on
-                if not ready and _is_ready(settings, names):
+                if not ready and is_ready(settings):
                     ready = True
                     _say(f"  Flower    {_flower(settings)}", "ready")
                 if live:
@@ -142,12 +141,13 @@ def _live_line() -> "Iterator[Live | None]":
             live.stop()
 
 
-def _is_ready(settings: "Settings", names: Sequence[str]) -> bool:
+def is_ready(settings: "Settings") -> bool:
+    """Whether all that `up` starts is ready for work."""
     from cli import broker
     from lungline.presence import live
 
     processes = live(settings.run)
-    return all(name in processes and processes[name][1] for name in names) and broker.answers(settings)
+    return all(processes.get(child.name, (0, False))[1] for child in _children(settings)) and broker.answers(settings)
 
 
 def _flower(settings: "Settings") -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lungline.errors import TrainingError
+from lungline.progress import say, steps
 from models.architectures import build
 from models.backend import jit, keras
 from models.calibration import probabilities
@@ -14,7 +15,6 @@ from models.engines.keras import KerasEngine
 from models.preprocess import Pixels
 from training.augment import augment
 from training.figures import macro_auroc
-from training.progress import say, steps
 from training.recipes import Recipe
 
 

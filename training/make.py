@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lungline.errors import TrainingError
+from lungline.progress import say, steps
 from models.admission import NEITHER
 from models.architectures import build
 from models.backend import keras
@@ -25,7 +26,6 @@ from training.card import card
 from training.datasets import DataSet, Example
 from training.figures import Votes
 from training.fit import Fitted, Labelled, fit
-from training.progress import say, steps
 from training.recipes import Recipe
 
 # The make-up of what ships: counts up when an ensemble gets other kinds of members. The hash in its version tells the rest.

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from pydicom.uid import ImplicitVRLittleEndian
 
+from imaging.phantoms import Kind, phantom, picture
 from tests.corpus.files import chunk, dicom, jpeg, png, report
-from tests.corpus.phantoms import Kind, phantom, picture
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,10 @@ from typing import Any
 
 import pytest
 
+from imaging.phantoms import picture
 from tests.acceptance.drops import Drop, backlog, bad, good, odd_names, put
 from tests.acceptance.stack import Stack
 from tests.corpus.files import PLANTED, PLANTED_WORDS, png
-from tests.corpus.phantoms import picture
 
 pytestmark = pytest.mark.timeout(400)
 

@@ -23,10 +23,10 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from imaging.phantoms import phantom, picture
 from lungline.reasons import Reason
 from tests.corpus.compressed import compress
 from tests.corpus.files import chunk, cmyk_jpeg, dicom, jpeg, orientation, png, report
-from tests.corpus.phantoms import phantom, picture
 
 
 @cache

@@ -28,12 +28,12 @@ from pydicom.uid import (
 )
 
 from imaging import dicom as module
+from imaging.phantoms import phantom, picture
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 from tests.corpus import compressed
 from tests.corpus.files import dicom
-from tests.corpus.phantoms import phantom, picture
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 

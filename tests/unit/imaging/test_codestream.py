@@ -9,10 +9,10 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGExtended12B
 
 from imaging import codestream
 from imaging.codestream import Head
+from imaging.phantoms import phantom, picture
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 from tests.corpus import compressed
-from tests.corpus.phantoms import phantom, picture
 
 DEEP = phantom("ct", 3, side=48)[:40]
 FILM = picture("xray", 3, side=48)[:40]

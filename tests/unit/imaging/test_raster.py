@@ -6,11 +6,11 @@ import pytest
 
 from imaging import limits
 from imaging.formats import Format
+from imaging.phantoms import phantom, picture
 from imaging.raster import decode
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 from tests.corpus.files import chunk, cmyk_jpeg, jpeg, orientation, png
-from tests.corpus.phantoms import phantom, picture
 
 FILM = picture("xray", seed=5, side=96)
 SHOWN = FILM / 255

@@ -15,13 +15,13 @@ from pydicom.uid import JPEGBaseline8Bit, RLELossless
 from imaging import dicom as dicom_reader
 from imaging.header import Facts
 from imaging.isolate import ReaderPool
+from imaging.phantoms import phantom, picture
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 from tests.corpus import compressed
 from tests.corpus.catalogue import bad, good
 from tests.corpus.files import PLANTED_WORDS, cmyk_jpeg, dicom, jpeg, png
-from tests.corpus.phantoms import phantom, picture
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")

@@ -14,10 +14,10 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut, apply_windowing
 
+from imaging.phantoms import phantom
 from imaging.read import read
 from imaging.window import lung, window
 from tests.corpus.files import dicom
-from tests.corpus.phantoms import phantom
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 

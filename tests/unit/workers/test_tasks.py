@@ -15,6 +15,7 @@ from db.results import Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
 from imaging.isolate import ReaderPool
+from imaging.phantoms import phantom, picture
 from lungline.errors import UnexpectedError
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
@@ -22,7 +23,6 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.settings import load
 from lungline.store import Store
 from tests.corpus.files import dicom, png
-from tests.corpus.phantoms import phantom, picture
 from workers import reading
 from workers.batcher import Batcher
 from workers.lease import Leases

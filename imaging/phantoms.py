@@ -1,4 +1,4 @@
-"""Chest-like pictures, drawn: body, lungs, heart, spine, ribs, vessels, and opacities that differ from seed to seed."""
+"""Chest-like pictures, drawn, of nobody: body, lungs, heart, spine, ribs, vessels, and opacities that differ from seed to seed."""
 
 from typing import Any, Literal
 
