@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
+    import os
+
     from sqlalchemy import Connection
 
+    from lungline.pseudonyms import PseudonymKey
     from lungline.settings import Settings
     from lungline.store import Store
 
@@ -17,6 +20,7 @@ def reconcile() -> None:
     from db.connect import read_only
     from db.migrate import open_database
     from db.status import counts
+    from lungline.presence import live
     from lungline.settings import load
 
     settings = load()
@@ -30,7 +34,9 @@ def reconcile() -> None:
     for total, parts in (("files", ("accepted", "duplicates", "refused")), ("scans", ("waiting", "reading", "done", "quarantined"))):
         print(f"{said[total]} {total} = " + " + ".join(f"{said[part]} {part}" for part in parts))
     if wrong:
-        print(f"{wrong} things do not add up; while files are being taken in, run it again in a minute.")
+        runs = "watch" in live(settings.run)
+        advice = "while files are being taken in, run it again in a minute" if runs else "no watcher of this home runs: start `lungline up`"
+        print(f"{wrong} things do not add up; {advice}.")
         raise typer.Exit(1)
 
 
@@ -94,21 +100,34 @@ def _holds(store: "Store", sha256: str, file_id: str, size: int) -> bool:
 
 
 def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
-    import os
 
     from sqlalchemy import func, select
 
     from db.connect import connect, read_only
     from db.tables import files
     from lungline.pseudonyms import PseudonymKey
-    from watcher.intake import stay_key
-    from watcher.settle import signature
     from watcher.walk import patterns, walk
 
     key = PseudonymKey.load_or_create(settings.key_file)
     waiting = 0
+    is_away = False
+    closed: list[str] = []
     with read_only(connect(settings.database_url)).connect() as connection:
-        for path, status in walk(settings.inbox, patterns(settings.ignore)):
-            stays = select(func.count()).where(files.c.stay_key == stay_key(key, os.fspath(path), signature(status)))
-            waiting += connection.scalar(stays) == 0
+        try:
+            for entry in walk(settings.inbox, patterns(settings.ignore), closed):
+                stays = _stay_key(key, entry)
+                waiting += stays is not None and connection.scalar(select(func.count()).where(files.c.stay_key == stays)) == 0
+        except OSError:
+            is_away = True
     yield "files in the inbox that are not taken in yet", waiting
+    yield "inboxes that cannot be looked into (is a share away?)", int(is_away)
+    yield "folders in the inbox that Lungline's user may not look into, or with too long a path", len(closed)
+
+
+def _stay_key(key: "PseudonymKey", entry: "os.DirEntry[str]") -> str | None:
+    from watcher.intake import stay_key
+
+    try:
+        return stay_key(key, entry.path, entry.stat(follow_symlinks=False))
+    except OSError:
+        return None  # taken in at this moment

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import Double, String, literal
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -36,19 +36,19 @@ class now(FunctionElement[datetime]):  # a SQL function, written small like `fun
     """The database's present instant, `seconds` later (or earlier, when negative)."""
 
     type = UtcTime()
-    inherit_cache = False  # `seconds` is written into the SQL
+    inherit_cache = True  # `seconds` is a parameter: a statement is compiled once, whenever it speaks of
 
     def __init__(self, seconds: float = 0.0) -> None:
-        super().__init__()
-        self.seconds = float(seconds)
+        super().__init__(literal(float(seconds), Double))
 
 
 @compiles(now, "sqlite")
-def _sqlite(element: now, _compiler: SQLCompiler, **_: Any) -> str:
-    return f"strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', '{element.seconds:+.3f} seconds')"
+def _sqlite(element: now, compiler: SQLCompiler, **how: Any) -> str:
+    seconds = compiler.process(element.clauses, **how)
+    return f"strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', printf('%+.3f seconds', {seconds}))"
 
 
 @compiles(now, "postgresql")
-def _postgresql(element: now, _compiler: SQLCompiler, **_: Any) -> str:
+def _postgresql(element: now, compiler: SQLCompiler, **how: Any) -> str:
     # clock_timestamp, not now(): a transaction that waited must not write the time at which it began to wait
-    return f"(clock_timestamp() + interval '{element.seconds:.3f} seconds')"
+    return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **how)}))"

@@ -1,5 +1,6 @@
 """A DICOM object's frame to gray, and its header's facts; which codec decodes which transfer syntax stands in _CODECS."""
 
+import re
 import struct
 import warnings
 import zlib
@@ -54,6 +55,8 @@ _CODECS: Final = {
 }
 _DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
 _GROUP_LENGTH: Final = b"\x02\x00\x00\x00UL\x04\x00"
+# Tags ascend (PS3.5 7.1), from group 0002 or 0008, or 0004 in a directory; explicit VR in either byte order, or implicit VR.
+_FIRST_ELEMENT: Final = re.compile(rb"[\x02\x04\x08]\0..([A-Z]{2}|..\0\0)|\0[\x02\x04\x08]..[A-Z]{2}", re.DOTALL)
 _META: Final = 132  # preamble and prefix (PS3.10 7.1)
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
 # Photometric Interpretation -> Samples per Pixel (PS3.3 C.7.6.3.1.2).
@@ -99,15 +102,19 @@ class _Source(BytesIO):
 
 
 def _parse(data: bytes) -> FileDataset:
-    source = _Source(_inflate(data))
+    plain = _inflate(data)
+    source = _Source(plain)
     try:
         dataset = pydicom.dcmread(source, force=True)
     except MemoryError:
         raise
     except Exception:
-        raise UnreadableScan(Reason.TRUNCATED if source.is_short else Reason.NOT_AN_IMAGE) from None
+        raise UnreadableScan(Reason.TRUNCATED if source.is_short and _begins_well(plain) else Reason.NOT_AN_IMAGE) from None
     if not tags.value(dataset, "PixelData"):
-        raise UnreadableScan(Reason.TRUNCATED if source.is_short or not len(dataset) else Reason.NO_PIXELS)
+        if source.is_short or not len(dataset):
+            is_sound = _begins_well(plain) and list(dataset.keys()) == sorted(dataset.keys())
+            raise UnreadableScan(Reason.TRUNCATED if is_sound else Reason.NOT_AN_IMAGE)
+        raise UnreadableScan(Reason.NO_PIXELS)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         is_implicit, is_little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
@@ -116,6 +123,15 @@ def _parse(data: bytes) -> FileDataset:
         if tags.value(dataset, keyword) is None:
             setattr(dataset, keyword, default)
     return dataset
+
+
+def _begins_well(data: bytes) -> bool:
+    """Whether a file that is too short begins as one that was cut would: nonsense behind a prefix also claims more than is there."""
+    start = _META if data[_META - 4 : _META] == b"DICM" else 0
+    if data[start : start + 8] == _GROUP_LENGTH and len(data) >= start + 12:
+        start += 12 + int(struct.unpack_from("<I", data, start + 8)[0])
+    first = data[start : start + 8]
+    return len(first) < 8 or _FIRST_ELEMENT.match(first) is not None
 
 
 def _inflate(data: bytes) -> bytes:

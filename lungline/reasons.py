@@ -20,8 +20,8 @@ class Reason(StrEnum):
     EMPTY = "empty", "The file holds no bytes.", "Send it again from the PACS."
     UNREADABLE = (
         "unreadable",
-        "Lungline's user may not read the file.",
-        "Give Lungline's user the right to read what the PACS writes, then release it with `lungline quarantine release`.",
+        "Lungline's user may not read the file, or its disk could not for ten minutes.",
+        "Let Lungline's user read what the PACS writes, or mend the disk; then release it with `lungline quarantine release`.",
     )
     NOT_A_REGULAR_FILE = (
         "not_a_regular_file",
@@ -47,8 +47,8 @@ class Reason(StrEnum):
     NO_PIXELS = "no_pixels", "A DICOM object without pixel data, such as a report.", "Have the PACS send images alone."
     TOO_LARGE = (
         "too_large",
-        "The image would need more memory than one scan may take.",
-        "Send a smaller rendering of the image.",
+        "The image would need more memory than one scan may take, or the file has more than 512 MiB.",
+        "Send a smaller rendering of the image, or its frames in several files.",
     )
     READER_DIED = (
         "reader_died",
@@ -63,7 +63,7 @@ class Reason(StrEnum):
     BYTES_MISSING = (
         "bytes_missing",
         "The store no longer holds the file's bytes.",
-        "Restore the store from its backup, then release the scan with `lungline quarantine release`.",
+        "Restore the store from its backup, then release the scan with `lungline quarantine release`; or drop the same file again.",
     )
     MODEL_FAILED = (
         "model_failed",

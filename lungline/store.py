@@ -1,7 +1,12 @@
 """Where original bytes lie: `STORE/ab/<sha256>/<original name>`. Bytes and names live here and nowhere else."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+# A mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not: such a one is refused unread.
+FILE_BYTES_MAX: Final = 512 << 20
 
 
 class Store:
@@ -10,7 +15,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
         self.incoming = root / "incoming"
-        """`<file id>~<priority>~<modality or any>/<name>`: taken out of the inbox, and not yet both entered and in place."""
+        """Out of the inbox, not yet entered and in place: `<file id>~<priority>~<modality or any>~<watcher>~<sha256 or none>/<name>`."""
         self.quarantine = root / "quarantine"
         """`<file id>/<name>`: what was refused."""
 
@@ -21,12 +26,19 @@ class Store:
     def find(self, sha256: str, file_id: str) -> Path | None:
         """A path to a scan's bytes, or None if the store does not hold them.
 
-        The row of a drop is committed before its bytes are in place, so they may still be in, or just be leaving, `incoming`.
+        The row of a drop is committed before its bytes are in place, so they may still be in, or just be leaving, `incoming`; of the drop
+        that the scan came by, or of another one that brings lost bytes back.
         """
-        for folder in (self.folder(sha256), *self.incoming.glob(f"{file_id}~*"), self.folder(sha256)):
+        for folder in self._places(sha256, file_id):
             for path in _entries(folder):
                 return path
         return None
+
+    def _places(self, sha256: str, file_id: str) -> Iterator[Path]:
+        yield self.folder(sha256)
+        yield from self.incoming.glob(f"{file_id}~*")
+        yield from self.incoming.glob(f"*~{sha256}")
+        yield self.folder(sha256)  # it may just have left `incoming`
 
     def names(self, sha256: str) -> list[str]:
         """The names that bytes were dropped by, for those who may read the store."""

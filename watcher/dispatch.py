@@ -14,12 +14,13 @@ from sqlalchemy import Connection
 from db import ledger
 from db.writer import Writer
 from lungline.errors import LunglineError
-from workers.queues import queue_lengths, ring
+from workers.queues import queue_lengths, ring, server_run
 
 MOST_RUNG = 5000
 LOST_AFTER_SECONDS = 30.0
 _TURN_SECONDS = 1.0
 _BATCH = 500
+_GRAIN_SECONDS = 0.005
 
 log = structlog.get_logger()
 
@@ -33,7 +34,8 @@ class Dispatcher:
         self._wake = threading.Event()
         self._stopping = False
         self._emptied: deque[float] = deque()  # when the queues were seen empty (monotonic), those not yet 30 s ago
-        self._lost_before: float | None = None
+        self._lost_before: float | None = None  # bells rung earlier (monotonic) were not heard
+        self._server_run: str | None = None  # of the Redis behind the queues; None: nothing is known of its bells yet
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
@@ -80,8 +82,7 @@ class Dispatcher:
         rang = 0
         while room > 0 and not self._stopping:
             most = min(room, _BATCH)
-            lost = None if self._lost_before is None else time.monotonic() - self._lost_before
-            bells = self._writer.do(lambda connection, most=most, lost=lost: ledger.to_ring(connection, most, lost))  # type: ignore[misc]
+            bells = self._writer.do(lambda connection, most=most: ledger.to_ring(connection, most, self._lost_for()))  # type: ignore[misc]
             if not bells:
                 break
             # Noted before it is rung: a bell lost between the two is one of those that Redis loses.
@@ -90,16 +91,29 @@ class Dispatcher:
                 ring(self._app, scan_id, priority)
             rang += len(bells)
             room -= len(bells)
+            if len(bells) < most:  # no more wait unheard
+                break
         return rang
 
     def _look(self, at: float) -> int:
-        """How many doorbells are in Redis. A scan that still waits 30 s after they were seen all gone was not heard."""
-        length = sum(queue_lengths(self._app).values())
+        """How many doorbells are in Redis. A scan that still waits 30 s after they were seen all gone was not heard.
+
+        When they are first seen all gone, by this dispatcher or since that Redis was started, there is nothing to wait for: what was rung
+        before is lost but for the few that workers have just taken, and one bell too many changes nothing.
+        """
+        run, length = server_run(self._app), sum(queue_lengths(self._app).values())
+        if length == 0 and run != self._server_run:
+            self._server_run, self._lost_before = run, at
+            self._emptied.clear()
         if length == 0:
             self._emptied.append(at)
         while self._emptied and at - self._emptied[0] >= LOST_AFTER_SECONDS:
             self._lost_before = self._emptied.popleft()
         return length
+
+    def _lost_for(self) -> float | None:
+        """How long ago a bell must have been rung to count as lost; a little more than it is, since SQLite's clock tells milliseconds."""
+        return None if self._lost_before is None else time.monotonic() - self._lost_before + _GRAIN_SECONDS
 
 
 def _free(connection: Connection) -> tuple[int, int]:

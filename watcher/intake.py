@@ -12,7 +12,8 @@ import shutil
 import stat
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from io import BufferedReader
+from io import FileIO
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -28,13 +29,16 @@ from lungline.findings import Modality
 from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
-from lungline.store import Store, sync_folder
-from watcher.settle import Signature, signature
+from lungline.store import FILE_BYTES_MAX, Store, sync_folder
+from watcher.hands import Hands
+from watcher.incoming import Incoming
+from watcher.settle import signature, worth_waiting
 
 log = structlog.get_logger()
 
 _COPY_BUFFER = 1 << 20
 _SOURCE = ".source"  # beside a copy in `incoming`: where its original lies, until that is unlinked
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True)
@@ -46,58 +50,105 @@ class Brought:
     folder: Path | None
 
 
+class Unfinished(Exception):
+    """A file looks as if more of it were to come."""
+
+
+class FileError(Exception):
+    """A file that lies in the inbox cannot be read or moved now."""
+
+
 class Intake:
-    """Brings files from the inbox into store and ledger. One thread calls it."""
+    """Brings files from the inbox into store and ledger; `bring` and `enter` may run beside each other, each in one thread."""
 
     def __init__(self, store: Store, writer: Writer, key: PseudonymKey, mode: Literal["move", "leave"]) -> None:
         self._store = store
         self._writer = writer
         self._key = key
         self._mode = mode
+        self._incoming = Incoming(store)
+        self.hands = Hands()
 
-    def is_known(self, path: str, status: os.stat_result) -> bool:
-        """Whether this very file stayed in the inbox when it was taken in, by this watcher or an earlier one."""
-        query = select(files.c.id).where(files.c.stay_key == self._stay_key(path, status))
-        return self._writer.do(lambda connection: connection.scalar(query)) is not None
+    def close(self) -> None:
+        """Ends its threads, and tells other watchers on this store that it is gone."""
+        self.hands.close()
+        self._incoming.leave()
 
-    def bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None) -> Brought | None:
-        """Hashes a settled file and moves it out of the inbox; None if it changed meanwhile or is gone.
+    def known(self, found: list[tuple[str, os.stat_result]]) -> set[str]:
+        """Which of these very files stayed in the inbox when they were taken in, by this watcher or an earlier one: their paths."""
+        paths = {stay_key(self._key, path, status): path for path, status in found}
+        query = select(files.c.stay_key).where(files.c.stay_key.in_(paths))
+        return {paths[str(key)] for key in self._writer.do(lambda connection: connection.scalars(query).all())}
+
+    def bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float = inf) -> Brought | None:
+        """Hashes a settled file and moves it out of the inbox; None if it changed meanwhile or is gone. Any number of threads may call it.
+
+        Args:
+            path: where it lies.
+            status: as it was when it had settled.
+            priority: as its folders say.
+            hint: likewise.
+            age: for how many seconds it has not changed.
 
         Raises:
-            StoreError: the store cannot take it now; the file is where it was.
+            Unfinished: it looks as if more of it were to come, and is worth waiting for.
+            FileError: it cannot be read or moved now; it is where it was.
+            StoreError: the store cannot take it now; it is where it was.
         """
         try:
-            return self._bring(path, status, priority, hint)
+            return self._bring(path, status, priority, hint, age)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
-                raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
-            return None  # the share went away under our hands: seen again when it is back
+            self._in_our_words(error)
+            return None
 
-    def _bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None) -> Brought | None:
+    def give_up(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None) -> Brought | None:
+        """Moves a file out of the inbox unread, as `unreadable`; None if it is gone.
+
+        Raises:
+            FileError, StoreError: as `bring`.
+        """
+        drop = Drop(new_id(), None, status.st_size, priority, hint)
+        try:
+            return self._carry(path, status, drop, Reason.UNREADABLE)
+        except OSError as error:
+            self._in_our_words(error)
+            return None
+
+    def _in_our_words(self, error: OSError) -> None:
+        """Raises what a caller is to be told; nothing if the file is gone."""
+        if error.errno in _FULL:
+            raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
+        if not isinstance(error, FileNotFoundError):
+            raise FileError(error.errno) from None
+        if not self._store.incoming.is_dir():
+            raise StoreError("LUNGLINE_STORE is not there: mount its disk again.") from None
+
+    def _bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float) -> Brought | None:
         drop = Drop(new_id(), None, status.st_size if stat.S_ISREG(status.st_mode) else 0, priority, hint)
         if not stat.S_ISREG(status.st_mode):
             return self._carry(path, status, drop, Reason.NOT_A_REGULAR_FILE)
+        if status.st_size > FILE_BYTES_MAX:
+            return self._carry(path, status, drop, Reason.TOO_LARGE)
         try:
             # Opened without following a link or waiting for a pipe, should the name have changed hands since it was looked at.
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except PermissionError:
             return self._carry(path, status, drop, Reason.UNREADABLE)
-        with os.fdopen(descriptor, "rb") as file:
-            if signature(os.fstat(file.fileno())) != signature(status):
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            if signature(os.fstat(descriptor)) != signature(status):
                 return None
+            if age < worth_waiting(descriptor, status.st_size):
+                raise Unfinished
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if self._mode == "move":
-                os.fsync(file.fileno())  # before it is moved: what cannot be made durable stays where it is
-            if signature(os.fstat(file.fileno())) != signature(status):
+                os.fsync(descriptor)  # before it is moved: what cannot be made durable stays where it is
+            if signature(os.fstat(descriptor)) != signature(status):
                 return None
             return self._carry(path, status, replace(drop, sha256=digest), Reason.EMPTY if status.st_size == 0 else None, file)
 
-    def _carry(
-        self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: BufferedReader | None = None
-    ) -> Brought | None:
+    def _carry(self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: FileIO | None = None) -> Brought | None:
         """Moves a file, or whatever it is, into a folder of its own under `incoming`; copies it where it cannot be moved."""
-        folder = self._store.incoming / f"{drop.id}~{drop.priority}~{drop.hint or 'any'}"
-        folder.mkdir(parents=True)
+        folder = self._incoming.folder(drop)
         target = folder / os.path.basename(path)
         if self._mode == "move" and (status.st_nlink == 1 or file is None):
             try:
@@ -115,10 +166,10 @@ class Intake:
                 return Brought(drop, reason, folder)
         if file is None or reason is not None:
             folder.rmdir()  # nothing that could be copied, or is worth it
-            return Brought(replace(drop, stay_key=self._stay_key(path, status)), reason, None)
+            return Brought(replace(drop, stay_key=stay_key(self._key, path, status)), reason, None)
         return self._copy(path, status, drop, file, folder)
 
-    def _copy(self, path: str, status: os.stat_result, drop: Drop, file: BufferedReader, folder: Path) -> Brought | None:
+    def _copy(self, path: str, status: os.stat_result, drop: Drop, file: FileIO, folder: Path) -> Brought | None:
         source = folder.with_suffix(_SOURCE)
         removable = self._mode == "move" and os.access(os.path.dirname(path), os.W_OK)
         try:
@@ -131,7 +182,7 @@ class Intake:
                 os.fsync(copy.fileno())
             if signature(os.fstat(file.fileno())) == signature(status):
                 # Also where it is to be unlinked: if that fails, it is not counted again.
-                return Brought(replace(drop, stay_key=self._stay_key(path, status)), None, folder)
+                return Brought(replace(drop, stay_key=stay_key(self._key, path, status)), None, folder)
         except OSError:
             self._discard(folder)
             raise
@@ -145,24 +196,30 @@ class Intake:
             LedgerError: the database is not to be had; nothing was entered. Call it again with the same files.
             OSError: the store is not to be had; some may be in place already. Call it again with the same files.
         """
-        sync_folder(self._store.incoming)
-        for one in brought:
-            if one.folder is not None and one.folder.is_dir():
-                sync_folder(one.folder)
-
-        def rows(connection: Connection) -> list[Outcome]:
-            return [_enter(connection, one) for one in brought]
-
-        outcomes = self._writer.do(rows)
-        for one, outcome in zip(brought, outcomes, strict=True):
-            if one.folder is not None and one.folder.is_dir():  # else a call before this one put it in place
-                self._place(one.drop, outcome, one.folder)
+        folders = [one.folder for one in brought if one.folder is not None]
+        synced = {folder for folder in self.hands.each(_synced, [self._store.incoming, *folders]) if folder is not None}
+        outcomes = self._writer.do(lambda connection: _enter(connection, brought))
+        left = [(one.drop, outcome, one.folder) for one, outcome in zip(brought, outcomes, strict=True) if one.folder in synced]
+        self.hands.each(lambda one: self._place(*one), left)
         return outcomes
 
     def _place(self, drop: Drop, outcome: Outcome, folder: Path) -> None:
-        self._unlink_source(folder, drop.sha256)
+        if drop.stay_key is not None:
+            self._unlink_source(folder, drop.sha256)
         target = self._store.quarantine / drop.id if outcome is Outcome.REFUSED else self._store.folder(str(drop.sha256))
-        target.mkdir(parents=True, exist_ok=True)
+        try:
+            if not target.parent.is_dir():
+                target.parent.mkdir(exist_ok=True)
+            os.rename(folder, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            self._join(outcome, folder, target)
+        else:
+            sync_folder(target.parent)
+
+    def _join(self, outcome: Outcome, folder: Path, target: Path) -> None:
+        """Adds what `folder` holds to `target`, which holds something already."""
         for entry in folder.iterdir():
             first = next(target.iterdir(), None) if outcome is Outcome.DUPLICATE else None
             if first is None:
@@ -175,45 +232,49 @@ class Intake:
         sync_folder(target)
         _remove_empty(folder)
 
+    # --- what an earlier watcher left ---
+
     def finish(self) -> int:
-        """Enters or places what an earlier watcher left under `incoming`; returns how many files. Call it before the first `bring`."""
-        self._store.incoming.mkdir(parents=True, exist_ok=True)
-        left = [folder for folder in sorted(self._store.incoming.iterdir()) if folder.is_dir()]
+        """Enters or places what a watcher that is gone left under `incoming`; returns how many files. Call it before the first `bring`."""
+        self._incoming.take()
+        left = self._incoming.left()
         for folder in left:
             try:
                 self._finish(folder)
             except (OSError, ValueError) as error:  # a disk that cannot read it, or a folder that is none of ours: `reconcile` tells
                 log.warning("a file between inbox and ledger cannot be finished", error=type(error).__name__)
-        for note in self._store.incoming.glob(f"*{_SOURCE}"):
+        for note in self._incoming.left(_SOURCE):
             if not note.with_suffix("").exists():
                 note.unlink(missing_ok=True)
         return len(left)
 
     def _finish(self, folder: Path) -> None:
-        drop_id, priority, hint = folder.name.split("~")
+        drop = Incoming.drop(folder)
         entry = next(folder.iterdir(), None)
-        row = self._writer.do(lambda connection: connection.execute(select(files).where(files.c.id == drop_id)).one_or_none())
+        row = self._writer.do(lambda connection: connection.execute(select(files).where(files.c.id == drop.id)).one_or_none())
         if row is None and folder.with_suffix(_SOURCE).exists():
             self._discard(folder)  # its original is still in the inbox
         elif entry is None:
             _remove_empty(folder)
         elif row is not None:
-            drop = Drop(drop_id, row.sha256, row.bytes, Priority(row.priority), None, row.stay_key)
-            self._place(drop, Outcome(row.outcome), folder)
+            self._place(replace(drop, sha256=row.sha256, stay_key=row.stay_key), Outcome(row.outcome), folder)
         else:
-            modality = None if hint == "any" else Modality(hint)
-            self.enter([self._judge_again(Drop(drop_id, None, 0, Priority(priority), modality), entry)])
+            self.enter([self._judge_again(drop, entry)])
 
     def _judge_again(self, drop: Drop, entry: Path) -> Brought:
         status = entry.lstat()
         if not stat.S_ISREG(status.st_mode):
             return Brought(drop, Reason.NOT_A_REGULAR_FILE, entry.parent)
+        if status.st_size > FILE_BYTES_MAX:
+            return Brought(replace(drop, bytes=status.st_size), Reason.TOO_LARGE, entry.parent)
         try:
             with entry.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 os.fsync(file.fileno())
-        except PermissionError:
-            return Brought(drop, Reason.UNREADABLE, entry.parent)
+        except OSError as error:
+            if not isinstance(error, PermissionError) and error.errno != errno.EIO:
+                raise
+            return Brought(replace(drop, bytes=status.st_size), Reason.UNREADABLE, entry.parent)
         reason = Reason.EMPTY if status.st_size == 0 else None
         return Brought(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)
 
@@ -231,13 +292,13 @@ class Intake:
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_suffix(_SOURCE).unlink(missing_ok=True)
 
-    def _stay_key(self, path: str, status: os.stat_result) -> str:
-        return stay_key(self._key, path, signature(status))
 
+def stay_key(key: PseudonymKey, path: str, status: os.stat_result) -> str:
+    """Under what a file that stays in the inbox is remembered: neither its path nor its name.
 
-def stay_key(key: PseudonymKey, path: str, like: Signature) -> str:
-    """Under what a file that stays in the inbox is remembered: neither its path nor its name."""
-    return key.pseudonym("stay", json.dumps([path, like]))
+    Nor the numbers of its file system and inode: a share that is mounted anew may have others.
+    """
+    return key.pseudonym("stay", json.dumps([path, status.st_size, status.st_mtime_ns, status.st_ctime_ns]))
 
 
 def _is_still(path: str, like: list[int], sha256: str | None) -> bool:
@@ -252,8 +313,18 @@ def _remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _enter(connection: Connection, one: Brought) -> Outcome:
-    if one.reason is not None:
-        ledger.refuse(connection, one.drop, one.reason)
-        return Outcome.REFUSED
-    return ledger.accept(connection, one.drop)
+def _synced(folder: Path) -> Path | None:
+    """Makes a folder's entries durable; None if a call before put it in place."""
+    try:
+        sync_folder(folder)
+    except FileNotFoundError:
+        return None
+    return folder
+
+
+def _enter(connection: Connection, brought: list[Brought]) -> list[Outcome]:
+    for one in brought:
+        if one.reason is not None:
+            ledger.refuse(connection, one.drop, one.reason)
+    accepted = iter(ledger.accept_all(connection, [one.drop for one in brought if one.reason is None]))
+    return [next(accepted) if one.reason is None else Outcome.REFUSED for one in brought]

@@ -14,6 +14,7 @@ from db.writer import Writer
 from lungline.store import Store
 
 _MOST = 100
+_NOTE = ".relook"  # in `incoming`: which bytes become which, until the store holds no more than the ledger knows
 
 
 def relook(store: Store, writer: Writer) -> int:
@@ -26,12 +27,24 @@ def relook(store: Store, writer: Writer) -> int:
         if path is None or digest in (None, row.sha256):
             writer.do(lambda connection, row=row: _look_later(connection, row.id, row.looks + 1))  # type: ignore[misc]
         else:
+            store.incoming.mkdir(parents=True, exist_ok=True)
+            (store.incoming / f"{row.sha256}~{digest}{_NOTE}").touch()
             _share(path.parent, store.folder(digest))
             size = path.stat().st_size
-            if writer.do(lambda c, row=row, digest=digest, size=size: _take_anew(c, row.id, row.scan_id, row.sha256, digest, size)):  # type: ignore[misc]
-                shutil.rmtree(path.parent, ignore_errors=True)
-                changed += 1
+            changed += writer.do(lambda c, row=row, digest=digest, size=size: _take_anew(c, row.id, row.scan_id, row.sha256, digest, size))  # type: ignore[misc]
+            tidy(store, writer)
     return changed
+
+
+def tidy(store: Store, writer: Writer) -> None:
+    """Of bytes that were taken in anew, and those that they were before, removes which the ledger does not know; also after a crash."""
+    for note in store.incoming.glob(f"*{_NOTE}"):
+        both = set(note.name.removesuffix(_NOTE).split("~"))
+        query = select(files.c.sha256).where(files.c.sha256.in_(both))
+        known = {str(sha256) for sha256 in writer.do(lambda connection, query=query: connection.scalars(query).all())}  # type: ignore[misc]
+        for sha256 in both - known if known else ():
+            shutil.rmtree(store.folder(sha256), ignore_errors=True)
+        note.unlink(missing_ok=True)
 
 
 def _hash(path: Path) -> str | None:

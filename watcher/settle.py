@@ -16,11 +16,17 @@ def signature(status: os.stat_result) -> Signature:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-@dataclass
+MOST = 10_000  # files that settle at a time: what waits behind them costs no memory. As many urgent ones find room besides.
+_FAILED_SECONDS = 600.0  # a file that cannot be read for so long, and does not change, will not be read
+
+
+@dataclass(slots=True)
 class _Sighting:
     signature: Signature
+    is_urgent: bool
     changed: float  # when it was first seen like this
     due: float  # when to look again
+    failed: float | None = None  # since when it cannot be read
 
 
 class Settling:
@@ -29,58 +35,80 @@ class Settling:
     def __init__(self, quiet: float) -> None:
         self._quiet = quiet
         self._seen: dict[str, _Sighting] = {}
-        self._due: list[tuple[float, str]] = []
+        self._urgent: list[tuple[float, str]] = []
+        self._others: list[tuple[float, str]] = []
 
     def __len__(self) -> int:
         return len(self._seen)
 
-    def see(self, path: str, status: os.stat_result, at: float) -> bool:
+    def __contains__(self, path: str) -> bool:
+        return path in self._seen
+
+    def has_room(self, *, urgent: bool) -> bool:
+        """Whether `see` may be asked of one more file."""
+        return len(self._seen) < (2 * MOST if urgent else MOST)
+
+    def see(self, path: str, status: os.stat_result, at: float, *, urgent: bool = False) -> bool:
         """Notes how a file looks; True if it has looked so for the quiet period, and now is the time to try it."""
         now_like = signature(status)
         known = self._seen.get(path)
         if known is None or known.signature != now_like:
-            self._seen[path] = _Sighting(now_like, at, at + self._quiet)
-            heapq.heappush(self._due, (at + self._quiet, path))
+            self._seen[path] = _Sighting(now_like, known.is_urgent if known else urgent, at, at)
+            self.again(path, at + self._quiet)
             return False
         return at >= known.due
 
-    def due(self, at: float) -> list[str]:
-        """Paths whose quiet period may be over: look at each again with `see`."""
-        paths = []
-        while self._due and self._due[0][0] <= at:
-            when, path = heapq.heappop(self._due)
-            known = self._seen.get(path)
-            if known is not None and known.due == when:  # not overtaken by a later change
-                paths.append(path)
+    def due(self, at: float, most: int) -> list[str]:
+        """Paths whose quiet period may be over, urgent ones first, `most` at most: look at each again with `see`."""
+        paths: list[str] = []
+        for heap in (self._urgent, self._others):
+            while heap and heap[0][0] <= at and len(paths) < most:
+                when, path = heapq.heappop(heap)
+                known = self._seen.get(path)
+                if known is not None and known.due == when:  # not overtaken by a later change
+                    paths.append(path)
         return paths
 
     def next_due(self) -> float | None:
         """When to call `due` next."""
-        return self._due[0][0] if self._due else None
+        return min((heap[0][0] for heap in (self._urgent, self._others) if heap), default=None)
 
-    def patience(self, path: str, at: float, seconds: float) -> bool:
-        """Whether a file that looks unfinished is still worth waiting for; if so it is due again within a second."""
+    def age(self, path: str, at: float) -> float:
+        """For how long a file has looked as it does."""
         known = self._seen.get(path)
-        if known is None or at - known.changed >= max(seconds, self._quiet):
-            return False
+        return 0.0 if known is None else at - known.changed
+
+    def not_whole(self, path: str, at: float) -> None:
+        """A file looks unfinished: it is due again within a second."""
         self.again(path, at + min(1.0, self._quiet))
-        return True
+
+    def failed(self, path: str, at: float) -> bool:
+        """A file could not be read: it is due again after a pause that grows; True if it failed for too long to be tried again."""
+        known = self._seen.get(path)
+        if known is None:
+            return False
+        known.failed = at if known.failed is None else known.failed
+        since = at - known.failed
+        self.again(path, at + min(60.0, max(self._quiet, since)))
+        return since >= _FAILED_SECONDS
 
     def again(self, path: str, when: float) -> None:
         """Looks at a file again at `when`, though nothing about it changed."""
         known = self._seen.get(path)
         if known is not None:
             known.due = when
-            heapq.heappush(self._due, (when, path))
+            heapq.heappush(self._urgent if known.is_urgent else self._others, (when, path))
 
     def forget(self, path: str) -> None:
         """The file is no longer in the inbox, or is settled."""
         self._seen.pop(path, None)
 
-    def keep_only(self, paths: set[str]) -> None:
-        """Forgets what a walk did not meet: a name gone before it settled was no drop."""
-        for path in self._seen.keys() - paths:
-            del self._seen[path]
+
+def worth_waiting(descriptor: int, size: int) -> float:
+    """How many seconds after its last change a file is still worth waiting for, since it looks unfinished; 0 if it does not."""
+    if has_writer(descriptor) or (size and lacks_end(descriptor, size)):
+        return PATIENCE_SECONDS
+    return 0.0 if size else EMPTY_PATIENCE_SECONDS
 
 
 def lacks_end(descriptor: int, size: int) -> bool:

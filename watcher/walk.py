@@ -1,8 +1,10 @@
 """Walks the inbox: what lies there now is believed, whatever events said."""
 
+import fnmatch
 import os
+import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 from db.tables import Priority
@@ -11,11 +13,15 @@ from lungline.findings import Modality
 _MODALITIES = frozenset(modality.value for modality in Modality)
 
 
-def walk(inbox: Path, ignore: list[str]) -> Iterator[tuple[str, os.stat_result]]:
-    """Every entry below the inbox that is no folder and not ignored, with its own (lstat) status. Links are not followed.
+def walk(inbox: Path, ignore: list[str], closed: list[str]) -> Iterator["os.DirEntry[str]"]:
+    """Every entry below the inbox that is no folder and not ignored; what vanishes meanwhile is left out. Links are not followed.
 
-    What vanishes meanwhile is left out; a folder that may not be read is passed over.
+    A folder that may not be read, or has too long a path, is passed over and added to `closed`.
+
+    Raises:
+        OSError: the inbox itself cannot be read now.
     """
+    is_left_alone = re.compile("|".join(fnmatch.translate(pattern) for pattern in (*ignore, ".*"))).match
     folders = [os.fspath(inbox)]
     while folders:
         folder = folders.pop()
@@ -23,15 +29,19 @@ def walk(inbox: Path, ignore: list[str]) -> Iterator[tuple[str, os.stat_result]]
             with os.scandir(folder) as entries:
                 for entry in entries:
                     try:
-                        if entry.is_dir(follow_symlinks=False):
-                            if not entry.name.startswith("."):
-                                folders.append(entry.path)
-                        elif not is_ignored(entry.name, ignore):
-                            yield entry.path, entry.stat(follow_symlinks=False)
-                    except FileNotFoundError:
+                        is_folder = entry.is_dir(follow_symlinks=False)
+                    except OSError:
                         continue
-        except OSError:
-            continue
+                    if is_folder:
+                        if not entry.name.startswith("."):
+                            folders.append(entry.path)
+                    elif not is_left_alone(entry.name):
+                        yield entry
+        except OSError as error:
+            if folder == os.fspath(inbox):
+                raise
+            if not isinstance(error, FileNotFoundError):
+                closed.append(folder)
 
 
 def patterns(ignore: str) -> list[str]:
@@ -41,12 +51,17 @@ def patterns(ignore: str) -> list[str]:
 
 def is_ignored(name: str, ignore: list[str]) -> bool:
     """Hidden files, and what matches a pattern of LUNGLINE_IGNORE: left alone and counted nowhere."""
-    return name.startswith(".") or any(fnmatchcase(name, pattern) for pattern in ignore)
+    return name.startswith(".") or any(fnmatch.fnmatchcase(name, pattern) for pattern in ignore)
 
 
 def said_by_folders(path: str, inbox: Path) -> tuple[Priority, Modality | None]:
     """What the folders between inbox and file say: `stat` makes it urgent, `xray` or `ct` (the nearest one) its modality."""
-    folders = [part.lower() for part in os.path.relpath(path, inbox).split(os.sep)[:-1]]
-    priority = Priority.STAT if Priority.STAT.value in folders else Priority.SCANS
-    hint = next((Modality(name) for name in reversed(folders) if name in _MODALITIES), None)
+    return _said(os.path.dirname(path)[len(os.fspath(inbox)) :])
+
+
+@lru_cache(1024)
+def _said(folders: str) -> tuple[Priority, Modality | None]:
+    names = folders.lower().split(os.sep)
+    priority = Priority.STAT if Priority.STAT.value in names else Priority.SCANS
+    hint = next((Modality(name) for name in reversed(names) if name in _MODALITIES), None)
     return priority, hint

@@ -2,11 +2,13 @@
 
 import os
 import signal
-import stat
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
+from hashlib import blake2b
 from typing import TypeVar
 
 import structlog
@@ -15,27 +17,40 @@ from db.migrate import open_database
 from db.tables import Outcome, Priority
 from db.writer import Writer
 from lungline.errors import LedgerError, StoreError
+from lungline.findings import Modality
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
 from watcher.dispatch import Dispatcher
-from watcher.intake import Brought, Intake
-from watcher.observe import observe
-from watcher.relook import relook
-from watcher.settle import EMPTY_PATIENCE_SECONDS, PATIENCE_SECONDS, Settling, Signature, has_writer, lacks_end, signature
+from watcher.intake import Brought, FileError, Intake, Unfinished
+from watcher.observe import Observing
+from watcher.relook import relook, tidy
+from watcher.settle import MOST, Settling
 from watcher.walk import patterns, said_by_folders, walk
 from workers.app import make_app
 
 RESCAN_SECONDS = 60.0
 POLL_SECONDS = 2.0
 _RELOOK_SECONDS = 15.0
-_TOGETHER = 64  # files a transaction
+_TOGETHER = 256  # files a transaction
 _WALK_SHARE = 4  # walking takes a quarter of the time at most, however large the inbox
+_FULL_SECONDS = 10.0  # a store that cannot take more is left alone for so long
 
 T = TypeVar("T")
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class _Settled:
+    """A file that is to be tried now. `age`: for how many seconds it has looked like this."""
+
+    path: str
+    status: os.stat_result
+    age: float
+    priority: Priority
+    hint: Modality | None
 
 
 class Watcher:
@@ -47,12 +62,17 @@ class Watcher:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._settling = Settling(settings.quiet_seconds)
-        self._stayed: dict[str, Signature] = {}  # taken in, and still in the inbox
+        self._has_more = False  # than may settle at a time lie in the inbox
+        self._stayed: set[bytes] = set()  # taken in, and still in the inbox
+        self._closed = 0  # folders of the inbox that may not be looked into
         self._engine = open_database(settings)
         self._writer = Writer(self._engine)
         self._store = Store(settings.store)
         self._intake = Intake(self._store, self._writer, PseudonymKey.load_or_create(settings.key_file), settings.intake)
         self._dispatcher = Dispatcher(make_app(settings), self._writer)
+        self._observing = Observing(settings.inbox, settings.observer, self._wake.set)
+        self._enterer = ThreadPoolExecutor(1, thread_name_prefix="enter")
+        self._entering: Future[None] | None = None
 
     def stop(self) -> None:
         """Ends `run` after the step under way. Not for a signal handler: it waits for locks that the interrupted code may hold."""
@@ -65,122 +85,177 @@ class Watcher:
         signal.signal(signal.SIGIO, signal.SIG_IGN)
         self._settings.inbox.mkdir(parents=True, exist_ok=True)
         finished = self._until_possible(self._intake.finish)
+        self._until_possible(partial(tidy, self._store, self._writer))
         self._dispatcher.start()
-        observer = observe(self._settings.inbox, self._settings.observer, self._wake.set)
-        log.info("watching", mode="inotify" if observer else "polling", finished=finished)
+        self._observing.look()
+        log.info("watching", mode="inotify" if self._observing.has_events else "polling", finished=finished)
         presence.tell(ready=True)
         try:
-            self._loop(POLL_SECONDS if observer is None else RESCAN_SECONDS)
+            self._loop()
         finally:
-            if observer is not None:
-                observer.stop()
+            self._observing.stop()
             self._dispatcher.stop()
-            self._writer.close()
-            self._engine.dispose()
+            self.close()
             log.info("stopped")
 
-    def _loop(self, rescan: float) -> None:
-        next_walk = next_relook = may_walk = 0.0
+    def close(self) -> None:
+        """Lets go of store and database."""
+        self._enterer.shutdown()  # after the batch that is being entered, which gives up waiting for the database when told to stop
+        self._intake.close()
+        self._writer.close()
+        self._engine.dispose()
+
+    def _loop(self) -> None:
+        next_walk = next_relook = may_walk = next_intake = 0.0
         while not self._stop.is_set():
             at = time.monotonic()
-            if at >= next_walk or (self._wake.is_set() and at >= may_walk):
+            if self._observing.look():
+                next_walk = may_walk = at
+            wants_walk = self._wake.is_set() or (self._has_more and len(self._settling) < MOST // 2)
+            if at >= next_walk or (wants_walk and at >= may_walk):
                 self._wake.clear()
                 self._walk(at)
                 took = time.monotonic() - at
+                rescan = RESCAN_SECONDS if self._observing.has_events else POLL_SECONDS
                 next_walk, may_walk = at + max(rescan, took * _WALK_SHARE), at + took * _WALK_SHARE
             if at >= next_relook:
                 next_relook = at + _RELOOK_SECONDS
                 self._relook()
-            self._take_in(time.monotonic())
-            self._rest(next_walk, may_walk, next_relook)
+            if at >= next_intake and not self._take_in(time.monotonic()):
+                next_intake = time.monotonic() + _FULL_SECONDS
+            self._rest(next_walk, may_walk, next_relook, next_intake)
 
-    def _rest(self, next_walk: float, may_walk: float, next_relook: float) -> None:
+    def _rest(self, next_walk: float, may_walk: float, next_relook: float, next_intake: float) -> None:
         at = time.monotonic()
-        until = min(next_walk, next_relook, self._settling.next_due() or next_walk)
+        until = min(next_walk, next_relook, max(self._settling.next_due() or next_walk, next_intake), at + POLL_SECONDS)
         if self._wake.is_set():  # an event came, but the last walk was long: not yet
             self._stop.wait(max(0.0, min(until, may_walk) - at))
         elif not self._stop.is_set():  # its waking may have been taken for an event
             self._wake.wait(max(0.0, until - at))
 
     def _walk(self, at: float) -> None:
-        met: set[str] = set()
-        for path, status in walk(self._settings.inbox, self._ignore):
-            met.add(path)
-            if self._stayed.get(path) != signature(status):
-                self._settling.see(path, status, at)
-        self._settling.keep_only(met)
-        for path in self._stayed.keys() - met:
-            del self._stayed[path]
+        """Notes what lies in the inbox, as far as there is room: what is taken in makes room for the rest, which the next walk meets."""
+        stayed: set[bytes] = set()
+        closed: list[str] = []
+        self._has_more = False
+        try:
+            for entry in walk(self._settings.inbox, self._ignore, closed):
+                if entry.path in self._settling:  # looked at when it is due
+                    continue
+                is_urgent = said_by_folders(entry.path, self._settings.inbox)[0] is Priority.STAT
+                has_room = self._settling.has_room(urgent=is_urgent)
+                if not has_room and not self._stayed:
+                    self._has_more = True
+                    continue
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except OSError:
+                    continue  # gone meanwhile
+                if (mark := _mark(entry.path, status)) in self._stayed:
+                    stayed.add(mark)
+                elif has_room:
+                    self._settling.see(entry.path, status, at, urgent=is_urgent)
+                else:
+                    self._has_more = True
+        except OSError:
+            return  # a share that is away; what stayed in it is remembered
+        self._stayed = stayed
+        if len(closed) != self._closed:
+            self._closed = len(closed)
+            log.warning("folders of the inbox that may not be looked into", folders=len(closed))
 
     def _relook(self) -> None:
+        self._entered()  # bytes that are just being put in place are not to be taken for left over
         try:
             if relook(self._store, self._writer):
                 self._dispatcher.wake()
         except (LedgerError, OSError) as error:
             log.warning("not looking at truncated files again", error=type(error).__name__)
 
-    def _take_in(self, at: float) -> None:
-        """Takes in what has settled, urgent files first."""
-        ready = sorted(
-            (said_by_folders(path, self._settings.inbox)[0] is not Priority.STAT, order, path)
-            for order, path in enumerate(self._settling.due(at))
-        )
-        for start in range(0, len(ready), _TOGETHER):
-            paths = [path for _, _, path in ready[start : start + _TOGETHER]]
-            if self._stop.is_set():
-                break
-            brought = [one for one in map(self._try, paths) if one is not None]
-            if brought:
-                outcomes = self._until_possible(partial(self._intake.enter, brought)) or []
-                self._dispatcher.wake()
-                log.info("taken in", **{outcome.value: outcomes.count(outcome) for outcome in Outcome})
+    def _take_in(self, at: float) -> bool:
+        """Takes in some of what has settled, urgent files first; False if the store cannot take them now."""
+        settled = [one for path in self._settling.due(at, _TOGETHER) if (one := self._look_at(path, at)) is not None]
+        if not settled:
+            return True
+        try:
+            known = self._intake.known([(one.path, one.status) for one in settled]) if self._settings.intake == "leave" else set()
+        except LedgerError as error:
+            return self._not_now(settled, at, error)
+        for one in settled:
+            if one.path in known:
+                self._stay(one)
+        brought, trouble = self._bring([one for one in settled if one.path not in known], at)
+        self._entered()  # one batch is entered while the next is brought, no more
+        if brought:
+            self._entering = self._enterer.submit(self._enter, brought)
+        return trouble is None or self._not_now([], at, trouble)
 
-    def _try(self, path: str) -> Brought | None:
-        at = time.monotonic()
+    def _enter(self, brought: list[Brought]) -> None:
+        outcomes = self._until_possible(partial(self._intake.enter, brought)) or []
+        self._dispatcher.wake()
+        log.info("taken in", **{outcome.value: outcomes.count(outcome) for outcome in Outcome})
+
+    def _entered(self) -> None:
+        """Waits for the batch that is being entered."""
+        if self._entering is not None:
+            self._entering.result()
+            self._entering = None
+
+    def _not_now(self, settled: list[_Settled], at: float, error: Exception) -> bool:
+        log.warning("not taking in", advice=str(error))
+        for one in settled:
+            self._settling.again(one.path, at + self._settings.quiet_seconds)
+        return False
+
+    def _look_at(self, path: str, at: float) -> _Settled | None:
         try:
             status = os.lstat(path)
         except OSError:
-            self._settling.forget(path)
+            self._settling.forget(path)  # gone before it settled: that was no drop; one that comes back is met by the next walk
             return None
-        if not self._settling.see(path, status, at) or self._is_unfinished(path, status, at):
+        if not self._settling.see(path, status, at):
             return None
         priority, hint = said_by_folders(path, self._settings.inbox)
-        try:
-            if self._settings.intake == "leave" and self._intake.is_known(path, status):
-                self._stay(path, status)
-                return None
-            brought = self._intake.bring(path, status, priority, hint)
-        except (StoreError, LedgerError) as error:
-            log.warning("not taking in", advice=str(error))
-            self._settling.again(path, at + 10)
-            return None
-        if brought is None:
-            self._settling.again(path, at + self._settings.quiet_seconds)
-        elif brought.drop.stay_key is not None:
-            self._stay(path, status)
-        else:
-            self._settling.forget(path)
-        return brought
+        return _Settled(path, status, self._settling.age(path, at), priority, hint)
 
-    def _stay(self, path: str, status: os.stat_result) -> None:
-        self._stayed[path] = signature(status)
-        self._settling.forget(path)
+    def _bring(self, settled: list[_Settled], at: float) -> tuple[list[Brought], StoreError | None]:
+        """Brings what is whole; what is not is due again later. What is in the way of the store, if it cannot take some."""
+        brought: list[Brought] = []
+        trouble: StoreError | None = None
+        for one, result in zip(settled, self._intake.hands.each(self._try, settled), strict=True):
+            match result:
+                case Brought():
+                    brought.append(result)
+                    self._stay(one) if result.drop.stay_key is not None else self._settling.forget(one.path)
+                case Unfinished():
+                    self._settling.not_whole(one.path, at)
+                case StoreError():
+                    trouble = result
+                    self._settling.again(one.path, at + self._settings.quiet_seconds)
+                case FileError() if self._settling.failed(one.path, at):
+                    brought += self._give_up(one)
+                case None:
+                    self._settling.again(one.path, at + self._settings.quiet_seconds)
+        return brought, trouble
 
-    def _is_unfinished(self, path: str, status: os.stat_result, at: float) -> bool:
-        if not stat.S_ISREG(status.st_mode):
-            return False
+    def _try(self, one: _Settled) -> Brought | Exception | None:
+        """In one of several threads: tells what it raises, so that each file has its own."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:
-            return False  # intake says why
+            return self._intake.bring(one.path, one.status, one.priority, one.hint, one.age)
+        except (Unfinished, FileError, StoreError) as error:
+            return error
+
+    def _give_up(self, one: _Settled) -> list[Brought]:
         try:
-            if has_writer(descriptor) or (status.st_size and lacks_end(descriptor, status.st_size)):
-                return self._settling.patience(path, at, PATIENCE_SECONDS)
-            return status.st_size == 0 and self._settling.patience(path, at, EMPTY_PATIENCE_SECONDS)
-        except OSError:
-            return False
-        finally:
-            os.close(descriptor)
+            brought = self._intake.give_up(one.path, one.status, one.priority, one.hint)
+        except (FileError, StoreError):
+            return []  # due again
+        self._stay(one)
+        return [] if brought is None else [brought]
+
+    def _stay(self, one: _Settled) -> None:
+        self._stayed.add(_mark(one.path, one.status))
+        self._settling.forget(one.path)
 
     def _until_possible(self, step: Callable[[], T]) -> T | None:
         """Repeats a step that needs the database until it is to be had; None if the watcher stops first."""
@@ -193,6 +268,12 @@ class Watcher:
             if self._stop.wait(pause):
                 return None
             pause = min(pause * 2, 30.0)
+
+
+def _mark(path: str, status: os.stat_result) -> bytes:
+    """Stands for a file as it is, in a few bytes: a million may stay in the inbox."""
+    told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return blake2b(os.fsencode(told), digest_size=16).digest()
 
 
 def run(settings: Settings) -> None:

@@ -7,6 +7,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
+from redis.exceptions import ResponseError
 from redis.retry import Retry
 
 from lungline.errors import BrokerError
@@ -48,6 +49,21 @@ def queue_lengths(app: Celery) -> dict[str, int]:
             return dict(zip(QUEUES, pipeline.execute(), strict=True))
     except (RedisError, OSError):
         raise BrokerError(_SILENT) from None
+
+
+def server_run(app: Celery) -> str:
+    """Which run of the Redis server answers: another after each of its starts. Empty where the account may not ask.
+
+    Raises:
+        BrokerError: Redis cannot be reached.
+    """
+    try:
+        told = _client(app.conf.broker_url).info("server")
+    except ResponseError:
+        return ""
+    except (RedisError, OSError):
+        raise BrokerError(_SILENT) from None
+    return str(dict(told).get("run_id", ""))
 
 
 @cache

@@ -13,10 +13,10 @@ from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.findings import Modality
 from lungline.reasons import Reason
+from lungline.store import FILE_BYTES_MAX
 from models.preprocess import prepare
 
 FUNCTION: Final = "workers.reading:read_scan"
-_LARGEST_FILE: Final = 512 << 20  # bytes; a mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,10 @@ def read_scan(
 
 def _bytes(path: str) -> bytes:
     try:
-        if os.stat(path).st_size > _LARGEST_FILE:
+        if os.stat(path).st_size > FILE_BYTES_MAX:
             raise UnreadableScan(Reason.TOO_LARGE)
         with open(path, "rb") as file:
-            return file.read(_LARGEST_FILE + 1)
+            return file.read(FILE_BYTES_MAX + 1)
     except PermissionError:
         raise UnreadableScan(Reason.UNREADABLE) from None
     except OSError:

@@ -90,6 +90,48 @@ def test_what_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker
     assert queue_lengths(app)["scans"] == 3
 
 
+def test_what_a_restarted_redis_lost_is_rung_again_at_once(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    waiting(writer, 3)
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 3
+    fresh_broker.restart()
+    assert dispatcher.turn() == 3
+    assert dispatcher.turn() == 0
+    assert queue_lengths(app)["scans"] == 3
+
+
+def test_a_fresh_dispatcher_believes_no_bell_that_it_does_not_see(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    waiting(writer, 3)
+    assert Dispatcher(app, writer).turn() == 3
+    assert Dispatcher(app, writer).turn() == 0  # they lie in their queue
+    fresh_broker.restart()  # with the whole stack
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 3
+    assert dispatcher.turn() == 0
+
+
+def test_more_than_redis_may_hold_is_rung_again_after_a_restart(
+    writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(writer, 6)
+    assert Dispatcher(app, writer).turn() == 6
+    monkeypatch.setattr(dispatch, "MOST_RUNG", 4)
+    fresh_broker.restart()
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 4
+    fresh_broker.client.lpop("scans", 3)  # heard
+    assert dispatcher.turn() == 2
+    assert queue_lengths(app)["scans"] == 3
+
+
+def test_redis_may_keep_its_run_to_itself(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    fresh_broker.client.acl_setuser("default", enabled=True, keys=["*"], categories=["+@all"], commands=["-info"])
+    waiting(writer, 3)
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 3
+    assert dispatcher.turn() == 0
+
+
 def test_doorbells_that_still_lie_in_their_queue_are_not_lost(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time(writer, monkeypatch)
     waiting(writer, 3)

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +18,8 @@ from lungline.findings import Modality
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import Settings, load
-from lungline.store import Store
-from watcher.intake import Brought, Intake
+from lungline.store import FILE_BYTES_MAX, Store
+from watcher.intake import Brought, FileError, Intake
 
 
 class Place:
@@ -31,12 +32,15 @@ class Place:
         self.engine = migrate.open_database(settings)
         self.writer = Writer(self.engine)
         self.key = PseudonymKey.load_or_create(settings.key_file)
-        self.intake = self.restarted()
+        self.intake = Intake(self.store, self.writer, self.key, "move")
+        self.intake.finish()
 
     def restarted(self, mode: str = "move") -> Intake:
-        intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
-        intake.finish()
-        return intake
+        """As a new process would have it; the one before is as good as dead."""
+        self.intake.close()
+        self.intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
+        self.intake.finish()
+        return self.intake
 
     def drop(self, name: str = "a.png", data: bytes = b"data") -> Path:
         path = self.inbox / name
@@ -56,13 +60,14 @@ class Place:
         return self.store.names(hashlib.sha256(data).hexdigest())
 
     def in_incoming(self) -> list[str]:
-        return sorted(path.name for path in self.store.incoming.rglob("*"))
+        return sorted(path.name for path in self.store.incoming.rglob("*") if not path.name.startswith("."))
 
 
 @pytest.fixture
 def place() -> Iterator[Place]:
     place = Place(load())
     yield place
+    place.intake.close()
     place.writer.close()
     place.engine.dispose()
 
@@ -80,6 +85,20 @@ def test_a_duplicate_is_a_second_name(place: Place) -> None:
         place.intake.enter([place.bring(place.drop(name))])
     assert place.counts() == (3, 1, 2, 0)
     assert place.stored() == ["a.png", "b.png"]
+    assert place.in_incoming() == []
+
+
+def test_duplicates_that_come_together_are_put_in_place_together(place: Place) -> None:
+    brought = []
+    for number in range(60):
+        folder = place.inbox / str(number)
+        folder.mkdir()
+        (folder / f"{number % 20}.png").write_bytes(b"data")
+        brought.append(place.bring(folder / f"{number % 20}.png"))
+    outcomes = place.intake.enter(brought)
+    assert (outcomes[0], outcomes.count(Outcome.DUPLICATE)) == (Outcome.ACCEPTED, 59)
+    assert place.counts() == (60, 1, 59, 0)
+    assert place.stored() == sorted(f"{number}.png" for number in range(20))
     assert place.in_incoming() == []
 
 
@@ -124,7 +143,7 @@ def test_a_crash_while_copying_counts_once(place: Place, tmp_path: Path, monkeyp
         monkeypatch.setattr(Intake, "_place", lambda *_: None)
         place.intake.enter([brought])
         monkeypatch.undo()
-    place.intake = place.restarted()
+    place.restarted()
     if path.exists():
         place.intake.enter([place.bring(path)])
     assert place.counts() == (1, 1, 0, 0)
@@ -150,15 +169,15 @@ def _comes_in(place: Place) -> None:
 
 
 def test_what_is_left_in_the_inbox_counts_once(place: Place) -> None:
-    place.intake = place.restarted("leave")
+    place.restarted("leave")
     path = place.drop()
     place.intake.enter([place.bring(path)])
     assert path.exists()
-    assert place.intake.is_known(str(path), path.lstat())
+    assert place.intake.known([(str(path), path.lstat())]) == {str(path)}
     place.intake.enter([place.bring(path)])  # a watcher that did not ask
     assert place.counts() == (1, 1, 0, 0)
     path.write_bytes(b"another picture")
-    assert not place.intake.is_known(str(path), path.lstat())
+    assert place.intake.known([(str(path), path.lstat())]) == set()
 
 
 @pytest.mark.parametrize("kind", ["empty", "fifo", "link", "folder_link"])
@@ -299,7 +318,8 @@ def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: Place, monkeypatc
 
     path = place.drop()
     monkeypatch.setattr("watcher.intake.os.fsync", fails)
-    assert place.intake.bring(str(path), path.lstat(), Priority.SCANS, None) is None
+    with pytest.raises(FileError):
+        place.intake.bring(str(path), path.lstat(), Priority.SCANS, None)
     assert path.exists()
     assert place.in_incoming() == []
 
@@ -331,6 +351,72 @@ def test_what_another_watcher_brings_at_this_moment_is_not_thrown_away(place: Pl
     place.restarted()
     monkeypatch.undo()
     assert place.in_incoming() == ["0~scans~any", "a.png"]
+
+
+def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"data")
+    path = place.inbox / "a.png"
+    os.link(other, path)
+    brought = place.bring(path)
+    second = Intake(place.store, place.writer, place.key, "move")
+    assert second.finish() == 0
+    assert place.intake.enter([brought]) == [Outcome.ACCEPTED]
+    assert place.stored() == ["a.png"]
+    assert not path.exists()
+    lost = place.bring(place.drop("b.png", b"more"))
+    place.intake.close()  # as its death does
+    assert second.finish() == 1
+    second.close()
+    assert place.stored(b"more") == ["b.png"]
+    assert place.store.find(str(lost.drop.sha256), lost.drop.id) is not None
+    assert place.counts() == (2, 2, 0, 0)
+
+
+def test_lost_bytes_that_are_dropped_again_are_found_before_they_are_in_place(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = place.bring(place.drop())
+    place.intake.enter([first])
+    shutil.rmtree(place.store.folder(str(first.drop.sha256)))
+    again = place.bring(place.drop("b.png"))
+    monkeypatch.setattr(Intake, "_place", lambda *_: None)
+    assert place.intake.enter([again]) == [Outcome.DUPLICATE]
+    found = place.store.find(str(first.drop.sha256), first.drop.id)
+    assert found is not None
+    assert found.read_bytes() == b"data"
+    monkeypatch.undo()
+    place.restarted()
+    assert place.stored() == ["b.png"]
+
+
+def test_what_is_larger_than_any_scan_is_refused_unread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.intake.hashlib.file_digest", None)
+    path = place.inbox / "huge.dcm"
+    with path.open("wb") as file:
+        file.truncate(FILE_BYTES_MAX + 1)
+    brought = place.bring(path)
+    assert brought.reason is Reason.TOO_LARGE
+    assert place.intake.enter([brought]) == [Outcome.REFUSED]
+    assert place.store.refused_names(brought.drop.id) == ["huge.dcm"]
+
+
+def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
+    path = place.drop()
+    brought = place.intake.give_up(str(path), path.lstat(), Priority.SCANS, None)
+    assert brought is not None
+    assert brought.reason is Reason.UNREADABLE
+    assert place.intake.enter([brought]) == [Outcome.REFUSED]
+    assert place.store.refused_names(brought.drop.id) == ["a.png"]
+
+
+def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
+    path = place.drop()
+    place.store.root.rename(place.store.root.with_name("away"))
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        place.bring(path)
+    assert path.exists()
+    assert not place.store.root.exists()
+    place.store.root.with_name("away").rename(place.store.root)
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
 
 
 def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:

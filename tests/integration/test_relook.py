@@ -16,7 +16,8 @@ from lungline.ids import new_id
 from lungline.reasons import Reason
 from lungline.settings import load
 from lungline.store import Store
-from watcher.relook import relook
+from watcher import relook as relook_module
+from watcher.relook import relook, tidy
 
 HALF, WHOLE = b"half", b"half and the rest"
 
@@ -93,6 +94,29 @@ def test_the_whole_file_may_have_come_by_another_way(place: Place) -> None:
     assert (counts["scans"], counts["waiting"], counts["quarantined"]) == (1, 1, 0)
 
 
+@pytest.mark.parametrize("broken_off", ["before the commit", "after the commit"])
+def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: Place, monkeypatch: pytest.MonkeyPatch, broken_off: str) -> None:
+    path = place.truncated()
+    path.write_bytes(WHOLE)
+
+    share = relook_module._share
+
+    def killed(*folders: Path) -> None:
+        if broken_off == "before the commit":
+            share(*folders)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(relook_module, "_share" if broken_off == "before the commit" else "tidy", killed)
+    with pytest.raises(KeyboardInterrupt):
+        relook(place.store, place.writer)
+    monkeypatch.undo()
+    assert len(list(place.store.root.glob("[0-9a-f][0-9a-f]/*"))) == 2
+    tidy(place.store, place.writer)  # as the next start does
+    stored = {folder.name for folder in place.store.root.glob("[0-9a-f][0-9a-f]/*")}
+    assert stored == {place.one("SELECT sha256 FROM files")}
+    assert list(place.store.incoming.iterdir()) == []
+
+
 def test_lost_bytes_are_not_looked_at_for_ever(place: Place) -> None:
     path = place.truncated()
     path.unlink()
@@ -131,3 +155,4 @@ def test_what_was_released_meanwhile_is_left_to_its_worker(place: Place, monkeyp
     assert relook(place.store, place.writer) == 0
     assert path.exists()
     assert place.one("SELECT sha256 FROM scans") == hashlib.sha256(HALF).hexdigest()
+    assert place.store.names(hashlib.sha256(WHOLE).hexdigest()) == []

@@ -1,19 +1,14 @@
 """Compressed DICOM: every syntax against a second decoder and against dcmtk, over pydicom's own files, made ones and real ones."""
 
-import shutil
 import struct
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 import pydicom.encaps
 import pytest
 from pydicom import dcmread
-from pydicom.dataset import FileDataset
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import (
     UID,
@@ -22,8 +17,6 @@ from pydicom.uid import (
     JPEGExtended12Bit,
     JPEGLossless,
     JPEGLSNearLossless,
-    JPEGLSTransferSyntaxes,
-    JPEGTransferSyntaxes,
     RLELossless,
 )
 
@@ -34,14 +27,13 @@ from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 from tests.corpus import compressed
 from tests.corpus.files import dicom
+from tests.unit.imaging.dcmtk import GRAY_LEVEL, assert_as_dcmtk, decoded, needs_dcmtk
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
-GRAY_LEVEL = 1 / 255
 REAL = Path(__file__).parents[4] / "shared" / "data" / "originals" / "dicom"
 BROKEN = "JPEG2000-embedded-sequence-delimiter.dcm"  # on purpose
 REFUSED_BY_DCMTK = "SC_rgb_jpeg.dcm"  # it says RGB around a JFIF file, which is YCbCr
-needs_dcmtk = pytest.mark.skipif(not shutil.which("dcm2pnm"), reason="dcmtk (dcm2pnm) is not on PATH")
 
 DEEP, FILM = phantom("xray", 21, side=64), picture("xray", 21, side=64)
 COLOUR = np.dstack([FILM, 255 - FILM, FILM // 2])
@@ -58,11 +50,6 @@ def bundled() -> dict[str, Path]:
         if syntax and syntax.is_compressed and "Rows" in header and path.name != BROKEN:
             found[path.name] = path
     return found
-
-
-def decoded(dataset: FileDataset) -> npt.NDArray[Any]:
-    """The stored values of the first frame, by the codec that Lungline uses."""
-    return pixel_array(dataset, index=0, decoding_plugin=module._CODECS[dataset.file_meta.TransferSyntaxUID])
 
 
 def test_pydicom_bundles_many() -> None:
@@ -83,36 +70,6 @@ def test_a_second_decoder_finds_the_same_values(name: str) -> None:
     if syntax in (JPEGExtended12Bit, RLELossless):
         pytest.skip("pydicom has one decoder for it; dcmtk is the second")
     assert np.array_equal(decoded(dataset), pixel_array(dataset, index=0, decoding_plugin="gdcm"))
-
-
-def shown_by_dcmtk(dataset: FileDataset, tmp_path: Path) -> npt.NDArray[np.float32]:
-    """dcm2pnm's first frame, colour as luma, in [0, 1]."""
-    dataset.save_as(tmp_path / "scan.dcm")
-    window = ["+Wi", "1"] if "WindowCenter" in dataset else []
-    syntax = dataset.file_meta.TransferSyntaxUID
-    tool = "dcml2pnm" if syntax in JPEGLSTransferSyntaxes else "dcmj2pnm" if syntax in JPEGTransferSyntaxes else "dcm2pnm"
-    command = [tool, "--write-raw-pnm", *window, str(tmp_path / "scan.dcm"), str(tmp_path / "scan.pnm")]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
-    shown = cv2.imread(str(tmp_path / "scan.pnm"), cv2.IMREAD_UNCHANGED)
-    assert shown is not None
-    gray = shown if shown.ndim == 2 else cv2.cvtColor(shown.astype(np.float32), cv2.COLOR_BGR2GRAY)
-    return (gray / 255).astype(np.float32)
-
-
-def assert_as_dcmtk(dataset: FileDataset, tmp_path: Path) -> None:
-    """Compares what is displayed in a window over most of the values, which both are told."""
-    for keyword in ("VOILUTSequence", "VOILUTFunction", "PixelPaddingValue"):
-        if keyword in dataset:
-            del dataset[keyword]
-    if dataset.SamplesPerPixel == 1:
-        values = decoded(dataset).astype(float) * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
-        low, high = np.quantile(values, [0.02, 0.98])
-        dataset.WindowCenter, dataset.WindowWidth = round((low + high) / 2), max(2, round(high - low))
-    dataset.Modality = "DX"  # a CT would be shown in the lung window
-    expected = shown_by_dcmtk(dataset, tmp_path)
-    pixels = read((tmp_path / "scan.dcm").read_bytes()).pixels
-    assert pixels.shape == expected.shape
-    assert float(np.abs(pixels - expected).max()) <= 1.01 * GRAY_LEVEL
 
 
 @needs_dcmtk

@@ -171,3 +171,13 @@ def test_sequences_nested_beyond_reason_are_damage() -> None:
         outer.ReferencedImageSequence = [item]
         item = outer
     assert read(dicom(CT, "CT", ReferencedImageSequence=[item])).frames == 1
+
+
+@pytest.mark.parametrize("length", [1, 5, 200, 4000])
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_behind_a_beginning_was_never_an_image(length: int, seed: int) -> None:
+    noise = np.random.default_rng(seed).bytes(8 + length)
+    assert reason(bytes(128) + b"DICM" + noise) is Reason.NOT_AN_IMAGE
+    meta = dicom(CT, "CT")
+    meta = meta[: 144 + int.from_bytes(meta[140:144], "little")]
+    assert reason(meta + noise) is Reason.NOT_AN_IMAGE

@@ -5,7 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from watcher.settle import PATIENCE_SECONDS, Settling, has_writer, lacks_end
+import pytest
+
+from watcher import settle
+from watcher.settle import Settling, has_writer, lacks_end
 
 
 def status(path: Path) -> os.stat_result:
@@ -17,8 +20,8 @@ def test_a_file_settles_after_the_quiet_period(tmp_path: Path) -> None:
     path.write_bytes(b"1")
     settling = Settling(1.0)
     assert not settling.see(str(path), status(path), 10.0)
-    assert settling.due(10.9) == []
-    assert settling.due(11.0) == [str(path)]
+    assert settling.due(10.9, 9) == []
+    assert settling.due(11.0, 9) == [str(path)]
     assert settling.see(str(path), status(path), 11.0)
 
 
@@ -29,7 +32,7 @@ def test_a_change_starts_the_quiet_period_anew(tmp_path: Path) -> None:
     settling.see(str(path), status(path), 10.0)
     path.write_bytes(b"12")
     assert not settling.see(str(path), status(path), 10.9)
-    assert settling.due(11.5) == []
+    assert settling.due(11.5, 9) == []
     assert settling.next_due() == 11.9
 
 
@@ -44,24 +47,52 @@ def test_a_writer_that_sets_the_modification_time_back_is_noticed(tmp_path: Path
     assert not settling.see(str(path), status(path), 11.0)
 
 
-def test_an_unfinished_file_is_waited_for_and_then_no_longer(tmp_path: Path) -> None:
+def test_an_unfinished_file_is_due_again_soon(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
     settling = Settling(1.0)
     settling.see(str(path), status(path), 0.0)
-    assert settling.patience(str(path), 1.0, PATIENCE_SECONDS)
-    assert settling.due(2.0) == [str(path)]
-    assert not settling.patience(str(path), PATIENCE_SECONDS, PATIENCE_SECONDS)
+    settling.not_whole(str(path), 1.0)
+    assert settling.due(2.0, 9) == [str(path)]
+    assert settling.age(str(path), 2.0) == 2.0
 
 
-def test_a_name_that_is_gone_is_forgotten(tmp_path: Path) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(b"1")
+def test_urgent_files_are_due_first(tmp_path: Path) -> None:
     settling = Settling(1.0)
-    settling.see(str(path), status(path), 0.0)
-    settling.keep_only(set())
-    assert len(settling) == 0
-    assert settling.due(5.0) == []
+    for name in ("a", "b", "c"):
+        (tmp_path / name).touch()
+        settling.see(name, status(tmp_path / name), 0.0, urgent=name == "c")
+    assert settling.due(1.0, 2) == ["c", "a"]
+    assert settling.due(1.0, 2) == ["b"]
+
+
+def test_there_is_room_for_so_many_and_then_for_urgent_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settle, "MOST", 2)
+    settling = Settling(1.0)
+    for name in ("a", "b"):
+        assert settling.has_room(urgent=False)
+        settling.see(name, tmp_path.lstat(), 0.0)
+    assert not settling.has_room(urgent=False)
+    assert settling.has_room(urgent=True)
+    settling.forget("a")
+    assert settling.has_room(urgent=False)
+    assert "a" not in settling
+    assert settling.due(5.0, 9) == ["b"]
+
+
+def test_a_file_that_cannot_be_read_is_tried_less_and_less_and_given_up(tmp_path: Path) -> None:
+    settling = Settling(1.0)
+    at, tries = 0.0, 0
+    settling.see("a", tmp_path.lstat(), at)
+    at = 1.0
+    assert settling.due(at, 9) == ["a"]
+    while not settling.failed("a", at):
+        due = settling.next_due()
+        assert due is not None
+        assert settling.due(due, 9) == ["a"]
+        at, tries = due, tries + 1
+    assert 600 <= at < 700
+    assert tries < 25
 
 
 def test_end_marks(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What counts as lying in the inbox, and what its folders say."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ IGNORE = patterns("*.part, *.tmp,DICOMDIR,Thumbs.db")
 
 
 def names(inbox: Path) -> list[str]:
-    return sorted(os.path.relpath(path, inbox) for path, _ in walk(inbox, IGNORE))
+    return sorted(os.path.relpath(entry.path, inbox) for entry in walk(inbox, IGNORE, []))
 
 
 def test_walk_meets_all_but_what_is_ignored(tmp_path: Path) -> None:
@@ -26,15 +27,42 @@ def test_walk_meets_all_but_what_is_ignored(tmp_path: Path) -> None:
     assert names(tmp_path) == ["a.png", "deep/er/b", "f.part.png", "link", "pipe"]
 
 
+def test_an_inbox_that_is_away_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        names(tmp_path / "gone")
+
+
 def test_walk_goes_on_past_what_vanishes(tmp_path: Path) -> None:
-    assert names(tmp_path / "gone") == []
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.png").touch()
+    closed: list[str] = []
+    met = walk(tmp_path, IGNORE, closed)
+    assert next(met).name == "a.png"
+    for folder in tmp_path.iterdir():
+        shutil.rmtree(folder)
+    assert len(list(met)) <= 1
+    assert closed == []
 
 
 def test_walk_bears_any_name_and_depth(tmp_path: Path) -> None:
     folder = tmp_path.joinpath(*["d"] * 200)
     folder.mkdir(parents=True)
     (folder / os.fsdecode(b"\xff\n\"'" + b"x" * 251)).touch()
-    assert len(list(walk(tmp_path, IGNORE))) == 1
+    assert len(list(walk(tmp_path, IGNORE, []))) == 1
+
+
+def test_a_path_longer_than_the_system_takes_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for _ in range(30):
+        os.mkdir("d" * 200)
+        os.chdir("d" * 200)
+    Path("a.png").touch()
+    closed: list[str] = []
+    assert list(walk(tmp_path, IGNORE, closed)) == []
+    assert len(closed) == 1
+    monkeypatch.chdir(tmp_path)
+    shutil.rmtree(tmp_path / ("d" * 200))
 
 
 @pytest.mark.parametrize(
