@@ -138,13 +138,22 @@ def _live(settings: "Settings") -> dict[str, tuple[int, bool]]:
     return live(settings.run)
 
 
-def _models(_: "Settings") -> Iterator[str]:
+def _models(settings: "Settings") -> Iterator[str]:
+    from db import versions
+    from db.migrate import open_database
+    from lungline import log
     from models import registry
+    from models.engines.choose import Engines
+    from workers import catalogue
 
-    for files in (*registry.shipped().values(), registry.shipped_admission()):
-        for place in files.places:
-            place.member.checked_weights()
-        yield f"model {files.version}: files whole"
+    log.configure("doctor")  # to standard error: which engines were tried
+    models, engines = catalogue.models_folder(settings), Engines.of(settings)
+    with open_database(settings).begin() as connection:
+        catalogue.enter(connection, models)
+        champions = [registry.find(version, models) for version in versions.champions(connection).values()]
+    for files in champions:
+        by = ", ".join(f"{place.member.version} by {engines.told(place)}" for place in files.places)
+        yield f"model {files.version}: files whole; {by}"
 
 
 def _watches(settings: "Settings") -> Iterator[str]:

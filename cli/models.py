@@ -1,13 +1,27 @@
-"""`lungline models list` and `show`: which models there are, and what is known of them."""
+"""`lungline models`: which models there are, what is known of them, and which ensemble judges."""
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-app = typer.Typer(help="The networks that read scans: versions, figures, and where they come from.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from lungline.settings import Settings
+    from models.files import EnsembleFiles
+
+app = typer.Typer(no_args_is_help=True)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides it; kept for ever.")]
+_Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="On what grounds; kept for ever.")]
+
+
+@app.callback()
+def models() -> None:
+    """The networks that read scans: versions, figures, where they come from, and which judge."""
+    from lungline import log
+
+    log.configure("models")  # to standard error: what is passed over, which engine runs what
 
 
 @app.command("list")
@@ -16,13 +30,13 @@ def list_versions(as_json: _Json = False) -> None:
     from sqlalchemy import text
 
     from cli.output import print_rows
-    from db import versions
     from db.migrate import open_database
     from lungline.settings import load
-    from workers.judge import versions_at_hand
+    from workers import catalogue
 
-    with open_database(load()).begin() as connection:
-        versions.enter(connection, versions_at_hand())
+    settings = load()
+    with open_database(settings).begin() as connection:
+        catalogue.enter(connection, catalogue.models_folder(settings))
         rows = connection.execute(text("SELECT * FROM model_versions ORDER BY kind, name, created_at")).mappings()
         print_rows(rows, as_json=as_json, columns=("version", "kind", "name", "modality", "state", "promoted_at", "promoted_by"))
 
@@ -31,10 +45,71 @@ def list_versions(as_json: _Json = False) -> None:
 def show(version: Annotated[str, typer.Argument(help="As `lungline models list` prints it.")], as_json: _Json = False) -> None:
     """Show everything that is known of a version: a member's card, or an ensemble's members and thresholds."""
     from lungline.errors import ModelError
+    from lungline.settings import load
     from models.registry import descriptions
+    from workers.catalogue import models_folder
 
-    for found in descriptions():
+    for found in descriptions(models_folder(load())):
         if found.version == version:
             print(json.dumps(found.told) if as_json else found.text())
             return
     raise ModelError("There is no such version; see `lungline models list`.")
+
+
+@app.command()
+def promote(version: Annotated[str, typer.Argument(help="An ensemble, as `lungline models list` prints it.")], by: _By, why: _Why) -> None:
+    """Let an ensemble judge from now on. Its files are tried first; workers take it up between batches, without a restart."""
+    from db import versions
+    from db.migrate import open_database
+    from lungline.settings import load
+    from workers import catalogue
+
+    settings = load()
+    versions.check_grounds(by, why)  # before anything that takes time
+    engine = open_database(settings)
+    with engine.begin() as connection:
+        catalogue.enter(connection, catalogue.models_folder(settings))
+    with engine.begin() as connection:
+        versions.check_promotable(connection, version)
+    files = _tried(settings, version)
+    with engine.begin() as connection:
+        before = versions.promote(connection, version, [place.member.version for place in files.places], by, why)
+    print(f"{version} judges; before it, {before}. Back: lungline models rollback --modality {files.name} --by NAME --why TEXT")
+
+
+@app.command()
+def rollback(
+    by: _By,
+    why: _Why,
+    modality: Annotated[str | None, typer.Option(help="xray, ct or admission; by default whichever was promoted last.")] = None,
+) -> None:
+    """Let the ensemble judge again that the present one was promoted over; once more, and it goes back one further."""
+    from db import versions
+    from db.migrate import open_database
+    from lungline.settings import load
+
+    settings = load()
+    versions.check_grounds(by, why)  # before anything that takes time
+    engine = open_database(settings)
+    with engine.connect() as connection:
+        champion, former = versions.before(connection, modality)
+    files = _tried(settings, former)
+    with engine.begin() as connection:
+        versions.rollback(connection, champion, former, [place.member.version for place in files.places], by, why)
+    print(f"{former} judges again; before it, {champion}.")
+
+
+def _tried(settings: "Settings", version: str) -> "EnsembleFiles":
+    """The files of a version, after all of it was loaded and compared with the reference, as a worker on this machine will do.
+
+    Raises:
+        ModelError: they are missing or damaged, or do not run here.
+    """
+    from models import registry
+    from models.engines.choose import Engines
+    from workers.catalogue import models_folder
+
+    files = registry.find(version, models_folder(settings))
+    load = registry.load_admission if files.modality is None else registry.load_ensemble
+    registry.try_out(load(files, Engines.of(settings)))
+    return files

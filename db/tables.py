@@ -183,6 +183,7 @@ versions = Table(
     Column("modality", String(4)),
     Column("state", String(10), nullable=False),  # challenger, champion, retired, refused
     Column("sha256", String(64), nullable=False),
+    Column("shipped", Boolean, nullable=False),  # with a Lungline; else its files are in the store
     Column("run_id", String(36)),
     Column("created_at", UtcTime, nullable=False),
     Column("promoted_at", UtcTime),
@@ -196,6 +197,34 @@ Index(
     unique=True,
     sqlite_where=text("state = 'champion'"),
     postgresql_where=text("state = 'champion'"),
+)
+
+promotions = Table(  # every change of a champion, never altered
+    "promotions",
+    metadata,
+    _id(),
+    Column("name", String(64), nullable=False),
+    Column("action", String(8), nullable=False),  # promote, rollback
+    Column("from_version", String(80)),  # NULL: the first
+    Column("to_version", String(80), nullable=False),
+    Column("promoted_at", UtcTime, nullable=False),
+    Column("promoted_by", String(64), nullable=False),
+    Column("why", String(300), nullable=False),
+)
+
+quality = Table(
+    "quality",
+    metadata,
+    Column("version", String(80), primary_key=True),
+    Column("data", String(32), primary_key=True),  # which split, or set of labelled scans
+    Column("metric", String(200), primary_key=True),
+    Column("source", String(200), primary_key=True),  # empty: all of the data
+    Column("value", Double, nullable=False),
+    Column("low", Double),  # of its 95 % interval
+    Column("high", Double),
+    Column("images", Integer),
+    Column("groups", Integer),
+    Column("measured_at", UtcTime, nullable=False),
 )
 
 facts = Table(  # of this home: the fingerprint of its key

@@ -1,13 +1,20 @@
-"""Which versions of members and ensembles there are, and which ensemble is each modality's champion."""
+"""Which versions of members and ensembles there are, and which ensemble is champion: it alone judges. A promotion changes one row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from db.clock import now
 from db.ledger import insert_new
-from db.tables import versions
+from db.tables import promotions, versions
+from lungline.errors import ModelError
 from lungline.findings import Modality
+from lungline.ids import new_id
+
+US = "lungline"  # who promotes what ships
+
+_LONGEST_NAME, _LONGEST_REASON = 64, 300
 
 
 @dataclass(frozen=True)
@@ -19,26 +26,140 @@ class Version:
     name: str
     modality: Modality | None
     sha256: str
+    shipped: bool  # with this Lungline, and gone with it; else in the store
+    members: tuple[str, ...] = ()  # an ensemble's, by their versions
 
 
-def enter(connection: Connection, found: list[Version]) -> None:
-    """Enters versions that the table does not know.
+def enter(connection: Connection, found: Sequence[Version]) -> None:
+    """Enters versions that the table does not know; they are challengers.
 
-    An ensemble becomes champion where its modality has none, or only one whose files are gone (an older release shipped it); else it
-    is a challenger.
+    A shipped ensemble becomes champion where there is none; or when it is entered, if another Lungline shipped the present one, whose files
+    went with it. What a person promoted from the store stays, whatever ships; and of two hosts, one of them not yet upgraded, neither
+    changes the champion back.
     """
-    at_hand = [one.version for one in found]
-    gone = (versions.c.state == "champion") & versions.c.version.not_in(at_hand)
-    connection.execute(update(versions).where(gone).values(state="retired", why="its files are no longer at hand"))
+    at_hand = {one.version for one in found}
+    fresh = set()
     for one in found:
-        insert_new(connection, versions, **vars(one), state="challenger", created_at=now())
-        same = (versions.c.kind == one.kind) & (versions.c.name == one.name) & (versions.c.state == "champion")
-        if connection.scalar(select(func.count()).where(same)) == 0:
-            first = {"state": "champion", "promoted_at": now(), "promoted_by": "lungline", "why": "shipped"}
-            connection.execute(update(versions).where(versions.c.version == one.version).values(first))
+        row = {name: value for name, value in vars(one).items() if name != "members"}
+        if insert_new(connection, versions, **row, state="challenger", created_at=now()):
+            fresh.add(one.version)
+        else:
+            connection.execute(update(versions).where(_is(one.version), versions.c.shipped != one.shipped).values(shipped=one.shipped))
+    for one in found:
+        if one.kind == "ensemble" and one.shipped:
+            champion = _champion(connection, one.name)
+            follows = champion is not None and one.version in fresh and champion not in at_hand and _was_shipped(connection, champion)
+            if champion is None or follows:
+                _change(connection, champion, one.version, one.members, "promote", US, "shipped")
 
 
-def champions(connection: Connection) -> dict[Modality, str]:
-    """The ensemble version that reads each modality's scans."""
-    query = select(versions.c.modality, versions.c.version).where(versions.c.kind == "ensemble", versions.c.state == "champion")
-    return {Modality(modality): version for modality, version in connection.execute(query).tuples() if modality}
+def champions(connection: Connection) -> dict[str, str]:
+    """The ensemble version that judges, by name: xray, ct, admission."""
+    query = select(versions.c.name, versions.c.version).where(versions.c.kind == "ensemble", versions.c.state == "champion")
+    return {row.name: row.version for row in connection.execute(query)}
+
+
+def check_grounds(by: str, why: str) -> tuple[str, str]:
+    """Who decides, and on what grounds, as they are kept.
+
+    Raises:
+        ModelError: one is empty or too long.
+    """
+    by, why = by.strip(), why.strip()
+    if not (0 < len(by) <= _LONGEST_NAME and 0 < len(why) <= _LONGEST_REASON):
+        raise ModelError(f"Say who and why: --by takes up to {_LONGEST_NAME} characters, --why up to {_LONGEST_REASON}.")
+    return by, why
+
+
+def check_promotable(connection: Connection, version: str) -> None:
+    """Makes sure that `promote` would not refuse this version.
+
+    Raises:
+        ModelError: there is no such ensemble, or it is champion already.
+    """
+    if _champion(connection, _name_of(connection, version)) == version:
+        raise ModelError(f"`{version}` is the champion already; see `lungline models list`.")
+
+
+def promote(connection: Connection, version: str, members: Sequence[str], by: str, why: str) -> str | None:
+    """Makes an ensemble the champion of its name, and its members with it; the one before it becomes retired, and is returned.
+
+    Raises:
+        ModelError: there is no such ensemble, it is champion already, or `by` or `why` is empty or too long.
+    """
+    check_promotable(connection, version)
+    champion = _champion(connection, _name_of(connection, version))
+    _change(connection, champion, version, members, "promote", by, why)
+    return champion
+
+
+def before(connection: Connection, name: str | None) -> tuple[str, str]:
+    """A champion, and the one that it was promoted over: what `rollback` would change.
+
+    Args:
+        connection: to the database.
+        name: xray, ct or admission; None: whichever was promoted last.
+
+    Raises:
+        ModelError: no champion of that name was promoted over another.
+    """
+    query = (
+        select(promotions.c.to_version, promotions.c.from_version)
+        .join(versions, versions.c.version == promotions.c.to_version)
+        .where(versions.c.state == "champion", promotions.c.action == "promote", promotions.c.from_version.is_not(None))
+        .order_by(promotions.c.promoted_at.desc(), promotions.c.id.desc())
+    )
+    found = connection.execute(query if name is None else query.where(promotions.c.name == name)).first()
+    if found is None:
+        raise ModelError("There is no champion before the present one to go back to; see `lungline models list`.")
+    return found.to_version, found.from_version
+
+
+def rollback(connection: Connection, champion: str, former: str, members: Sequence[str], by: str, why: str) -> None:
+    """Makes `former` champion again, as `before` told; asked again, it goes back one further.
+
+    Raises:
+        ModelError: `champion` is no longer champion, or `by` or `why` is empty or too long.
+    """
+    if _champion(connection, _name_of(connection, former)) != champion:
+        raise ModelError(f"`{champion}` is no longer the champion; see `lungline models list`.")
+    _change(connection, champion, former, members, "rollback", by, why)
+
+
+def _change(connection: Connection, champion: str | None, version: str, members: Sequence[str], action: str, by: str, why: str) -> None:
+    by, why = check_grounds(by, why)
+    new = connection.execute(select(versions.c.name, versions.c.modality).where(_is(version))).one()
+    leaving = and_(versions.c.kind == "member", versions.c.modality.is_not_distinct_from(new.modality), versions.c.version.not_in(members))
+    leaving = and_(versions.c.state == "champion", or_(leaving, _is(champion)))
+    connection.execute(update(versions).where(leaving).values(state="retired"))
+    coming = and_(versions.c.state != "champion", versions.c.version.in_([version, *members]))
+    said = {"promoted_at": now(), "promoted_by": by, "why": why}
+    connection.execute(update(versions).where(coming).values(state="champion", **said))
+    connection.execute(
+        insert(promotions).values(id=new_id(), name=new.name, action=action, from_version=champion, to_version=version, **said)
+    )
+
+
+def _name_of(connection: Connection, version: str) -> str:
+    """The name of an ensemble version; all of that name wait for this transaction."""
+    found = connection.execute(select(versions.c.kind, versions.c.name).where(_is(version))).one_or_none()
+    if found is None:
+        raise ModelError("There is no such version; see `lungline models list`.")
+    if found.kind != "ensemble":
+        raise ModelError(f"`{version}` is a member; promote an ensemble of it. See `lungline models list`.")
+    connection.execute(select(versions.c.version).where(versions.c.name == found.name).order_by(versions.c.version).with_for_update())
+    return str(found.name)
+
+
+def _champion(connection: Connection, name: str) -> str | None:
+    query = select(versions.c.version).where(versions.c.kind == "ensemble", versions.c.name == name, versions.c.state == "champion")
+    champion: str | None = connection.scalar(query)
+    return champion
+
+
+def _was_shipped(connection: Connection, version: str) -> bool:
+    return bool(connection.scalar(select(versions.c.shipped).where(_is(version))))
+
+
+def _is(version: str | None) -> ColumnElement[bool]:
+    return versions.c.version == version

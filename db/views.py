@@ -47,6 +47,12 @@ VIEWS: Final[dict[str, str]] = {
     "model_versions": """
         SELECT version, kind, name, modality, state, sha256, run_id, created_at, promoted_at, promoted_by, why FROM versions
     """,
+    "model_promotions": """
+        SELECT name, action, from_version, to_version, promoted_at, promoted_by, why FROM promotions
+    """,
+    "model_quality": """
+        SELECT version, data, metric, nullif(source, '') AS source, value, low, high, images, groups, measured_at FROM quality
+    """,
 }
 
 

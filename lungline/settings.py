@@ -54,7 +54,9 @@ class Settings(BaseSettings):
         description="Comma-separated name patterns that are left alone and counted nowhere; hidden files always are.",
     )
     devices: str = Field(default="auto", description="`auto`, `cpu`, or GPU numbers such as `0,1`.")
-    engine: Literal["auto", "keras"] = Field(default="auto", description="What runs the networks; `auto` chooses.")
+    engine: Literal["auto", "keras", "openvino"] = Field(
+        default="auto", description="What runs the networks; `auto` takes OpenVINO on a CPU where it answers as Keras does."
+    )
     batch_max: int = Field(default=32, ge=1, le=256, description="The most scans that one run of the ensemble takes.")
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port on loopback; the next free one if it is taken.")
     weights_dir: Path | None = Field(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Final
 
 from lungline.errors import ModelError
 from lungline.findings import Modality
+from lungline.ids import new_id
 
 WEIGHTS: Final = "network.weights.h5"  # Keras writes and reads no other ending
 MEMBER: Final = "member.json"
@@ -16,7 +18,10 @@ CARD: Final = "card.md"
 ENSEMBLES: Final = "ensembles"
 ADMISSION: Final = "admission"
 
-_REPAIR = "Restore it with `git checkout -- models/shipped`, or install Lungline again."
+# What figures are called in a file -> the data that they were measured on.
+_MEASURED: Final = {"validation": "val", "figures": "test"}
+
+REPAIR: Final = "Restore it with `git checkout -- models/shipped`, or LUNGLINE_STORE's `models` from its backup."
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,11 @@ class Member:
         """Names the exact weights."""
         return f"{self.name}-{self.sha256[:8]}"
 
+    @property
+    def figures(self) -> dict[str, Mapping[str, Any]]:
+        """Data -> how it did there."""
+        return _measured(self.told)
+
     def checked_weights(self) -> Path:
         """The weights file, after its hash was found right.
 
@@ -47,9 +57,9 @@ class Member:
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
         except OSError:
-            raise ModelError(f"The weights of member `{self.version}` are missing. {_REPAIR}") from None
+            raise ModelError(f"The weights of member `{self.version}` are missing. {REPAIR}") from None
         if found != self.sha256:
-            raise ModelError(f"The weights of member `{self.version}` are damaged. {_REPAIR}")
+            raise ModelError(f"The weights of member `{self.version}` are damaged. {REPAIR}")
         return path
 
 
@@ -83,6 +93,8 @@ class EnsembleFiles:
     modality: Modality | None  # None: admission
     places: tuple[Place, ...]
     thresholds: Mapping[str, float]  # margin and disagreement of a review; for admission, neither
+    figures: Mapping[str, Any] = field(default_factory=dict, repr=False)  # data -> how it did there, where that was measured
+    card: Path | None = None  # where it was judged
 
     def told(self) -> dict[str, Any]:
         """Everything that changes what it answers."""
@@ -124,26 +136,83 @@ def read_member(folder: Path) -> Member:
             told=told,
         )
     except (OSError, ValueError, KeyError, TypeError):
-        raise ModelError(f"The description of member `{folder.name}` is missing or damaged. {_REPAIR}") from None
+        raise ModelError(f"The description of member `{folder.name}` is missing or damaged. {REPAIR}") from None
 
 
-def read_ensemble(root: Path, name: str) -> EnsembleFiles:
-    """Reads the ensemble `name` (xray, ct, admission) of a folder of models, with its members beside it.
+def read_ensemble(root: Path, stem: str) -> EnsembleFiles:
+    """Reads `ensembles/<stem>.json` of a folder of models, with its members beside it.
+
+    Args:
+        root: `ensembles/xray.json` beside `xray-mobilenetv2/`, as Lungline ships it; or, where versions stand side by side, the store's
+            `ensembles/xray-1-e45a8c4c.json` beside `xray-mobilenetv2/xray-mobilenetv2-0dfc7892/`.
+        stem: xray, ct or admission; or a version of one.
 
     Raises:
-        ModelError: it or a member is missing or malformed, or a member is not the version that the ensemble was made of.
+        ModelError: it or a member is missing or malformed, a member is not the version that the ensemble was made of, or it is not the
+            version that its file's name says.
     """
+    card = root / ENSEMBLES / f"{stem}.md"
+    name, path = stem.partition("-")[0], root / ENSEMBLES / f"{stem}.json"
     try:
-        told = json.loads((root / ENSEMBLES / f"{name}.json").read_text())
+        told = json.loads(path.read_text())
         wanted = [(str(each["member"]), str(each["sha256"]), float(each["weight"]), float(each["temperature"])) for each in told["members"]]
         number, thresholds = int(told["number"]), {str(key): float(value) for key, value in told["thresholds"].items()}
+        modality = None if name == ADMISSION else Modality(name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise ModelError(f"The ensemble `{name}` is missing or damaged. {_REPAIR}") from None
-    places = tuple(Place(read_member(root / member), weight, temperature) for member, _, weight, temperature in wanted)
+        raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}") from None
+    places = tuple(Place(_find_member(root, member, sha256), weight, temperature) for member, sha256, weight, temperature in wanted)
     for place, (_, sha256, _, _) in zip(places, wanted, strict=True):
         if place.member.sha256 != sha256:
-            raise ModelError(f"Member `{place.member.version}` is not the one that ensemble `{name}` was made of. {_REPAIR}")
-    return EnsembleFiles(name, number, None if name == ADMISSION else Modality(name), places, thresholds)
+            raise ModelError(f"Member `{place.member.version}` is not the one that ensemble `{name}` was made of. {REPAIR}")
+    found = EnsembleFiles(name, number, modality, places, thresholds, _measured(told), card if card.exists() else None)
+    if stem not in (name, found.version):
+        raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}")
+    return found
+
+
+def _measured(told: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {data: told[called] for called, data in _MEASURED.items() if called in told}
+
+
+def _find_member(root: Path, name: str, sha256: str) -> Member:
+    version = root / name / f"{name}-{sha256[:8]}"
+    return read_member(version if version.is_dir() else root / name)
+
+
+def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
+    """Takes every ensemble of `folder`, as training writes them, into the store of models, where each version has a place of its own.
+
+    A member that is there already is the same, and stays. Interrupted, it leaves no half version behind, and may be asked again.
+
+    Raises:
+        ModelError: a file is missing or damaged.
+    """
+    adopted = []
+    for path in sorted((folder / ENSEMBLES).glob("*.json")):
+        files = read_ensemble(folder, path.stem)
+        for member in (place.member for place in files.places):
+            member.checked_weights()
+            _copy(member.folder, store / member.name / member.version)
+        if files.card:
+            _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
+        _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
+        adopted.append(read_ensemble(store, files.version))
+    return adopted
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copies a file over an older one, or a folder where there is none."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f".{target.name}.{new_id()}"
+    if source.is_file():
+        shutil.copyfile(source, draft)
+        draft.replace(target)
+    elif not target.exists():
+        shutil.copytree(source, draft)
+        try:
+            draft.rename(target)
+        except OSError:  # another was quicker
+            shutil.rmtree(draft)
 
 
 def write_ensemble(

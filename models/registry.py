@@ -1,21 +1,25 @@
-"""Which models there are, and how they are loaded: shipped in the repository, every hash checked. Keras is imported only to load."""
+"""Which models there are, shipped or in the store, and how they are loaded, every hash checked. Keras is imported only to load."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
+
+import structlog
 
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.admission import NEITHER, Admission
+from models.engines import agree
+from models.engines.choose import Engines
 from models.ensemble import Ensemble, Review, Seat
-from models.files import ADMISSION, CARD, EnsembleFiles, Member, Place, read_ensemble
+from models.files import ADMISSION, CARD, ENSEMBLES, EnsembleFiles, Place, read_ensemble
 
-if TYPE_CHECKING:
-    from models.engines.keras import KerasEngine
+log = structlog.get_logger()
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
+REFERENCE: Final = Engines("keras", Path())
 
 
 def shipped(root: Path = SHIPPED) -> dict[Modality, EnsembleFiles]:
@@ -36,29 +40,65 @@ def shipped_admission(root: Path = SHIPPED) -> EnsembleFiles:
     return read_ensemble(root, ADMISSION)
 
 
-def load_ensemble(files: EnsembleFiles) -> Ensemble:
+def find(version: str, store: Path) -> EnsembleFiles:
+    """The files of an ensemble version, shipped or in the store.
+
+    Args:
+        version: as `lungline models list` prints it.
+        store: the store's folder of models.
+
+    Raises:
+        ModelError: they are not at hand, or a description is damaged. Weights are looked at only when they are loaded.
+    """
+    for files in (*shipped().values(), shipped_admission()):
+        if files.version == version:
+            return files
+    if not (store / ENSEMBLES / f"{version}.json").is_file():
+        raise ModelError(f"The files of `{version}` are not at hand: restore LUNGLINE_STORE's `models`, or see `lungline models rollback`.")
+    return read_ensemble(store, version)
+
+
+def load_ensemble(files: EnsembleFiles, engines: Engines = REFERENCE) -> Ensemble:
     """Loads every member of an ensemble; takes seconds.
 
     Raises:
-        ModelError: a member's weights are missing, damaged, or do not fit.
+        ModelError: a member's weights are missing, damaged, or do not fit, or the engine that was asked for cannot run it.
     """
     if files.modality is None:
         raise ModelError(f"`{files.version}` is the admission network, not an ensemble of a modality.")
-    seats = [_seat(place) for place in files.places]
+    engines.prepare(files.places)
+    seats = [_seat(place, engines) for place in files.places]
     return Ensemble(files.version, files.modality, seats, Review(**_thresholds(files, "margin", "disagreement")))
 
 
-def load_admission(files: EnsembleFiles) -> Admission:
+def load_admission(files: EnsembleFiles, engines: Engines = REFERENCE) -> Admission:
     """Loads the admission network.
 
     Raises:
-        ModelError: its weights are missing, damaged, or do not fit.
+        ModelError: its weights are missing, damaged, or do not fit, or the engine that was asked for cannot run it.
     """
     if len(files.places) != 1:
         raise ModelError(f"Admission `{files.version}` needs exactly one member.")
     member = files.places[0].member
     threshold = _thresholds(files, NEITHER)[NEITHER]
-    return Admission(files.version, member.preprocess, member.outputs, threshold, _engine(member))
+    return Admission(files.version, member.preprocess, member.outputs, threshold, engines.make(files.places[0]))
+
+
+def try_out(part: Admission | Ensemble) -> None:
+    """Lets a loaded ensemble or admission network judge a drawn chest.
+
+    Raises:
+        ModelError: it gives a number that is none, or fails.
+    """
+    try:
+        if isinstance(part, Admission):
+            part.judge(agree.pictures(part.preprocess)[:1])
+        else:
+            part.judge({name: agree.pictures(name)[:1] for name in part.preprocesses})
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"`{part.version}` cannot judge a drawn chest ({type(error).__name__}); run `lungline doctor`.") from None
 
 
 def _thresholds(files: EnsembleFiles, *names: str) -> dict[str, float]:
@@ -68,7 +108,7 @@ def _thresholds(files: EnsembleFiles, *names: str) -> dict[str, float]:
         raise ModelError(f"Ensemble `{files.version}` lacks a threshold of: {', '.join(names)}.") from None
 
 
-def _seat(place: Place) -> Seat:
+def _seat(place: Place, engines: Engines) -> Seat:
     member = place.member
     return Seat(
         member=member.name,
@@ -77,25 +117,8 @@ def _seat(place: Place) -> Seat:
         outputs=member.outputs,
         temperature=place.temperature,
         weight=place.weight,
-        engine=_engine(member),
+        engine=engines.make(place),
     )
-
-
-def _engine(member: Member) -> "KerasEngine":
-    from models.architectures import build
-    from models.engines.keras import KerasEngine
-    from models.weights import load
-
-    weights = member.checked_weights()
-    network = build(member.architecture, len(member.outputs))
-    try:
-        load(network, weights)
-    except Exception as error:  # Keras and HDF5 raise all kinds for a file that does not fit
-        raise ModelError(
-            f"The weights of member `{member.version}` do not fit its network ({type(error).__name__}); "
-            "restore it with `git checkout -- models/shipped`, or install Lungline again."
-        ) from None
-    return KerasEngine(network)
 
 
 @dataclass(frozen=True)
@@ -107,28 +130,46 @@ class Description:
     name: str
     modality: Modality | None  # None: admission
     sha256: str
+    shipped: bool  # else it lies in the store
+    members: tuple[str, ...]  # an ensemble's, by their versions
+    figures: Mapping[str, Mapping[str, Any]]  # data -> how it did there
     told: Mapping[str, Any]
-    card: Path | None  # a member's
+    card: Path | None
 
     def text(self) -> str:
-        """For a terminal: a member's card, or an ensemble's description."""
-        return self.card.read_text().rstrip() if self.card else json.dumps(self.told, indent=2)
+        """For a terminal: its card, or else all that is told of it."""
+        return self.card.read_text().rstrip() if self.card and self.card.exists() else json.dumps(self.told, indent=2)
 
 
-def descriptions(root: Path = SHIPPED) -> list[Description]:
-    """Every ensemble that ships, each followed by its members.
+def descriptions(store: Path) -> list[Description]:
+    """Every ensemble that ships or lies in the store, each followed by its members. What is damaged in the store is passed over.
+
+    Args:
+        store: the store's folder of models.
 
     Raises:
-        ModelError: a description is missing or damaged.
+        ModelError: a shipped description is missing or damaged.
     """
     found: dict[str, Description] = {}
-    for files in (*shipped(root).values(), shipped_admission(root)):
-        told = {"version": files.version, **files.told()}
-        found[files.version] = Description(files.version, "ensemble", files.name, files.modality, files.sha256, told, None)
-        for place in files.places:
-            member = place.member
-            told = {"version": member.version, **member.told}
-            found[member.version] = Description(
-                member.version, "member", member.name, member.modality, member.sha256, told, member.folder / CARD
-            )
+    for files in (*shipped().values(), shipped_admission()):
+        _describe(files, True, found)
+    for path in sorted((store / ENSEMBLES).glob("*.json")):
+        try:
+            _describe(read_ensemble(store, path.stem), False, found)
+        except ModelError as error:
+            log.warning("a version in the store is passed over", why=str(error))
     return list(found.values())
+
+
+def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]) -> None:
+    told = {"version": files.version, **files.told()}
+    members = tuple(place.member.version for place in files.places)
+    ensemble = Description(
+        files.version, "ensemble", files.name, files.modality, files.sha256, shipped, members, files.figures, told, files.card
+    )
+    found.setdefault(files.version, ensemble)
+    for member in (place.member for place in files.places):
+        told = {"version": member.version, **member.told}
+        card = member.folder / CARD
+        one = Description(member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.figures, told, card)
+        found.setdefault(member.version, one)

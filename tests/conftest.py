@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+import structlog
 
 from lungline.settings import PREFIX
 from tests.servers import Broker, NoServer, Postgres
@@ -25,6 +26,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder.mkdir()
     monkeypatch.setenv(f"{PREFIX}HOME", str(folder))
     return folder
+
+
+@pytest.fixture(autouse=True)
+def _log() -> Iterator[None]:
+    """Commands send the log to their standard error, which is closed when their test ends."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

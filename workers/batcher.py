@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import structlog
 
@@ -22,6 +23,18 @@ from workers.reading import Reading
 log = structlog.get_logger()
 
 
+class Judge(Protocol):
+    """What a batch is judged by."""
+
+    def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
+        """Modality and verdict of each reading, given the modality that its folder said."""
+        ...
+
+    def is_sound(self) -> bool:
+        """Whether it still judges what cannot be to blame."""
+        ...
+
+
 class StoppingError(LunglineError):
     """The worker stops; the scan goes back to waiting."""
 
@@ -33,19 +46,18 @@ class Waiting:
     claim: Claim
     reading: Reading
     facts: ScanFacts
+    judge: Judge  # that it was prepared for
     done: "Future[Verdict | None]" = field(default_factory=Future)  # None: the claim was void by then
-
-
-Judge = Callable[[Sequence[tuple[Reading, Modality | None]]], list[tuple[Modality | None, Verdict]]]
 
 
 class Batcher:
     """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first."""
 
-    def __init__(self, judge: Judge, writer: Writer, most: int) -> None:
-        self._judge = judge
+    def __init__(self, writer: Writer, most: int, broken: Callable[[], None]) -> None:
+        """`broken` is called when the engine fails, whatever it is given; what it failed on waits again, if this process lives on."""
         self._writer = writer
         self._most = most
+        self._broken = broken
         self._waiting: queue.PriorityQueue[tuple[int, int, Waiting | None]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._stopped = threading.Event()
@@ -74,9 +86,10 @@ class Batcher:
         while not self._stopped.is_set():
             batch = self._next()
             if batch:
-                began = time.monotonic()
-                self._finish(batch)
-                log.info("batch", scans=len(batch), seconds=round(time.monotonic() - began, 3))
+                for share in _by_judge(batch):
+                    began = time.monotonic()
+                    self._finish(share)
+                    log.info("batch", scans=len(share), seconds=round(time.monotonic() - began, 3))
 
     def _next(self) -> list[Waiting]:
         batch: list[Waiting] = []
@@ -92,10 +105,14 @@ class Batcher:
 
     def _finish(self, batch: Sequence[Waiting]) -> None:
         try:
-            judged = self._judge([(one.reading, one.claim.hint) for one in batch])
+            judged = batch[0].judge.judge([(one.reading, one.claim.hint) for one in batch])
         except Exception as error:
             if len(batch) == 1:
                 log.error("a scan cannot be judged", scan=batch[0].claim.scan_id, error=type(error).__name__)
+                if not batch[0].judge.is_sound():
+                    self._broken()
+                    batch[0].done.set_exception(StoppingError("The engine is broken."))
+                    return
                 batch[0].done.set_exception(error if isinstance(error, ModelError) else ModelError("The ensemble failed on this scan."))
                 return
             log.warning("a batch failed; each scan is run by itself", scans=len(batch), error=type(error).__name__)
@@ -126,3 +143,11 @@ class Batcher:
                 return
             if waiting is not None:
                 waiting.done.set_exception(StoppingError("The worker stops."))
+
+
+def _by_judge(batch: Sequence[Waiting]) -> list[list[Waiting]]:
+    """One share, but while champions change: what was prepared for the former is judged by the former."""
+    shares: dict[int, list[Waiting]] = {}
+    for one in batch:
+        shares.setdefault(id(one.judge), []).append(one)
+    return list(shares.values())

@@ -9,22 +9,21 @@ from typing import Any
 import structlog
 from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
-from sqlalchemy import Engine
 
-from db import versions
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderPool
 from lungline.errors import BrokerError
-from lungline.findings import Modality
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
+from models.engines.choose import Engines
 from workers import reading
 from workers.app import make_app
 from workers.batcher import Batcher
-from workers.judge import Judge, versions_at_hand
+from workers.catalogue import models_folder
+from workers.champions import Champions
 from workers.lease import Leases, site
 from workers.queues import queue_lengths
 from workers.tasks import ScanReader, register
@@ -33,6 +32,7 @@ READER_SECONDS = 60.0  # the most that one scan's decoding may take
 READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
 DEAF_SECONDS = 30.0
 _EXIT_DEAF = 70
+_EXIT_BROKEN = 71
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ def run(settings: Settings, slot: int) -> None:
 
     Raises:
         AlreadyRunningError: this home has a worker in that slot.
-        ModelError: a shipped model is missing or damaged.
+        ModelError: a champion is missing or damaged, or does not run here.
     """
     name = f"inference-{slot}"
     presence = Presence.take(settings.run, name)
@@ -51,10 +51,9 @@ def run(settings: Settings, slot: int) -> None:
     engine = open_database(settings)
     writer = Writer(engine)
     try:
-        judge = Judge.load(_champions(engine))
-        judge.warm(settings.batch_max)
-        log.info("warm", versions=judge.versions)
-        _serve(settings, name, presence, pool, writer, judge)
+        champions = Champions(engine, models_folder(settings), Engines.of(settings), settings.batch_max)
+        log.info("warm", versions=champions.judge.versions)
+        _serve(settings, name, presence, pool, writer, champions)
     finally:
         pool.close()
         writer.close()
@@ -62,11 +61,11 @@ def run(settings: Settings, slot: int) -> None:
         log.info("stopped")
 
 
-def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, judge: Judge) -> None:
+def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, champions: Champions) -> None:
     leases = Leases(writer, f"{site(settings)}-{name}")
-    batcher = Batcher(judge.judge, writer, settings.batch_max)
+    batcher = Batcher(writer, settings.batch_max, _end_broken)
     key = PseudonymKey.load_or_create(settings.key_file)
-    reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, (judge.always, judge.by_modality))
+    reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, lambda: champions.judge)
     app = make_app(settings)
     register(app, reader)
     ended = threading.Event()
@@ -83,10 +82,12 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
     threading.Thread(target=_mind_deafness, args=(app, reader, ended), name="deafness", daemon=True).start()
+    champions.watch()
     try:
         _consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max)
     finally:
         ended.set()
+        champions.stop()
         reader.stop()
         leases.stop()
 
@@ -125,10 +126,11 @@ def _mind_deafness(app: Celery, reader: ScanReader, ended: threading.Event) -> N
             os._exit(_EXIT_DEAF)
 
 
-def _champions(engine: Engine) -> dict[Modality, str]:
-    with engine.begin() as connection:
-        versions.enter(connection, versions_at_hand())
-        return versions.champions(connection)
+def _end_broken() -> None:
+    """Ends a worker whose engine fails on everything: another starts afresh. Its scans wait again; one that two workers broke on is read
+    alone, and quarantined only if it breaks two more."""
+    log.error("the engine fails on a drawn chest, too; ending so that another worker starts")
+    os._exit(_EXIT_BROKEN)
 
 
 def _readers() -> int:

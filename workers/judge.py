@@ -5,41 +5,44 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from db.results import Verdict
-from db.versions import Version
 from lungline.errors import ModelError
 from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from models import registry
 from models.admission import Admission
 from models.ensemble import Ensemble, Judgement
+from models.files import ADMISSION
 from workers.reading import Reading
 
 
 class Judge:
-    """The networks of one worker. Not thread-safe: the batcher owns them."""
+    """The networks of one worker. Not thread-safe: the batcher owns them. Others take its place; it never changes."""
 
-    def __init__(self, admission: Admission, ensembles: Mapping[Modality, Ensemble]) -> None:
-        self._admission = admission
-        self._ensembles = dict(ensembles)
-
-    @classmethod
-    def load(cls, champions: Mapping[Modality, str]) -> "Judge":
-        """Loads the admission network and each modality's champion; takes seconds.
+    def __init__(self, parts: Mapping[str, Admission | Ensemble]) -> None:
+        """
+        Args:
+            parts: by name: admission, xray, ct.
 
         Raises:
-            ModelError: files are missing or damaged.
+            ModelError: one is missing.
         """
-        at_hand = registry.shipped()
-        for modality, version in champions.items():
-            if at_hand[modality].version != version:
-                raise ModelError(f"The files of champion `{version}` are not at hand; see `lungline models list`.")
-        ensembles = {modality: registry.load_ensemble(files) for modality, files in at_hand.items()}
-        return cls(registry.load_admission(registry.shipped_admission()), ensembles)
+        self.parts = dict(parts)
+        if set(parts) != {ADMISSION, *Modality}:
+            raise ModelError("A modality or admission has no champion; see `lungline models list`.")
+        admission = parts[ADMISSION]
+        assert isinstance(admission, Admission)
+        self._admission = admission
+        self._ensembles = {one.modality: one for one in parts.values() if isinstance(one, Ensemble)}
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Name -> the exact version that judges."""
+        return {name: part.version for name, part in self.parts.items()}
 
     @property
     def versions(self) -> list[str]:
         """The exact versions that judge."""
-        return [self._admission.version, *(one.version for one in self._ensembles.values())]
+        return sorted(self.names.values())
 
     @property
     def always(self) -> list[str]:
@@ -50,12 +53,6 @@ class Judge:
     def by_modality(self) -> dict[Modality, list[str]]:
         """What the scans of a modality must be prepared by, besides."""
         return {modality: list(one.preprocesses) for modality, one in self._ensembles.items()}
-
-    def warm(self, batch_max: int) -> None:
-        """Runs every network once for each size of batch."""
-        self._admission.warm(batch_max)
-        for one in self._ensembles.values():
-            one.warm(batch_max)
 
     def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
         """Judges readings, each with the modality that its folder said; returns modality and verdict of each, in that order.
@@ -77,6 +74,15 @@ class Judge:
             )
             for index, (reading, hint) in enumerate(batch)
         ]
+
+    def is_sound(self) -> bool:
+        """Whether the networks still judge a drawn chest: if not, no scan is to blame for its failure."""
+        try:
+            for part in self.parts.values():
+                registry.try_out(part)
+        except ModelError:
+            return False
+        return True
 
     def _admit(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[Modality | None]:
         """What to read each scan as; None for what its header or the admission network turns away."""
@@ -104,8 +110,3 @@ class Judge:
 
     def _rejection(self, reading: Reading) -> Verdict:
         return Verdict(self._admission.version, Status.REJECTED, reason=reading.facts.rejection or Reason.NOT_CHEST)
-
-
-def versions_at_hand() -> list[Version]:
-    """Every ensemble and member whose files are here, as the ledger enters them."""
-    return [Version(one.version, one.kind, one.name, one.modality, one.sha256) for one in registry.descriptions()]

@@ -1,6 +1,7 @@
 """The Celery task behind a doorbell: one scan from claim to verdict. What it returns is what an admin reads in Flower."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
@@ -14,11 +15,11 @@ from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
 from lungline.errors import LunglineError, ModelError, UnexpectedError, UnreadableScan
-from lungline.findings import Modality
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import Store
 from workers.batcher import Batcher, StoppingError, Waiting
+from workers.judge import Judge
 from workers.lease import Leases
 from workers.queues import READ_SCAN
 from workers.reading import Reading
@@ -37,7 +38,7 @@ class ScanReader:
         key: PseudonymKey,
         pool: ReaderPool,
         batcher: Batcher,
-        preprocesses: tuple[list[str], dict[Modality, list[str]]],  # for every scan, and for those of a modality besides
+        judge: Callable[[], Judge],  # the one of now
     ) -> None:
         self._leases = leases
         self._writer = writer
@@ -45,7 +46,7 @@ class ScanReader:
         self._key = key
         self._pool = pool
         self._batcher = batcher
-        self._preprocesses = preprocesses
+        self._judge = judge
         self._stopping = threading.Event()
         self._count = threading.Lock()
         self.begun = 0
@@ -83,11 +84,12 @@ class ScanReader:
 
     def _read(self, claim: Claim) -> str:
         try:
-            reading = self._decode(claim)
+            judge = self._judge()
+            reading = self._decode(claim, judge)
             if claim.frame == 1 and reading.frames > 1:
                 self._writer.do(lambda connection: ledger.add_frames(connection, claim, reading.frames))
             facts = scan_facts(reading, self._key)
-            verdict = self._batcher.submit(Waiting(claim, reading, facts)).result()
+            verdict = self._batcher.submit(Waiting(claim, reading, facts, judge)).result()
         except UnreadableScan as error:
             return self._quarantine(claim, error.reason, error.detail)
         except ModelError:
@@ -102,11 +104,11 @@ class ScanReader:
             return "returned: the worker stops"
         return "void: another worker has it" if verdict is None else f"{_summary(verdict)}, waited {claim.waited_seconds:.1f} s"
 
-    def _decode(self, claim: Claim) -> Reading:
+    def _decode(self, claim: Claim, judge: Judge) -> Reading:
         path = self._store.find(claim.sha256, claim.file_id)
         while path is not None:
             try:
-                reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, *self._preprocesses, claim.hint)
+                reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, judge.always, judge.by_modality, claim.hint)
                 return reading
             except UnreadableScan as error:
                 before, path = path, self._store.find(claim.sha256, claim.file_id)

@@ -9,6 +9,11 @@ import numpy.typing as npt
 class Engine(Protocol):
     """A network that is ready to run. Not thread-safe: one batcher owns it."""
 
+    @property
+    def name(self) -> str:
+        """What runs it, and in which precision: for logs and people."""
+        ...
+
     def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """float32 (n, height, width, channels) -> float32 logits (n, outputs)."""
         ...

@@ -3,7 +3,11 @@
 import numpy as np
 import numpy.typing as npt
 
+from lungline.errors import ModelError
+from models.architectures import build
 from models.backend import jit, keras
+from models.files import REPAIR, Member
+from models.weights import load
 
 Array = npt.NDArray[np.float32]
 
@@ -14,6 +18,8 @@ class KerasEngine:
     A batch is cut into pieces of a power of two, since each new size costs a trace (TensorFlow) or a compilation (JAX).
     `predict` is not used: called in a loop it leaks (tensorflow #33030) and builds a data pipeline for each call.
     """
+
+    name = "keras"
 
     def __init__(self, network: keras.Model, *, piece_max: int = 32) -> None:
         network.jit_compile = jit()
@@ -39,3 +45,18 @@ class KerasEngine:
             pieces.append(batch[start : start + size])
             start += size
         return pieces
+
+
+def load_network(member: Member) -> keras.Model:
+    """Builds a member's network and fills it with its weights.
+
+    Raises:
+        ModelError: the weights are missing, damaged, or of another network.
+    """
+    weights = member.checked_weights()
+    network = build(member.architecture, len(member.outputs))
+    try:
+        load(network, weights)
+    except Exception as error:  # Keras and HDF5 raise all kinds for a file that does not fit
+        raise ModelError(f"The weights of member `{member.version}` do not fit its network ({type(error).__name__}). {REPAIR}") from None
+    return network

@@ -5,16 +5,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from db import migrate
+from db import migrate, versions, views
 from db.connect import connect
 from db.tables import metadata
+from db.versions import Version
 from lungline.errors import KeyMismatchError, LedgerError, SettingsError
+from lungline.findings import Modality
 from lungline.settings import Settings
 
 
@@ -22,6 +25,60 @@ def test_migrations_make_the_tables_that_the_code_knows(database_url: str, tmp_p
     engine = migrate.open_database(Settings(home=tmp_path, database_url=database_url))
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+@pytest.fixture
+def first(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A database as the first migration left it, with its views, a scan that was judged, and versions."""
+    settings = Settings(home=tmp_path, database_url=database_url)
+    engine = connect(settings.database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with engine.begin() as connection, monkeypatch.context() as patch:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        then = {name: body for name, body in views.VIEWS.items() if name not in ("model_promotions", "model_quality")}
+        patch.setattr(views, "VIEWS", then)
+        views.create(connection)
+        for statement in _FIRST_ROWS:
+            connection.execute(text(statement))
+    engine.dispose()
+    return settings
+
+
+_THEN = "'2026-11-01T10:00:00.000+00:00'"
+_FIRST_ROWS = (
+    f"INSERT INTO files (id, outcome, sha256, bytes, priority, received_at) VALUES ('f', 'accepted', 'aa', 1, 'scans', {_THEN})",
+    "INSERT INTO scans (id, file_id, sha256, frame, priority, state, attempt, alone, lost_leases, deaths, timeouts, received_at)"
+    f" VALUES ('s', 'f', 'aa', 1, 'scans', 'done', 1, false, 0, 0, 0, {_THEN})",
+    "INSERT INTO verdicts (id, scan_id, ensemble, finding, probability, status, finished_at)"
+    f" VALUES ('v', 's', 'xray-1-old', 'normal', 0.9, 'accepted', {_THEN})",
+    *(
+        "INSERT INTO versions (version, kind, name, modality, state, sha256, created_at, promoted_at, promoted_by, why)"
+        f" VALUES ('{version}', '{kind}', '{name}', 'xray', '{state}', 'bb', {_THEN}, {_THEN}, 'lungline', 'shipped')"
+        for version, kind, name, state in (
+            ("xray-0-old", "ensemble", "xray", "retired"),
+            ("xray-1-old", "ensemble", "xray", "champion"),
+            ("m-1", "member", "m", "champion"),
+        )
+    ),
+)
+
+
+def test_a_database_of_the_first_version_keeps_what_is_in_it(first: Settings) -> None:
+    engine = migrate.open_database(first)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.scalar(text("SELECT count(*) FROM scan_results WHERE ensemble = 'xray-1-old'")) == 1
+        promoted = connection.execute(text("SELECT * FROM model_promotions")).mappings().one()
+        assert (promoted["from_version"], promoted["to_version"], promoted["promoted_by"]) == (None, "xray-1-old", "lungline")
+        assert str(promoted["promoted_at"])[:10] == "2026-11-01"
+        assert connection.scalar(text("SELECT count(*) FROM model_quality")) == 0
+    with engine.begin() as connection:  # what shipped then gives way to what ships now
+        versions.enter(connection, [Version("xray-2-new", "ensemble", "xray", Modality.XRAY, "cc", True)])
+        assert versions.champions(connection) == {"xray": "xray-2-new"}
+        assert versions.before(connection, "xray") == ("xray-2-new", "xray-1-old")
     engine.dispose()
 
 

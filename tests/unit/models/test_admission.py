@@ -14,6 +14,8 @@ OUTPUTS = ("xray", "ct", "neither")
 class Fixed:
     """An engine that answers with given probabilities."""
 
+    name = "fixed"
+
     def __init__(self, votes: list[list[float]]) -> None:
         self.logits = np.log(np.array(votes, np.float32))
 

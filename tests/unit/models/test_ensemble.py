@@ -17,6 +17,8 @@ NEVER = Review(margin=0.0, disagreement=1.0)
 class Fixed:
     """An engine that answers with given logits, whatever it is asked."""
 
+    name = "fixed"
+
     def __init__(self, logits: list[list[float]]) -> None:
         self.logits = np.array(logits, np.float32)
 

@@ -11,8 +11,8 @@ import pytest
 
 from lungline.errors import ModelError
 from lungline.findings import Modality
-from models.files import WEIGHTS, EnsembleFiles, read_ensemble
-from models.registry import SHIPPED, descriptions, load_admission, load_ensemble, shipped, shipped_admission
+from models.files import WEIGHTS, EnsembleFiles, adopt, read_ensemble
+from models.registry import SHIPPED, descriptions, find, load_admission, load_ensemble, shipped, shipped_admission
 
 
 @pytest.fixture
@@ -47,20 +47,26 @@ def test_version_changes_with_weights_calibration_and_thresholds() -> None:
 
 
 def test_describing_loads_no_network_library() -> None:
-    code = (
-        "import sys, models.registry as r; r.descriptions(); print([m for m in ('keras', 'tensorflow', 'jax', 'h5py') if m in sys.modules])"
-    )
+    code = """
+import sys, pathlib, models.registry, models.engines.choose
+models.registry.descriptions(pathlib.Path())
+print([name for name in ("keras", "tensorflow", "jax", "h5py", "openvino") if name in sys.modules])
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.strip() == "[]"
 
 
-def test_descriptions_list_ensembles_with_their_members() -> None:
-    found = descriptions()
+def test_descriptions_list_ensembles_with_their_members(tmp_path: Path) -> None:
+    found = descriptions(tmp_path)
     assert [each.kind for each in found].count("ensemble") == 3
     assert len({each.version for each in found}) == len(found)
     for each in found:
         assert each.version in each.text()
         assert len(each.sha256) == 64
+        assert each.shipped
+        assert (each.kind == "ensemble") == bool(each.members)
+    assert {member for each in found for member in each.members} == {each.version for each in found if each.kind == "member"}
+    assert all(set(each.figures) == {"val", "test"} for each in found if each.kind == "member")
 
 
 @pytest.mark.parametrize("name", ["xray", "ct"])
@@ -116,3 +122,61 @@ def test_a_damaged_member_is_refused(copy: Path, damage: str) -> None:
 def test_missing_threshold_is_told(copy: Path) -> None:
     with pytest.raises(ModelError, match="threshold"):
         load_ensemble(dataclasses.replace(read_ensemble(copy, "ct"), thresholds={}))
+
+
+def made_anew(copy: Path, margin: float) -> Path:
+    """A folder as training writes it, with another X-ray ensemble of the shipped members."""
+    path = copy / "ensembles" / "xray.json"
+    told = json.loads(path.read_text())
+    told["thresholds"]["margin"] = margin
+    path.write_text(json.dumps(told))
+    return copy
+
+
+def test_versions_stand_side_by_side_in_the_store(copy: Path, tmp_path: Path) -> None:
+    store = tmp_path / "models"
+    versions = {files.version for margin in (0.1, 0.2, 0.1) for files in adopt(made_anew(copy, margin), store) if files.name == "xray"}
+    assert len(versions) == 2
+    found = {each.version: each for each in descriptions(store)}
+    for version in versions:
+        assert not found[version].shipped
+        files = find(version, store)
+        assert files.version == version
+        assert files.places[0].member.folder.is_relative_to(store)
+        assert files.places[0].member.checked_weights().is_file()
+    assert found[shipped_admission().version].shipped  # the same version lies in the store, too
+    assert not [path for path in store.rglob("*") if path.name.startswith(".")]
+
+
+def test_an_ensembles_card_and_figures_come_along_and_newer_ones_take_their_place(copy: Path, tmp_path: Path) -> None:
+    store, path = tmp_path / "models", made_anew(copy, 0.1) / "ensembles" / "xray.json"
+    for auroc in (0.8, 0.9):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": {"macro_auroc": auroc}}))
+        path.with_suffix(".md").write_text(f"AUROC {auroc}")
+        (version,) = (files.version for files in adopt(copy, store) if files.name == "xray")
+        found = next(each for each in descriptions(store) if each.version == version)
+        assert found.figures["test"] == {"macro_auroc": auroc}
+        assert found.text() == f"AUROC {auroc}"
+
+
+def test_what_is_damaged_is_not_adopted(copy: Path, tmp_path: Path) -> None:
+    (read_ensemble(copy, "xray").places[0].member.folder / WEIGHTS).write_bytes(b"")
+    with pytest.raises(ModelError, match="damaged"):
+        adopt(made_anew(copy, 0.1), tmp_path / "models")
+    assert "xray" not in {each.name for each in descriptions(tmp_path / "models") if not each.shipped}
+
+
+@pytest.mark.parametrize("damage", ["", "{}", None])
+def test_a_version_damaged_in_the_store_is_passed_over_and_refused(copy: Path, tmp_path: Path, damage: str | None) -> None:
+    store = tmp_path / "models"
+    (version,) = (files.version for files in adopt(made_anew(copy, 0.1), store) if files.name == "xray")
+    path = store / "ensembles" / f"{version}.json"
+    path.write_text(path.read_text().replace("0.1", "0.3") if damage is None else damage)
+    assert version not in {each.version for each in descriptions(store)}
+    with pytest.raises(ModelError, match="damaged"):
+        find(version, store)
+
+
+def test_a_version_that_is_nowhere_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="not at hand"):
+        find("xray-9-00000000", tmp_path)

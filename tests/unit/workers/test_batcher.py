@@ -20,7 +20,7 @@ from lungline.errors import LedgerError, ModelError
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.settings import load
-from workers.batcher import Batcher, StoppingError, Waiting
+from workers.batcher import Batcher, Judge, StoppingError, Waiting
 from workers.reading import Reading
 
 FACTS = Facts(
@@ -60,13 +60,26 @@ def claim(writer: Writer, priority: Priority = Priority.SCANS) -> Claim:
     return claimed
 
 
-def waiting(claim: Claim, mark: int = 0) -> Waiting:
+def waiting(claim: Claim, judge: Judge, mark: int = 0) -> Waiting:
     reading = Reading(FACTS, 1, 4, 4, {"p": np.full((4, 4, 1), mark, np.float32)})
-    return Waiting(claim, reading, ScanFacts(None, 4, 4))
+    return Waiting(claim, reading, ScanFacts(None, 4, 4), judge)
 
 
 def marks(batch: Batch) -> list[int]:
     return [int(reading.inputs["p"][0, 0, 0]) for reading, _ in batch]
+
+
+class Answers:
+    """A judge that answers as a function does."""
+
+    def __init__(self, answer: Callable[[Batch], Judged]) -> None:
+        self._answer = answer
+
+    def judge(self, batch: Batch) -> Judged:
+        return self._answer(batch)
+
+    def is_sound(self) -> bool:
+        return True
 
 
 class Gate:
@@ -77,28 +90,52 @@ class Gate:
         self.begun, self.open = threading.Event(), threading.Event()
         self._answer = answer
 
-    def __call__(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> Judged:
         self.batches.append(marks(batch))
         self.begun.set()
         assert self.open.wait(20)
         return self._answer(batch)
+
+    def is_sound(self) -> bool:
+        return True
 
 
 def accept(batch: Batch) -> Judged:
     return [(Modality.CT, VERDICT)] * len(batch)
 
 
+ACCEPTS = Answers(accept)
+
+
+def broken() -> None:
+    raise AssertionError("the engine is sound")
+
+
 def test_what_waits_is_one_batch_with_the_urgent_first(writer: Writer) -> None:
     gate = Gate(accept)
-    batcher = Batcher(gate, writer, 3)
-    futures: list[Future[Verdict | None]] = [batcher.submit(waiting(claim(writer), 0))]
+    batcher = Batcher(writer, 3, broken)
+    futures: list[Future[Verdict | None]] = [batcher.submit(waiting(claim(writer), gate))]
     assert gate.begun.wait(20)
-    futures += [batcher.submit(waiting(claim(writer), mark)) for mark in (1, 2, 3)]
-    futures.append(batcher.submit(waiting(claim(writer, Priority.STAT), 4)))
+    futures += [batcher.submit(waiting(claim(writer), gate, mark)) for mark in (1, 2, 3)]
+    futures.append(batcher.submit(waiting(claim(writer, Priority.STAT), gate, 4)))
     gate.open.set()
     assert [future.result(20) for future in futures] == [VERDICT] * 5
     assert gate.batches == [[0], [4, 1, 2], [3]]
     assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results WHERE modality = 'ct'"))) == 5
+    batcher.stop()
+
+
+def test_while_champions_change_each_scan_is_judged_by_the_one_it_was_prepared_for(writer: Writer) -> None:
+    other = replace(VERDICT, ensemble="e-2")
+    gate, successor = Gate(accept), Gate(lambda batch: [(Modality.CT, other)] * len(batch))
+    successor.open.set()
+    batcher = Batcher(writer, 8, broken)
+    futures = [batcher.submit(waiting(claim(writer), gate, 0))]
+    assert gate.begun.wait(20)
+    futures += [batcher.submit(waiting(claim(writer), judge, mark)) for mark, judge in enumerate((gate, successor, gate, successor), 1)]
+    gate.open.set()
+    assert [future.result(20) for future in futures] == [VERDICT, VERDICT, other, VERDICT, other]
+    assert (gate.batches, successor.batches) == ([[0], [1, 3]], [[2, 4]])
     batcher.stop()
 
 
@@ -109,10 +146,10 @@ def test_a_failing_batch_costs_only_the_scan_that_fails(writer: Writer) -> None:
         return accept(batch)
 
     gate = Gate(answer)
-    batcher = Batcher(gate, writer, 8)
-    first = batcher.submit(waiting(claim(writer), 0))
+    batcher = Batcher(writer, 8, broken)
+    first = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(20)
-    rest = [batcher.submit(waiting(claim(writer), mark)) for mark in (1, 2, 3)]
+    rest = [batcher.submit(waiting(claim(writer), gate, mark)) for mark in (1, 2, 3)]
     gate.open.set()
     assert first.result(20) == VERDICT
     assert rest[0].result(20) == rest[2].result(20) == VERDICT
@@ -121,21 +158,37 @@ def test_a_failing_batch_costs_only_the_scan_that_fails(writer: Writer) -> None:
     batcher.stop()
 
 
+def test_an_engine_that_fails_on_everything_is_told_and_blames_no_scan(writer: Writer) -> None:
+    class Broken(Answers):
+        def is_sound(self) -> bool:
+            return False
+
+    def fails(batch: Batch) -> Judged:
+        raise RuntimeError("no memory")
+
+    told = threading.Event()
+    batcher = Batcher(writer, 8, told.set)
+    with pytest.raises(StoppingError):
+        batcher.submit(waiting(claim(writer), Broken(fails))).result(20)
+    assert told.is_set()
+    batcher.stop()
+
+
 def test_a_void_claim_gets_no_verdict(writer: Writer) -> None:
     stale = claim(writer)
     writer.do(lambda connection: ledger.give_back(connection, [stale]))
-    batcher = Batcher(lambda batch: accept(batch), writer, 8)
-    assert batcher.submit(waiting(stale)).result(20) is None
+    batcher = Batcher(writer, 8, broken)
+    assert batcher.submit(waiting(stale, ACCEPTS)).result(20) is None
     assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results"))) == 0
     batcher.stop()
 
 
 def test_a_stop_ends_the_batch_under_way_and_returns_the_rest(writer: Writer) -> None:
     gate = Gate(accept)
-    batcher = Batcher(gate, writer, 1)
-    first = batcher.submit(waiting(claim(writer)))
+    batcher = Batcher(writer, 1, broken)
+    first = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(20)
-    second = batcher.submit(waiting(claim(writer)))
+    second = batcher.submit(waiting(claim(writer), gate))
     stopper = threading.Thread(target=batcher.stop)
     stopper.start()
     gate.open.set()
@@ -144,21 +197,21 @@ def test_a_stop_ends_the_batch_under_way_and_returns_the_rest(writer: Writer) ->
     with pytest.raises(StoppingError):
         second.result(1)
     with pytest.raises(StoppingError):
-        batcher.submit(waiting(claim(writer))).result(1)
+        batcher.submit(waiting(claim(writer), gate)).result(1)
 
 
 def test_a_row_that_no_database_takes_does_not_end_the_batcher(writer: Writer) -> None:
-    batcher = Batcher(lambda batch: accept(batch), writer, 1)
-    bad = waiting(claim(writer))
+    batcher = Batcher(writer, 1, broken)
+    bad = waiting(claim(writer), ACCEPTS)
     with pytest.raises(LedgerError, match=r"written \(UnicodeEncodeError\)"):
         batcher.submit(replace(bad, facts=ScanFacts(None, 4, 4, manufacturer="\ud800"))).result(20)
-    assert batcher.submit(waiting(claim(writer))).result(20) == VERDICT
+    assert batcher.submit(waiting(claim(writer), ACCEPTS)).result(20) == VERDICT
     batcher.stop()
 
 
 def test_nothing_is_lost_when_the_database_is(writer: Writer, tmp_path: Path) -> None:
-    one = waiting(claim(writer))
-    batcher = Batcher(lambda batch: accept(batch), writer, 8)
+    one = waiting(claim(writer), ACCEPTS)
+    batcher = Batcher(writer, 8, broken)
     writer.close()
     with pytest.raises(Exception, match="stopping"):
         batcher.submit(one).result(20)

@@ -25,6 +25,7 @@ from lungline.store import Store
 from tests.corpus.files import dicom, png
 from workers import reading
 from workers.batcher import Batcher
+from workers.judge import Judge
 from workers.lease import Leases
 from workers.reading import Reading
 from workers.tasks import ScanReader
@@ -39,12 +40,10 @@ class Bench:
         self.writer = Writer(self.engine)
         self.store = Store(settings.store)
         self.leases = Leases(self.writer, "slot")
-        self.batcher = Batcher(judge, self.writer, 4)
+        self.batcher = Batcher(self.writer, 4, lambda: None)
         self.pool = ReaderPool(reading.FUNCTION, 1, timeout=30, memory_bytes=2 << 30)
         self.key = PseudonymKey.load_or_create(settings.key_file)
-        self.reader = ScanReader(
-            self.leases, self.writer, self.store, self.key, self.pool, self.batcher, (["gray-96"], {Modality.XRAY: ["gray-224"]})
-        )
+        self.reader = ScanReader(self.leases, self.writer, self.store, self.key, self.pool, self.batcher, lambda: JUDGE)
 
     def drop(self, data: bytes, *, store_in: str = "place") -> str:
         """Enters a scan whose bytes are in place, still in `incoming`, or nowhere."""
@@ -67,10 +66,26 @@ class Bench:
         self.engine.dispose()
 
 
-def judge(batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
-    for one, _ in batch:
-        assert one.inputs["gray-96"].shape == (96, 96, 1)
-    return [(Modality.XRAY, Verdict("e-1", Status.ACCEPTED, "normal", 1.0, None, 0.0, 0.0, {"normal": 1.0}))] * len(batch)
+class NoNetworks(Judge):
+    """Finds everything normal."""
+
+    def __init__(self) -> None: ...
+
+    @property
+    def always(self) -> list[str]:
+        return ["gray-96"]
+
+    @property
+    def by_modality(self) -> dict[Modality, list[str]]:
+        return {Modality.XRAY: ["gray-224"]}
+
+    def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
+        for one, _ in batch:
+            assert one.inputs["gray-96"].shape == (96, 96, 1)
+        return [(Modality.XRAY, Verdict("e-1", Status.ACCEPTED, "normal", 1.0, None, 0.0, 0.0, {"normal": 1.0}))] * len(batch)
+
+
+JUDGE = NoNetworks()
 
 
 @pytest.fixture

@@ -1,0 +1,83 @@
+"""How good a version was found to be: figures as the cards and reports tell them, a row each."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from db.clock import now
+from db.tables import quality
+
+_TOLD_APART = "within_source"  # figures of each source by its name
+_COUNTS = ("images", "groups")
+_INTERVAL = ("value", "low", "high")
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One figure of one version."""
+
+    version: str
+    data: str  # test, val, gate …
+    metric: str
+    source: str | None  # None: all of the data
+    value: float
+    low: float | None = None  # of its 95 % interval
+    high: float | None = None
+    images: int | None = None
+    groups: int | None = None
+
+
+def rows(version: str, data: str, figures: Mapping[str, Any]) -> list[Quality]:
+    """The figures of a card, as JSON tells them, as rows.
+
+    A figure is a number, or an object with `value`, `low` and `high`; objects in objects give names such as `covid19.recall`;
+    `within_source` holds the same once more for each source; `images` and `groups` count for all beside and below them.
+    """
+    return list(_rows(version, data, figures, None, "", {}))
+
+
+def _rows(
+    version: str, data: str, figures: Mapping[str, Any], source: str | None, above: str, counts: Mapping[str, int]
+) -> Iterator[Quality]:
+    counts = {**counts, **{name: figures[name] for name in _COUNTS if isinstance(figures.get(name), int)}}
+    for name, told in figures.items():
+        if name in _COUNTS:
+            continue
+        if name == _TOLD_APART and isinstance(told, Mapping):
+            for one, its_figures in told.items():
+                yield from _rows(version, data, its_figures, one, above, counts)
+        elif isinstance(told, Mapping) and "value" in told:
+            own = {part: told[part] for part in _COUNTS if part in told}
+            if _is_number(told["value"]):
+                yield Quality(
+                    version, data, f"{above}{name}", source, told["value"], told.get("low"), told.get("high"), **{**counts, **own}
+                )
+        elif isinstance(told, Mapping):
+            yield from _rows(version, data, told, source, f"{above}{name}.", counts)
+        elif _is_number(told):
+            yield Quality(version, data, f"{above}{name}", source, told, **counts)
+
+
+def _is_number(told: object) -> bool:
+    return isinstance(told, int | float) and not isinstance(told, bool) and math.isfinite(told)
+
+
+def enter(connection: Connection, found: Iterable[Quality]) -> None:
+    """Enters figures; one measured anew takes the place of the one before."""
+    values = [{**vars(one), "source": one.source or ""} for one in found]
+    if not values:
+        return
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(quality).values(measured_at=now())
+    changed = {name: new.excluded[name] for name in (*_INTERVAL, *_COUNTS, "measured_at")}
+    connection.execute(new.on_conflict_do_update(index_elements=list(quality.primary_key), set_=changed), values)
+
+
+def known(connection: Connection) -> set[tuple[str, str]]:
+    """Of which (version, data) there are figures."""
+    query = select(quality.c.version, quality.c.data).distinct()
+    return {(row.version, row.data) for row in connection.execute(query)}

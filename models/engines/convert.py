@@ -1,0 +1,63 @@
+"""Converts members for OpenVINO, as a process of its own: `python -m models.engines.convert CACHE`, started by models/engines/cache.py.
+
+Standard input holds a JSON list of members' folders; the last line of standard output a JSON object of their versions, each with the
+kind of error that kept it from being converted, or with nothing.
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from models.backend import keras
+from models.engines import agree, cache
+from models.engines.cache import Converted
+from models.engines.keras import KerasEngine, load_network
+from models.engines.openvino import openvino
+from models.files import Member, read_member
+
+
+def converted(member: Member) -> Converted:
+    """Loads a member's network and converts it; asks it what it answers to the drawn pictures.
+
+    Raises:
+        ModelError: its weights are missing, damaged, or do not fit.
+        Exception: what TensorFlow and OpenVINO raise for a network that they cannot convert.
+    """
+    network = load_network(member)
+    with tempfile.TemporaryDirectory() as folder:
+        return Converted(*_openvino(network, Path(folder)), KerasEngine(network).run(agree.pictures(member.preprocess)))
+
+
+def _openvino(network: keras.Model, folder: Path) -> tuple[bytes, bytes]:
+    """Description and weights. By the reading of a frozen graph: `openvino.convert_model` is what reports to its makers."""
+    import tensorflow as tf
+    from openvino.frontend import FrontEndManager
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    shape = (1, *network.input_shape[1:])
+    call = tf.function(lambda batch: network(batch, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
+    frozen = convert_variables_to_constants_v2(call.get_concrete_function())
+    graph = folder / "frozen.pb"
+    graph.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+    frontend = FrontEndManager().load_by_framework("tf")
+    network_file = folder / "network.xml"
+    openvino.save_model(frontend.convert(frontend.load(str(graph))), network_file, compress_to_fp16=False)
+    return network_file.read_bytes(), network_file.with_suffix(".bin").read_bytes()
+
+
+def main(folder: Path) -> None:
+    """Converts what standard input names into `folder`."""
+    told: dict[str, str] = {}
+    for name in json.load(sys.stdin):
+        member = read_member(Path(name))
+        try:
+            cache.keep(folder, member, converted(member))
+            told[member.version] = ""
+        except Exception as error:
+            told[member.version] = type(error).__name__
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,33 @@
+"""What models are at hand, as the database enters them: versions, and the figures on their cards."""
+
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from db import quality, versions
+from db.versions import Version
+from lungline.settings import Settings
+from models import registry
+
+
+def models_folder(settings: Settings) -> Path:
+    """The store's folder of models, which every host sees."""
+    return settings.store / "models"
+
+
+def enter(connection: Connection, models: Path) -> None:
+    """Enters every version that ships or lies in the store, with the figures that it came with.
+
+    Raises:
+        ModelError: a shipped description is missing or damaged.
+    """
+    found = registry.descriptions(models)
+    versions.enter(
+        connection,
+        [Version(one.version, one.kind, one.name, one.modality, one.sha256, one.shipped, one.members) for one in found],
+    )
+    known = quality.known(connection)
+    for one in found:
+        for data, figures in one.figures.items():
+            if (one.version, data) not in known:
+                quality.enter(connection, quality.rows(one.version, data, figures))

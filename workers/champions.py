@@ -1,0 +1,123 @@
+"""The champions that judge here: loaded at the start, and taken up anew, beside the running ones, when the database names others."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import versions
+from db.connect import read_only
+from lungline.errors import LunglineError
+from models import registry
+from models.admission import Admission
+from models.engines.choose import Engines
+from models.ensemble import Ensemble
+from models.files import ADMISSION
+from workers import catalogue
+from workers.judge import Judge
+
+ASK_SECONDS: Final = 2.0
+_PAUSES: Final = (10.0, 30.0, 120.0, 600.0)  # before a champion that cannot be loaded is tried again; the last for ever after
+
+log = structlog.get_logger()
+
+
+@dataclass
+class _Trouble:
+    """Champions that could not be loaded."""
+
+    wanted: Mapping[str, str]
+    failures: int
+    due: float  # on the monotonic clock
+
+
+class Champions:
+    """Holds `judge`: each batch is judged by the one that its scans were prepared for, and none mixes two."""
+
+    def __init__(self, engine: Engine, models: Path, engines: Engines, batch_max: int) -> None:
+        """Enters what is at hand, and loads the champions; takes seconds.
+
+        Raises:
+            ModelError: a champion's files are missing or damaged, or a modality has none.
+            SQLAlchemyError: the database is away.
+        """
+        self._engine = engine
+        self._models = models
+        self._engines = engines
+        self._batch_max = batch_max
+        self._stopped = threading.Event()
+        self._trouble: _Trouble | None = None
+        self._away = False
+        with engine.begin() as connection:
+            catalogue.enter(connection, models)
+            wanted = versions.champions(connection)
+        self.judge = self._load(wanted, None)
+        self._thread = threading.Thread(target=self._watch, name="champions", daemon=True)
+
+    def watch(self) -> None:
+        """Begins to ask the database for new champions."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends asking; what is being loaded is given up."""
+        self._stopped.set()
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(ASK_SECONDS):
+            wanted = self._ask()
+            if wanted is None or wanted == self.judge.names or self._waits(wanted):
+                continue
+            try:
+                judge = self._load(wanted, self.judge)
+            except Exception as error:  # this thread must go on; of others' errors only the type, as their words may quote anything
+                self._put_off(wanted, str(error) if isinstance(error, LunglineError) else type(error).__name__)
+                continue
+            if not self._stopped.is_set():
+                log.info("new champions judge from the next batch on", versions=judge.versions, before=self.judge.versions)
+                self.judge, self._trouble = judge, None
+
+    def _ask(self) -> dict[str, str] | None:
+        try:
+            with read_only(self._engine).connect() as connection:
+                wanted = versions.champions(connection)
+        except (SQLAlchemyError, OSError) as error:
+            if not self._away:
+                log.warning("champions cannot be asked for; those that run go on", error=type(error).__name__)
+            self._away = True
+            return None
+        self._away = False
+        return wanted
+
+    def _waits(self, wanted: Mapping[str, str]) -> bool:
+        return self._trouble is not None and self._trouble.wanted == wanted and time.monotonic() < self._trouble.due
+
+    def _put_off(self, wanted: Mapping[str, str], why: str) -> None:
+        again = self._trouble is not None and self._trouble.wanted == wanted
+        failures = self._trouble.failures + 1 if again and self._trouble else 1
+        if not again:
+            log.error("a champion cannot be loaded; those that run go on", wanted=sorted(wanted.values()), why=why)
+        self._trouble = _Trouble(wanted, failures, time.monotonic() + _PAUSES[min(failures, len(_PAUSES)) - 1])
+
+    def _load(self, wanted: Mapping[str, str], running: Judge | None) -> Judge:
+        """The networks of these versions; those that run already are kept."""
+        kept = running.parts if running else {}
+        files = {name: registry.find(version, self._models) for name, version in wanted.items()}
+        new = {name: one for name, one in files.items() if name not in kept or kept[name].version != one.version}
+        self._engines.prepare([place for one in new.values() for place in one.places])
+        parts: dict[str, Admission | Ensemble] = {}
+        for name in files:
+            if name not in new:
+                parts[name] = kept[name]
+                continue
+            load = registry.load_admission if name == ADMISSION else registry.load_ensemble
+            part = load(new[name], self._engines)
+            part.warm(self._batch_max)
+            registry.try_out(part)
+            parts[name] = part
+        return Judge(parts)
