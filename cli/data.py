@@ -1,0 +1,121 @@
+"""`lungline data`: makes labelled data sets that training reads, and audits them."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from training.builders import Built
+
+app = typer.Typer(no_args_is_help=True)
+
+
+class Kind(StrEnum):
+    """What a data set is built from; the same as `training.builders.KINDS`."""
+
+    IEEE8023 = "ieee8023"
+    COVID_CT = "covid-ct"
+    FOLDERS = "folders"
+    TREE = "tree"
+    MANIFEST = "manifest"
+
+
+class Modality(StrEnum):
+    """The same as `lungline.findings.Modality`."""
+
+    XRAY = "xray"
+    CT = "ct"
+
+
+_SPLITS = ("train", "val", "gate", "test", "holdout", "demo")
+
+_FROM = (
+    "ieee8023: a clone of ieee8023/covid-chestxray-dataset. covid-ct: a clone of UCSD-AI4H/COVID-CT. folders: a folder a class. "
+    "tree: train, validation and test, with a folder a class in each. manifest: a CSV file with path, label, modality, patient or group, "
+    "source, split."
+)
+
+
+@app.callback()
+def data() -> None:
+    """Labelled scans for training: build a manifest of them, and check it before anything is trained on it."""
+
+
+@app.command()
+def build(
+    path: Annotated[Path, typer.Argument(help="The data set: a folder, or a CSV file.", show_default=False)],
+    kind: Annotated[Kind, typer.Option("--from", metavar="KIND", help=_FROM, show_default=False)],
+    out: Annotated[Path, typer.Option(metavar="MANIFEST", help="The CSV file to write, best `manifest.csv`; or a folder for it.")],
+    modality: Annotated[Modality | None, typer.Option(help="Of all pictures, where no folder or column tells it.")] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="What a class is called here; OLD= leaves it out.")] = None,
+    source: Annotated[str | None, typer.Option(help="Where the pictures come from; by default the data set's name.")] = None,
+    only_sound: Annotated[
+        bool, typer.Option("--only-sound", help="Leave out what `data check` refuses: unreadable, two labels, copies on two sides.")
+    ] = False,
+) -> None:
+    """Write a data set's manifest, for LUNGLINE_TRAINING_DATA. Pictures stay where they are; archives are unpacked beside it."""
+    from lungline import findings
+    from training.builders import build as write
+    from training.builders.found import Order
+    from training.builders.labels import Names
+
+    asked = findings.Modality(modality) if modality else None
+    place = _manifest(out)
+    built = write(kind, Order(path, Names(label or ()), asked, source), place, only_sound=only_sound)
+    _print_counts(built)
+    for why, count in built.left_out.items():
+        print(f"Left out: {count} {why}.")
+    if built.unreadable:
+        print(f"{built.unreadable} pictures cannot be read: `lungline data check` will refuse them; `--only-sound` leaves them out.")
+    if built.torn:
+        print(f"{built.torn} groups lie on two sides of the split that came with the data: `lungline data check` says which rows;")
+        print("`--only-sound` keeps of each what is on the most protected side.")
+
+
+@app.command()
+def check(
+    manifest: Annotated[Path, typer.Argument(help="A manifest, or the folder of one.", show_default=False)],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line: check, severity, detail.")] = False,
+) -> None:
+    """Audit a data set: leaks between its splits, copies, clashing labels, shortcuts. Exit 1 if `lungline train` would refuse it."""
+    from lungline.progress import say
+    from lungline.settings import load
+    from training import audit
+
+    place = _manifest(manifest)
+    found = audit.audit(place)
+    for figure in found.figures:
+        say(str(figure))
+    for finding in found.findings:
+        told = {"check": finding.check, "severity": finding.severity.value, "detail": finding.detail}
+        print(json.dumps(told) if as_json else f"{finding.severity.value:<8}{finding.check:<16}{finding.detail}")
+    audit.remember(place, load().home, found)
+    if not as_json:
+        print(f"{len(found.errors)} errors, {len(found.findings) - len(found.errors)} warnings.")
+    if found.errors:
+        raise typer.Exit(1)
+
+
+def _manifest(path: Path) -> Path:
+    is_folder = path.is_dir() or (path.suffix != ".csv" and not path.exists())
+    return path / "manifest.csv" if is_folder else path
+
+
+def _print_counts(built: "Built") -> None:
+    from collections import Counter
+
+    from cli.output import print_rows
+
+    pictures = Counter((row.modality, row.label, row.split) for row in built.rows)
+    groups = {(row.modality, row.label): set[str]() for row in built.rows}
+    for row in built.rows:
+        groups[row.modality, row.label].add(row.group)
+    splits = [split for split in _SPLITS if any(split == used for _, _, used in pictures)]
+    table = [
+        {"modality": modality, "label": label, **{split: pictures[modality, label, split] for split in splits}, "groups": len(names)}
+        for (modality, label), names in sorted(groups.items())
+    ]
+    print_rows(table, as_json=False, columns=("modality", "label", *splits, "groups"))

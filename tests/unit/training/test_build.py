@@ -1,0 +1,322 @@
+"""Small data sets in the shapes that people publish become manifests that training reads."""
+
+import hashlib
+import zipfile
+import zlib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from lungline.errors import TrainingError
+from lungline.findings import Modality
+from tests.unit.training import drawn
+from tests.unit.training.drawn import cloudy, save
+from training import audit, datasets
+from training.builders import Built, build
+from training.builders.found import Order
+from training.builders.groups import side_of
+from training.builders.labels import Names
+
+
+def made(kind: str, path: Path, out: Path, *labels: str, only_sound: bool = False, modality: Modality | None = None) -> Built:
+    return build(kind, Order(path, Names(labels), modality), out / "manifest.csv", only_sound=only_sound)
+
+
+def by_file(out: Path) -> dict[str, dict[str, str]]:
+    return {row["path"].split("/")[-1]: row for row in drawn.read(out / "manifest.csv")}
+
+
+_TODAY = "patientid,offset,finding,survival,view,modality,folder,filename,doi,"
+_EARLY_2020 = "Patientid,offset,sex,age,finding,survival,view,date,location,filename,doi, url,license,notes"
+
+
+def chestxray(folder: Path, head: str, lines: list[str]) -> Path:
+    (folder / "images").mkdir(parents=True)
+    (folder / "metadata.csv").write_text("\n".join([head, *lines]) + "\n")
+    for number in range(1, 8):
+        save(folder / "images" / f"{number}.jpg", cloudy(number))
+    return folder
+
+
+def test_a_clone_of_covid_chestxray_of_today(tmp_path: Path) -> None:
+    lines = [
+        "2,0,Pneumonia/Viral/COVID-19,Y,PA,X-ray,images,1.jpg,,",
+        "2,3,Pneumonia/Viral/COVID-19,Y,AP Supine,X-ray,images,2.jpg,,",
+        "3,,Pneumonia/Bacterial/Streptococcus,,PA,X-ray,images,3.jpg,,",
+        "4,,No Finding,,AP,X-ray,images,4.jpg,,",
+        "5,,Tuberculosis,,PA,X-ray,images,5.jpg,,",
+        "6,,Pneumonia/Viral/COVID-19,,L,X-ray,images,6.jpg,,",
+        "7,,Pneumonia/Viral/COVID-19,,Axial,CT,volumes,7.nii.gz,,",
+        "8,,Pneumonia/Viral/COVID-19,,PA,X-ray,images,absent.jpg,,",
+        "9,,Pneumonia,,PA,X-ray,images,7.jpg,,",
+    ]
+    built = made("ieee8023", chestxray(tmp_path / "clone", _TODAY, lines), tmp_path)
+    rows = by_file(tmp_path)
+    labels = {"1.jpg": "covid19", "2.jpg": "covid19", "3.jpg": "pneumonia", "4.jpg": "normal", "7.jpg": "pneumonia"}
+    assert {name: row["label"] for name, row in rows.items()} == labels
+    assert rows["1.jpg"]["group"] == rows["2.jpg"]["group"] == "ieee8023-2"
+    assert rows["1.jpg"]["path"] == "clone/images/1.jpg"
+    assert {row["source"] for row in rows.values()} == {"ieee8023/covid-chestxray-dataset"}
+    assert built.left_out["that are no frontal X-ray"] == 2
+    assert built.left_out["whose file is not in the clone, or no picture"] == 1
+    assert any("Tuberculosis" in why for why in built.left_out)
+
+
+def test_a_clone_of_covid_chestxray_of_early_2020(tmp_path: Path) -> None:
+    lines = [
+        '1, ,,,COVID-19,,PA,2019,"Cho Ray Hospital, Vietnam",1.jpg,,,,',
+        '5,,,,ARDS,,PA,2017,,2.jpg,,,,"Severe, intubated"',
+        '6,0,,,"COVID-19, ARDS",,AP,2020,,3.jpg,,,,',
+        "7,0,,,SARS,,PA,2004,,4.jpg,,,,",
+        "17,9,M,54,COVID-19,Y,CT,2020,,5.jpg,,,,",
+        "18,9,M,54,COVID-19,Y,L,2020,,6.jpg,,,,",
+    ]
+    clone = chestxray(tmp_path / "clone", _EARLY_2020, lines)
+    made("ieee8023", clone, tmp_path)
+    assert {name: row["label"] for name, row in by_file(tmp_path).items()} == {"1.jpg": "covid19", "3.jpg": "covid19", "4.jpg": "pneumonia"}
+    made("ieee8023", clone, tmp_path, "ARDS=pneumonia")
+    assert by_file(tmp_path)["2.jpg"]["label"] == "pneumonia"
+
+
+_COVID = [
+    "2020.03.22.20040782-p25-1541.png",
+    "2020.03.22.20040782-p25-1542.png",
+    "PIIS0140673620301549_0%0.png",
+    "PIIS0140673620301549_0%1.png",
+    "kjr-21-e24-p2-8.png",
+]
+_NON_COVID = ["15%0.jpg", "15%1.jpg", "996.png", "7.jpg"]
+_LISTS = {
+    "COVID/testCT_COVID.txt": _COVID[1:2],
+    "COVID/valCT_COVID.txt": _COVID[0:1],
+    "COVID/trainCT_COVID.txt": ["CT_COVID/PIIS0140673620301549_0%0.png ", _COVID[3]],
+    "NonCOVID/testCT_NonCOVID.txt": ["15%0.jpg", "15%1.jpg"],
+    "NonCOVID/trainCT_NonCOVID.txt": ["996.png"],
+}
+
+
+def covid_ct(folder: Path) -> Path:
+    seed = 0
+    for name, files in (("CT_COVID", _COVID), ("CT_NonCOVID", _NON_COVID)):
+        archive = folder / "Images-processed" / f"{name}.zip"
+        archive.parent.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(archive, "w") as opened:
+            opened.writestr(f"__MACOSX/{name}/._{files[0]}", b"of a Mac")
+            for file in files:
+                seed += 1
+                opened.write(save(folder.parent / "drawn" / file, cloudy(seed)), f"{name}/{file}")
+    for name, files in _LISTS.items():
+        path = folder / "Data-split" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("\r\n".join(files))
+    return folder
+
+
+def test_a_clone_of_covid_ct(tmp_path: Path) -> None:
+    clone = covid_ct(tmp_path / "clone")
+    built = made("covid-ct", clone, tmp_path)
+    rows = by_file(tmp_path)
+    assert Counter(row["label"] for row in rows.values()) == {"covid19": 5, "non_covid": 4}
+    assert {row["modality"] for row in rows.values()} == {"ct"}
+    listed = [rows[name]["split"] for name in (*_COVID[:4], "15%0.jpg", "15%1.jpg", "996.png")]
+    assert listed == ["val", "test", "train", "train", "test", "test", "train"]
+    assert rows["kjr-21-e24-p2-8.png"]["split"] == side_of("covid-ct-COVID-kjr-21-e24")  # in no list
+    assert rows[_COVID[0]]["group"] == rows[_COVID[1]]["group"] == "covid-ct-COVID-2020.03.22.20040782"
+    assert rows["15%0.jpg"]["group"] == rows["15%1.jpg"]["group"] == "covid-ct-NonCOVID-15"
+    assert rows[_COVID[0]]["path"] == f"covid-ct-pictures/CT_COVID/{_COVID[0]}"
+    assert built.torn == 1  # the lists put one paper on two sides
+    assert {path.name for path in clone.rglob("*.png")} == set()  # nothing was unpacked into the clone
+
+
+def test_what_the_lists_put_on_two_sides_can_be_left_out(tmp_path: Path) -> None:
+    built = made("covid-ct", covid_ct(tmp_path / "clone"), tmp_path, only_sound=True)
+    assert _COVID[1] in by_file(tmp_path)
+    assert _COVID[0] not in by_file(tmp_path)  # val, beside test
+    assert built.torn == 0
+    datasets.load(tmp_path, Modality.CT)
+
+
+def folders(root: Path, *names: str, count: int = 3) -> Path:
+    for name in names:
+        for number in range(count):
+            save(root / name / f"{number}.png", drawing(name, number))
+    return root
+
+
+def drawing(name: str, number: int) -> drawn.Picture:
+    """What `folders` drew there."""
+    return cloudy(zlib.crc32(f"{name} {number}".encode()))
+
+
+def test_a_folder_a_class(tmp_path: Path) -> None:
+    data = folders(tmp_path / "CXR set", "Corona", "No Findings", "Viral Pneumonia")
+    made("folders", data, tmp_path)
+    rows = drawn.read(tmp_path / "manifest.csv")
+    assert Counter(row["label"] for row in rows) == {"covid19": 3, "normal": 3, "pneumonia": 3}
+    assert {row["modality"] for row in rows} == {"xray"}
+    assert {row["source"] for row in rows} == {"CXR set"}
+
+
+def test_folders_within_a_class_are_patients_but_not_pictures_and_masks(tmp_path: Path) -> None:
+    data = folders(tmp_path / "ct", "covid/Smith", "covid/Jones", "non-covid/images", "non-covid/masks", count=2)
+    built = made("folders", data, tmp_path)
+    groups = Counter(row["group"] for row in drawn.read(tmp_path / "manifest.csv"))
+    assert groups["Smith"] == groups["Jones"] == 2
+    assert len(groups) == 4  # the others are nobody's: each is one
+    assert built.left_out["that are masks"] == 2
+
+
+def test_a_tree_keeps_its_split(tmp_path: Path) -> None:
+    data = folders(tmp_path / "xray", "train/corona", "train/normal", "valid/corona", "valid/normal", "test/corona", "test/normal", count=2)
+    made("tree", data, tmp_path)
+    rows = drawn.read(tmp_path / "manifest.csv")
+    assert Counter((row["split"], row["label"]) for row in rows) == {
+        (split, label): 2 for split in ("train", "val", "test") for label in ("covid19", "normal")
+    }
+    assert len(datasets.load(tmp_path, Modality.XRAY).split("val")) == 4
+
+
+def test_a_copy_across_a_tree_is_kept_and_found_or_left_out(tmp_path: Path) -> None:
+    data = folders(tmp_path / "xray", "train/corona", "train/normal", "test/corona", "test/normal", count=2)
+    save(data / "train" / "normal" / "copy.jpg", drawing("test/normal", 0), quality=80)
+    built = made("tree", data, tmp_path)
+    assert built.torn == 1
+    assert {"near_duplicate", "split_leak"} <= {finding.check for finding in audit.audit(tmp_path / "manifest.csv").errors}
+    made("tree", data, tmp_path, only_sound=True)
+    assert "copy.jpg" not in by_file(tmp_path)
+    assert audit.audit(tmp_path / "manifest.csv").errors == []
+
+
+def test_only_sound_leaves_out_what_clashes_and_what_cannot_be_read(tmp_path: Path) -> None:
+    data = folders(tmp_path / "xray", "covid", "normal")
+    save(data / "normal" / "same.png", drawing("covid", 0))
+    (data / "covid" / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    built = made("folders", data, tmp_path)
+    assert {finding.check for finding in audit.audit(tmp_path / "manifest.csv").errors} == {"label_clash", "unreadable"}
+    assert built.unreadable == 1
+    built = made("folders", data, tmp_path, only_sound=True)
+    assert (built.left_out["that occur with two labels"], built.left_out["that cannot be read"]) == (2, 1)
+    assert audit.audit(tmp_path / "manifest.csv").errors == []
+
+
+def test_copies_are_joined_before_they_are_split(tmp_path: Path) -> None:
+    data = folders(tmp_path / "xray", "covid", "normal", count=8)
+    for number in range(8):
+        save(data / "covid" / f"copy-{number}.jpg", drawing("covid", number), quality=70)
+    made("folders", data, tmp_path)
+    rows = {row["path"].removeprefix("xray/"): row for row in drawn.read(tmp_path / "manifest.csv")}
+    for number in range(8):
+        assert rows[f"covid/copy-{number}.jpg"]["group"] == rows[f"covid/{number}.png"]["group"]
+    assert len({row["group"] for row in rows.values()}) == 16
+    assert audit.audit(tmp_path / "manifest.csv").errors == []
+
+
+def test_a_table_keeps_what_it_says_and_gets_what_it_lacks(tmp_path: Path) -> None:
+    rows = []
+    for number in range(6):
+        path = save(tmp_path / "in" / f"{number}.png", cloudy(number))
+        patient = f"p{number // 2}"
+        rows.append({"path": path.name, "modality": "X-ray", "label": "COVID", "patient": patient, "source": "A", "split": ""})
+    rows[0]["split"] = "Validation"
+    drawn.write(tmp_path / "in" / "list.csv", rows)
+    made("manifest", tmp_path / "in" / "list.csv", tmp_path / "out")
+    built = by_file(tmp_path / "out")
+    assert built["0.png"]["split"] == built["1.png"]["split"] == "val"  # of one patient
+    assert built["2.png"]["split"] == side_of("p1")
+    assert built["2.png"]["path"] == "../in/2.png"
+    assert datasets.load(tmp_path / "out", Modality.XRAY).examples[2].path.read_bytes() == (tmp_path / "in" / "2.png").read_bytes()
+
+
+def test_a_patient_of_two_groups_is_one_group(tmp_path: Path) -> None:
+    rows = []
+    for number, (patient, group) in enumerate((("p", "b"), ("p", "a"), ("", "c"))):
+        path = save(tmp_path / f"{number}.png", cloudy(number))
+        rows.append({"path": path.name, "modality": "ct", "label": "cap", "patient": patient, "group": group})
+    drawn.write(tmp_path / "list.csv", rows)
+    made("manifest", tmp_path / "list.csv", tmp_path)
+    assert [row["group"] for row in drawn.read(tmp_path / "manifest.csv")] == ["a", "a", "c"]
+
+
+def test_a_patient_never_changes_sides(tmp_path: Path) -> None:
+    data = folders(tmp_path / "xray", *(f"{label}/patient{n}" for label in ("covid", "normal") for n in range(9)), count=1)
+    made("folders", data, tmp_path / "first")
+    before = side_by_group(tmp_path / "first")
+    folders(tmp_path / "xray", "covid/another", "normal/patient3", count=5)
+    made("folders", data, tmp_path / "second")
+    after = side_by_group(tmp_path / "second")
+    assert {group: after[group] for group in before} == before
+
+
+def side_by_group(out: Path) -> dict[str, str]:
+    return {row["group"]: row["split"] for row in drawn.read(out / "manifest.csv")}
+
+
+def test_the_side_is_the_documented_function_of_the_groups_name() -> None:
+    for group in ("ieee8023-2", "ä", "p17"):
+        u = int(hashlib.sha256(group.encode()).hexdigest()[:8], 16) / 2**32
+        assert side_of(group) == ("train" if u < 0.6 else "val" if u < 0.73 else "gate" if u < 0.85 else "test")
+    sides = Counter(side_of(str(n)) for n in range(20_000))
+    assert {split: round(count / 20_000, 2) for split, count in sides.items()} == {"train": 0.6, "val": 0.13, "gate": 0.12, "test": 0.15}
+
+
+@pytest.mark.parametrize(
+    ("modality", "name", "label"),
+    [
+        (Modality.XRAY, "COVID-19", "covid19"),
+        (Modality.XRAY, "corona", "covid19"),
+        (Modality.XRAY, "No Finding", "normal"),
+        (Modality.XRAY, "CAP", "pneumonia"),
+        (Modality.CT, "CAP", "cap"),
+        (Modality.CT, "NonCOVID", "non_covid"),
+        (Modality.CT, "CT_NonCOVID", "non_covid"),
+        (Modality.CT, "non-COVID", "non_covid"),
+    ],
+)
+def test_names_of_classes(modality: Modality, name: str, label: str) -> None:
+    assert Names().label(modality, name) == label
+
+
+def test_an_unknown_class_is_named_with_those_that_are_known(tmp_path: Path) -> None:
+    data = folders(tmp_path / "xray", "covid", "Lung_Opacity")
+    with pytest.raises(TrainingError, match=r"`Lung_Opacity`.*covid19, normal, pneumonia.*--label"):
+        made("folders", data, tmp_path)
+    made("folders", data, tmp_path, "lung opacity=pneumonia")
+    assert Counter(row["label"] for row in drawn.read(tmp_path / "manifest.csv")) == {"covid19": 3, "pneumonia": 3}
+    built = made("folders", data, tmp_path, "Lung_Opacity=")
+    assert built.left_out == {"of class `Lung_Opacity`, as `--label` says": 3}
+    with pytest.raises(TrainingError, match="covid19, normal, pneumonia"):
+        made("folders", data, tmp_path, "Lung_Opacity=opacity")
+
+
+def test_a_modality_that_nothing_tells_is_asked_for(tmp_path: Path) -> None:
+    data = folders(tmp_path / "set", "covid", "normal")
+    with pytest.raises(TrainingError, match="--modality"):
+        made("folders", data, tmp_path)
+    made("folders", data, tmp_path, modality=Modality.CT)
+    assert {row["modality"] for row in drawn.read(tmp_path / "manifest.csv")} == {"ct"}
+
+
+@pytest.mark.parametrize("kind", ["ieee8023", "covid-ct", "folders", "tree", "manifest"])
+def test_what_is_of_another_kind_is_refused(kind: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "absent"):
+        with pytest.raises(TrainingError):
+            made(kind, path, tmp_path)
+    assert not (tmp_path / "manifest.csv").exists()
+
+
+def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
+    clone = covid_ct(tmp_path / "clone")
+    archive = clone / "Images-processed" / "CT_NonCOVID.zip"
+    archive.write_bytes(archive.read_bytes()[:500])
+    with pytest.raises(TrainingError, match=r"CT_NonCOVID\.zip"):
+        made("covid-ct", clone, tmp_path)
+
+
+def test_what_is_built_from_is_not_written_over(tmp_path: Path) -> None:
+    manifest = drawn.sound(tmp_path)
+    before = manifest.read_bytes()
+    with pytest.raises(TrainingError, match="--out"):
+        made("manifest", manifest, tmp_path)
+    assert manifest.read_bytes() == before

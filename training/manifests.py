@@ -1,0 +1,103 @@
+"""Manifests row by row, before anything in them is believed: what `lungline data` writes, and what its audit reads."""
+
+import csv
+import io
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lungline.errors import TrainingError
+from lungline.findings import Modality, finding_of
+
+COLUMNS: Final = ("path", "modality", "label", "patient", "group", "source", "split")
+_NEEDED: Final = frozenset(COLUMNS) - {"patient"}
+_FIRST: Final = 2  # as spreadsheets count: the head is row 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One labelled picture, as a manifest lists it. Nothing but `number` may be shown: the rest may name a patient."""
+
+    number: int  # of the row, from 2: the head is row 1
+    path: Path
+    modality: str
+    label: str
+    patient: str  # empty where nobody is known
+    group: str
+    source: str
+    split: str
+
+    @property
+    def side(self) -> str:
+        """The split, but for `demo`, whose pictures may be originals of test."""
+        return "test" if self.split == "demo" else self.split
+
+    @property
+    def origin(self) -> str:
+        """The source by its name alone: its copies and forks are one."""
+        return self.source.split(" (")[0]
+
+    @property
+    def finding(self) -> str:
+        """What the label is for the modality's ensemble; the label itself where that knows none."""
+        try:
+            return finding_of(Modality(self.modality), self.label)
+        except (KeyError, ValueError):
+            return self.label
+
+
+def read(manifest: Path) -> list[Row]:
+    """The rows of a manifest with the columns path, modality, label, group, source, split, and patient where there is one.
+
+    Raises:
+        TrainingError: it cannot be read, lacks a column, or has no row.
+    """
+    table = _numbered(manifest)
+    if missing := _NEEDED - set(table[0][1]):
+        raise TrainingError(
+            f"The manifest lacks the columns {', '.join(sorted(missing))}; `lungline data build --from manifest` adds them."
+        )
+    return [Row(number, manifest.parent / row["path"], *(row.get(name, "") for name in COLUMNS[1:])) for number, row in table]
+
+
+def table_of(path: Path) -> list[dict[str, str]]:
+    """Any CSV file with a head, cells stripped, names of columns in lower case, and empty rows left out.
+
+    Raises:
+        TrainingError: it cannot be read as one, or has no row.
+    """
+    return [row for _, row in _numbered(path)]
+
+
+def _numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:  # a name that is not UTF-8 is a picture that is not found, and no reason to read none
+        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"), newline="")))
+    except (OSError, csv.Error) as error:
+        raise TrainingError(f"The table cannot be read as CSV ({type(error).__name__}); see `lungline data --help`.") from None
+    head = [name.strip().lower() for name in lines[0]] if lines else []
+    rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(lines[1:], _FIRST) if any(cells)]
+    if not rows:
+        raise TrainingError("The table has no row below its head; see `lungline data --help`.")
+    return [(number, dict.fromkeys(head, "") | dict(zip(head, cells, strict=False))) for number, cells in rows]
+
+
+def write(manifest: Path, rows: Iterable[Row]) -> None:
+    """Writes rows, paths relative to the manifest; the file is there whole or not at all.
+
+    Raises:
+        TrainingError: the folder cannot be written.
+    """
+    draft = manifest.with_name(f".{manifest.name}.part")
+    folder = manifest.parent.resolve()
+    try:
+        with draft.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for row in rows:
+                path = Path(os.path.relpath(row.path, folder)).as_posix()
+                writer.writerow((path, row.modality, row.label, row.patient, row.group, row.source, row.split))
+        draft.replace(manifest)
+    except OSError as error:
+        raise TrainingError(f"The manifest cannot be written ({error.strerror}); choose another `--out`.") from None
