@@ -44,7 +44,8 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
 
     Pages are answered at once; `presence` tells ready when it hears the workers, too.
     """
-    logging.getLogger("tornado.access").setLevel(logging.ERROR)
+    for noisy in ("tornado.access", "flower.inspector"):  # every refused page, and every question that a worker does not answer
+        logging.getLogger(noisy).setLevel(logging.ERROR)
     folder = settings.home / "flower"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     options.address = _ADDRESS

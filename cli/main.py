@@ -7,7 +7,26 @@ from types import TracebackType
 
 import typer
 
-from cli import database, demo, doctor, drop, flower, key, models, quarantine, reconcile, results, settings, status, train, up, work
+from cli import (
+    bench,
+    data,
+    database,
+    demo,
+    doctor,
+    drop,
+    evaluate,
+    flower,
+    key,
+    models,
+    quarantine,
+    reconcile,
+    results,
+    settings,
+    status,
+    train,
+    up,
+    work,
+)
 from lungline import RESEARCH_USE, __version__
 from lungline.errors import LunglineError
 
@@ -46,7 +65,10 @@ app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(settings.settings)
 app.add_typer(models.app, name="models")
+app.add_typer(data.app, name="data")
 app.command()(train.train)
+app.command()(evaluate.evaluate)
+app.command()(bench.bench)
 app.add_typer(database.app, name="db")
 
 

@@ -5,10 +5,13 @@ import pytest
 
 from lungline.errors import ModelError
 from models.architectures import ARCHITECTURES, build
+from models.architectures.flask_detector import FLASK_DETECTOR
 from models.backend import keras
 
+SIZES = [("mobilenetv2", 224, 2.3e6), ("mobilenetv2_128", 128, 2.3e6), ("compact_cnn", 128, 5.1e5), ("small_cnn", 96, 1.1e5)]
 
-@pytest.mark.parametrize(("name", "side", "most"), [("mobilenetv2", 224, 2.3e6), ("small_cnn", 96, 1.1e5)])
+
+@pytest.mark.parametrize(("name", "side", "most"), SIZES)
 def test_shapes_and_size(name: str, side: int, most: float) -> None:
     network = build(name, 3)
     assert network.input_shape == (None, side, side, 1)
@@ -18,7 +21,7 @@ def test_shapes_and_size(name: str, side: int, most: float) -> None:
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - FLASK_DETECTOR.keys()))  # those stay frozen
 def test_batch_normalisation_follows_quickly(name: str) -> None:
     network = build(name, 2)
     layers = [*network.layers, *(inner for layer in network.layers if isinstance(layer, keras.Model) for inner in layer.layers)]
@@ -27,12 +30,11 @@ def test_batch_normalisation_follows_quickly(name: str) -> None:
     assert all(layer.momentum == 0.9 for layer in norms)
 
 
-def test_the_base_can_be_filled_and_its_first_blocks_stay() -> None:
+def test_the_base_can_be_filled() -> None:
     asked: list[keras.Model] = []
     filled = build("mobilenetv2", 2, asked.append)
     assert asked[0].input_shape == (None, 224, 224, 3)
     random = build("mobilenetv2", 2)
-    assert 0 < len(filled.trainable_weights) < len(random.trainable_weights)  # public edges and textures stay
     random.set_weights(filled.get_weights())
     pictures = np.random.default_rng(0).random((2, 224, 224, 1), np.float32)
     np.testing.assert_allclose(np.asarray(random(pictures)), np.asarray(filled(pictures)), atol=1e-5)

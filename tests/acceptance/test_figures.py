@@ -1,0 +1,85 @@
+"""What is served is what was judged: validation scans through the inbox give the figures that stand in `model_quality`.
+
+The test split is left alone here: each look at it is one too many.
+"""
+
+import csv
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tests.acceptance.stack import Stack
+
+pytestmark = pytest.mark.timeout(500)
+
+
+@dataclass(frozen=True)
+class Read:
+    """A stack that has read the validation scans, and what they are: sha256 -> row of the manifest."""
+
+    stack: Stack
+    chests: dict[str, dict[str, str]]
+    strangers: int
+
+
+@pytest.fixture(scope="module")
+def read(make_stack: Callable[..., Stack], training_data: Path) -> Read:
+    stack = make_stack()
+    stack.up()
+    chests = _validation(training_data)
+    strangers = _validation(training_data / "neither")
+    for sha256, row in {**chests, **strangers}.items():
+        folder = stack.home / "draft" / row.get("modality", "anything")
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(row["file"], folder / f"{sha256}.jpg")
+    (stack.home / "draft").rename(stack.inbox / "validation")
+    stack.settled(len(chests) + len(strangers), seconds=300)
+    return Read(stack, chests, len(strangers))
+
+
+@pytest.mark.parametrize("modality", ["xray", "ct"])
+def test_figures_are_those_of_the_card(read: Read, modality: str) -> None:
+    said = read.stack.query(
+        "SELECT r.sha256, r.ensemble, p.finding, p.probability FROM scan_results r "
+        "JOIN scan_probabilities p ON p.scan_id = r.scan_id WHERE r.modality = :modality",
+        modality=modality,
+    )
+    (ensemble,) = {row["ensemble"] for row in said}
+    findings = sorted({row["finding"] for row in said})
+    judged = {sha256: row["label"] for sha256, row in read.chests.items() if row["modality"] == modality and row["label"] in findings}
+    votes: dict[str, dict[str, float]] = {sha256: {} for sha256 in judged}
+    for row in said:
+        if row["sha256"] in judged:
+            votes[row["sha256"]][row["finding"]] = row["probability"]
+    kept = [sha256 for sha256, vote in votes.items() if vote]  # a few were turned away
+    assert len(kept) >= 0.97 * len(judged)
+    truth = [judged[sha256] for sha256 in kept]
+    table = np.array([[votes[sha256][finding] for finding in findings] for sha256 in kept])
+    measured = np.mean([roc_auc_score([one == finding for one in truth], table[:, column]) for column, finding in enumerate(findings)])
+    (told,) = read.stack.query(
+        "SELECT value, images FROM model_quality WHERE version = :ensemble AND data = 'val' AND metric = 'macro_auroc' AND source IS NULL",
+        ensemble=ensemble,
+    )
+    assert told["images"] == len(judged)
+    assert measured == pytest.approx(told["value"], abs=0.01)
+
+
+def test_chests_are_kept_and_strangers_turned_away(read: Read) -> None:
+    rejected = read.stack.query("SELECT sha256, reason FROM scan_results WHERE status = 'rejected'")
+    assert {row["reason"] for row in rejected} == {"not_chest"}
+    lost = [row for row in rejected if row["sha256"] in read.chests]
+    assert len(lost) <= 0.03 * len(read.chests)
+    assert len(rejected) - len(lost) >= 0.95 * read.strangers
+    read.stack.has_all_accounted()
+
+
+def _validation(root: Path) -> dict[str, dict[str, str]]:
+    with (root / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] == "val"]
+    return {hashlib.sha256((root / row["path"]).read_bytes()).hexdigest(): {**row, "file": str(root / row["path"])} for row in rows}
