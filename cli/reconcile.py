@@ -125,7 +125,7 @@ def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
 
 
 def _stay_key(key: "PseudonymKey", entry: "os.DirEntry[str]") -> str | None:
-    from watcher.intake import stay_key
+    from watcher.originals import stay_key
 
     try:
         return stay_key(key, entry.path, entry.stat(follow_symlinks=False))

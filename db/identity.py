@@ -3,7 +3,7 @@
 from sqlalchemy import Engine, select
 
 from db.connect import read_only
-from db.ledger import insert_new
+from db.insert import insert_new
 from db.tables import facts
 from lungline.errors import KeyMismatchError
 

@@ -7,14 +7,14 @@
 A doorbell in Redis only says "scan N waits"; a state is believed from here alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, case, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
 
 from db.clock import now
-from db.tables import Outcome, Priority, State, files, quarantine, scans
+from db.insert import insert_new
+from db.tables import Priority, State, files, quarantine, scans
 from lungline.findings import Modality
 from lungline.ids import new_id
 from lungline.reasons import Reason
@@ -23,19 +23,6 @@ LEASE_SECONDS = 60.0
 DEATHS_ALLOWED = 1  # the second is blamed on the scan
 ALONE_AFTER = 2  # lost leases
 LOOK_AGAIN = (60.0, 600.0)  # seconds after which truncated bytes are looked at again
-_MOST_IN_A_LIST = 500  # parameters; a database takes only so many
-
-
-@dataclass(frozen=True)
-class Drop:
-    """A settled file, as the watcher hands it over. `id` is its row in `files`, and fixed before its bytes move."""
-
-    id: str
-    sha256: str | None  # lower-case hex; None if the bytes could not be read
-    bytes: int
-    priority: Priority
-    hint: Modality | None
-    stay_key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,89 +41,13 @@ class Claim:
     waited_seconds: float  # since its file was taken in
 
 
-def insert_new(connection: Connection, table: Table, **values: object) -> bool:
-    """Inserts a row unless one of its unique keys is taken, which the database decides; tells whether it did."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
-    return connection.execute(statement).first() is not None
-
-
-def _insert_all(connection: Connection, table: Table, told: Column[str], rows: Sequence[dict[str, object]], **same: object) -> set[str]:
-    """Inserts many rows, `same` in each, but those of which a unique key is taken; the column `told` of those that were inserted."""
-    if not rows:
-        return set()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(same).on_conflict_do_nothing().returning(told)
-    return set(connection.scalars(statement, rows))
-
-
-def _slices(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), _MOST_IN_A_LIST):
-        yield ids[start : start + _MOST_IN_A_LIST]
-
-
-def accept(connection: Connection, drop: Drop) -> Outcome:
-    """Enters one drop as `accept_all` does."""
-    return accept_all(connection, [drop])[0]
-
-
-def accept_all(connection: Connection, drops: Sequence[Drop]) -> list[Outcome]:
-    """Enters readable bytes, each drop as a new scan, or as a duplicate, which lets a quarantined scan try again and may make a waiting
-    one urgent.
-
-    Asked again for the same drop (after a crash), it answers as at first and changes nothing.
-    """
-    entered: dict[str, str] = {}
-    for some in _slices([drop.id for drop in drops]):
-        entered |= {row.id: row.outcome for row in connection.execute(select(files.c.id, files.c.outcome).where(files.c.id.in_(some)))}
-    # A file's row must stand before its scan's row may point to it; which of the two it is, the scan's unique key decides. All who
-    # insert do so in the order of their unique keys, so that they wait for each other and not in a circle.
-    fresh = sorted((drop for drop in drops if drop.id not in entered), key=lambda drop: drop.stay_key or "")
-    kept = _insert_all(connection, files, files.c.id, [_file_row(drop, Outcome.ACCEPTED) for drop in fresh], received_at=now())
-    # one that is not kept stays in the inbox and was counted before
-    counted = sorted((drop for drop in fresh if drop.id in kept), key=lambda drop: str(drop.sha256))
-    rows = [_scan_row(drop.id, str(drop.sha256), 1, drop.priority, drop.hint) for drop in counted]
-    new = _insert_all(connection, scans, scans.c.file_id, rows, received_at=now())
-    for drop in counted:
-        if drop.id not in new:
-            _enter_duplicate(connection, drop)
-    return [Outcome(entered.get(drop.id, Outcome.ACCEPTED if drop.id in new else Outcome.DUPLICATE)) for drop in drops]
-
-
-def _enter_duplicate(connection: Connection, drop: Drop) -> None:
-    connection.execute(update(files).where(files.c.id == drop.id).values(outcome=Outcome.DUPLICATE))
-    _retry_quarantined(connection, str(drop.sha256))
-    if drop.priority is Priority.STAT:
-        slow = and_(scans.c.sha256 == drop.sha256, scans.c.state == State.WAITING, scans.c.priority == Priority.SCANS)
-        connection.execute(update(scans).where(slow).values(priority=Priority.STAT, rung_at=None))
-
-
-def refuse(connection: Connection, drop: Drop, reason: Reason) -> bool:
-    """Enters a drop that nobody can read; its quarantine row has the drop's own id. False if it stayed and was counted before."""
-    if not insert_new(connection, files, **_file_row(drop, Outcome.REFUSED), received_at=now()):
-        return False
-    _insert_quarantine(connection, drop.id, drop.id, None, drop.sha256, reason, reason.sentence, drop.bytes)
-    return True
-
-
-def _file_row(drop: Drop, outcome: Outcome) -> dict[str, object]:
-    return {
-        "id": drop.id,
-        "outcome": outcome,
-        "sha256": drop.sha256,
-        "bytes": drop.bytes,
-        "priority": drop.priority,
-        "hint": drop.hint,
-        "stay_key": drop.stay_key,
-    }
-
-
 def insert_scan(connection: Connection, file_id: str, sha256: str, frame: int, priority: Priority, hint: Modality | None) -> bool:
     """Enters a scan that waits; False if this frame of these bytes has one."""
-    return insert_new(connection, scans, **_scan_row(file_id, sha256, frame, priority, hint), received_at=now())
+    return insert_new(connection, scans, **scan_row(file_id, sha256, frame, priority, hint), received_at=now())
 
 
-def _scan_row(file_id: str, sha256: str, frame: int, priority: Priority, hint: Modality | None) -> dict[str, object]:
+def scan_row(file_id: str, sha256: str, frame: int, priority: Priority, hint: Modality | None) -> dict[str, object]:
+    """A scan that waits; `received_at` is left to the database."""
     return {
         "id": new_id(),
         "file_id": file_id,
@@ -153,9 +64,10 @@ def _scan_row(file_id: str, sha256: str, frame: int, priority: Priority, hint: M
     }
 
 
-def _insert_quarantine(
+def insert_quarantine(
     connection: Connection, id: str, file_id: str, scan_id: str | None, sha256: str | None, reason: Reason, detail: str, size: int
 ) -> None:
+    """Enters what was turned away, and why; truncated bytes are looked at again."""
     insert_new(
         connection,
         quarantine,
@@ -303,7 +215,7 @@ def condemn(connection: Connection) -> int:
         )
         if left.rowcount:
             condemned += 1
-            _insert_quarantine(
+            insert_quarantine(
                 connection, new_id(), row.file_id, row.id, row.sha256, Reason.READER_DIED, Reason.READER_DIED.sentence, row.bytes
             )
     return condemned
@@ -318,7 +230,7 @@ def quarantine_scan(connection: Connection, claim: Claim, reason: Reason, detail
     if connection.execute(update(scans).where(held(claim)).values(values)).rowcount == 0:
         return False
     size = connection.scalar(select(files.c.bytes).where(files.c.id == claim.file_id)) or 0
-    _insert_quarantine(connection, new_id(), claim.file_id, claim.scan_id, claim.sha256, reason, detail, size)
+    insert_quarantine(connection, new_id(), claim.file_id, claim.scan_id, claim.sha256, reason, detail, size)
     return True
 
 
@@ -338,16 +250,6 @@ def add_frames(connection: Connection, claim: Claim, frames: int) -> None:
     """Enters frames 2 to `frames` of a file whose first frame was just read, all or none."""
     for frame in range(2, frames + 1):
         insert_scan(connection, claim.file_id, claim.sha256, frame, claim.priority, claim.hint)
-
-
-def _retry_quarantined(connection: Connection, sha256: str) -> None:
-    ids = connection.scalars(
-        select(quarantine.c.id)
-        .join(scans, scans.c.id == quarantine.c.scan_id)
-        .where(scans.c.sha256 == sha256, scans.c.state == State.QUARANTINED, quarantine.c.released_at.is_(None))
-    ).all()
-    for one in ids:
-        release(connection, one)
 
 
 def release(connection: Connection, quarantine_id: str) -> bool:

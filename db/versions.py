@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
 from db.clock import now
-from db.ledger import insert_new
+from db.insert import insert_new
 from db.tables import promotions, versions
 from lungline.errors import ModelError
 from lungline.findings import Modality

@@ -6,7 +6,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from db.ledger import Drop
+from db.drops import Drop
 from db.tables import Priority
 from lungline.findings import Modality
 from lungline.store import Store

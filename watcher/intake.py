@@ -6,7 +6,6 @@ that names the row to be; after it, whatever is left to move is found by that na
 
 import errno
 import hashlib
-import json
 import os
 import shutil
 import stat
@@ -20,8 +19,8 @@ from typing import Literal
 import structlog
 from sqlalchemy import Connection, select
 
-from db import ledger
-from db.ledger import Drop
+from db import drops
+from db.drops import Drop
 from db.tables import Outcome, Priority, files
 from db.writer import Writer
 from lungline.errors import StoreError
@@ -30,14 +29,15 @@ from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import FILE_BYTES_MAX, Store, sync_folder
+from watcher import originals
 from watcher.hands import Hands
 from watcher.incoming import Incoming
+from watcher.originals import stay_key
 from watcher.settle import signature, worth_waiting
 
 log = structlog.get_logger()
 
 _COPY_BUFFER = 1 << 20
-_SOURCE = ".source"  # beside a copy in `incoming`: where its original lies, until that is unlinked
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -170,11 +170,9 @@ class Intake:
         return self._copy(path, status, drop, file, folder)
 
     def _copy(self, path: str, status: os.stat_result, drop: Drop, file: FileIO, folder: Path) -> Brought | None:
-        source = folder.with_suffix(_SOURCE)
         removable = self._mode == "move" and os.access(os.path.dirname(path), os.W_OK)
         try:
-            with source.open("w") as note:
-                json.dump([path if removable else None, list(signature(status))], note)
+            originals.remember(folder, path if removable else None, status)
             file.seek(0)
             with (folder / os.path.basename(path)).open("xb") as copy:
                 shutil.copyfileobj(file, copy, _COPY_BUFFER)
@@ -184,9 +182,9 @@ class Intake:
                 # Also where it is to be unlinked: if that fails, it is not counted again.
                 return Brought(replace(drop, stay_key=stay_key(self._key, path, status)), None, folder)
         except OSError:
-            self._discard(folder)
+            originals.discard(folder)
             raise
-        self._discard(folder)
+        originals.discard(folder)
         return None
 
     def enter(self, brought: list[Brought]) -> list[Outcome]:
@@ -205,7 +203,7 @@ class Intake:
 
     def _place(self, drop: Drop, outcome: Outcome, folder: Path) -> None:
         if drop.stay_key is not None:
-            self._unlink_source(folder, drop.sha256)
+            originals.unlink(folder, drop.sha256)
         target = self._store.quarantine / drop.id if outcome is Outcome.REFUSED else self._store.folder(str(drop.sha256))
         try:
             if not target.parent.is_dir():
@@ -243,7 +241,7 @@ class Intake:
                 self._finish(folder)
             except (OSError, ValueError) as error:  # a disk that cannot read it, or a folder that is none of ours: `reconcile` tells
                 log.warning("a file between inbox and ledger cannot be finished", error=type(error).__name__)
-        for note in self._incoming.left(_SOURCE):
+        for note in self._incoming.left(originals.NOTE):
             if not note.with_suffix("").exists():
                 note.unlink(missing_ok=True)
         return len(left)
@@ -252,8 +250,8 @@ class Intake:
         drop = Incoming.drop(folder)
         entry = next(folder.iterdir(), None)
         row = self._writer.do(lambda connection: connection.execute(select(files).where(files.c.id == drop.id)).one_or_none())
-        if row is None and folder.with_suffix(_SOURCE).exists():
-            self._discard(folder)  # its original is still in the inbox
+        if row is None and originals.has_note(folder):
+            originals.discard(folder)  # its original is still in the inbox
         elif entry is None:
             _remove_empty(folder)
         elif row is not None:
@@ -278,35 +276,6 @@ class Intake:
         reason = Reason.EMPTY if status.st_size == 0 else None
         return Brought(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)
 
-    def _unlink_source(self, folder: Path, sha256: str | None) -> None:
-        note = folder.with_suffix(_SOURCE)
-        try:
-            path, like = json.loads(note.read_text())
-            if path is not None and _is_still(path, like, sha256):
-                os.unlink(path)
-        except (OSError, ValueError):
-            pass  # it was moved, not copied; the original is gone already, or may not be removed; or a power cut left half a note
-        note.unlink(missing_ok=True)
-
-    def _discard(self, folder: Path) -> None:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_suffix(_SOURCE).unlink(missing_ok=True)
-
-
-def stay_key(key: PseudonymKey, path: str, status: os.stat_result) -> str:
-    """Under what a file that stays in the inbox is remembered: neither its path nor its name.
-
-    Nor the numbers of its file system and inode: a share that is mounted anew may have others.
-    """
-    return key.pseudonym("stay", json.dumps([path, status.st_size, status.st_mtime_ns, status.st_ctime_ns]))
-
-
-def _is_still(path: str, like: list[int], sha256: str | None) -> bool:
-    """Whether an original is what was copied. The change time alone says little: it changes when another name of it is unlinked."""
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-        now = list(signature(os.fstat(file.fileno())))
-        return now == like or (now[:4] == like[:4] and hashlib.file_digest(file, "sha256").hexdigest() == sha256)
-
 
 def _remove_empty(folder: Path) -> None:
     with suppress(OSError):  # never with what may have come into it meanwhile
@@ -325,6 +294,6 @@ def _synced(folder: Path) -> Path | None:
 def _enter(connection: Connection, brought: list[Brought]) -> list[Outcome]:
     for one in brought:
         if one.reason is not None:
-            ledger.refuse(connection, one.drop, one.reason)
-    accepted = iter(ledger.accept_all(connection, [one.drop for one in brought if one.reason is None]))
+            drops.refuse(connection, one.drop, one.reason)
+    accepted = iter(drops.accept_all(connection, [one.drop for one in brought if one.reason is None]))
     return [next(accepted) if one.reason is None else Outcome.REFUSED for one in brought]

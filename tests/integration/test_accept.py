@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from db import ledger, migrate
-from db.ledger import Drop
+from db.drops import Drop, accept_all
 from db.tables import Outcome, Priority
 from db.writer import Writer
 from lungline.ids import new_id
@@ -28,7 +28,7 @@ def engine(database_url: str) -> Iterator[Engine]:
 
 def enter(engine: Engine, drops: list[Drop]) -> list[Outcome]:
     with engine.begin() as connection:
-        return ledger.accept_all(connection, drops)
+        return accept_all(connection, drops)
 
 
 def counts(engine: Engine, statement: str) -> dict[str, int]:
@@ -89,7 +89,7 @@ def test_two_watchers_that_enter_the_same_bytes_in_another_order(engine: Engine)
     orders = ([drop(number) for number in numbers], [drop(number) for number in reversed(numbers)])
 
     def work(which: int) -> list[Outcome]:
-        return writers[which].do(lambda connection: ledger.accept_all(connection, orders[which]))
+        return writers[which].do(lambda connection: accept_all(connection, orders[which]))
 
     try:
         with ThreadPoolExecutor(2) as threads:

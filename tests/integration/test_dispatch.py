@@ -7,9 +7,9 @@ import pytest
 from celery import Celery
 from sqlalchemy import select, update
 
-from db import ledger, migrate
+from db import drops, ledger, migrate
 from db.clock import now
-from db.ledger import Drop
+from db.drops import Drop
 from db.tables import Priority, State, scans
 from db.writer import Writer
 from lungline.errors import BrokerError
@@ -40,7 +40,7 @@ def app(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
 def waiting(writer: Writer, count: int, priority: Priority = Priority.SCANS) -> None:
     for _ in range(count):
         drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, priority, None)
-        writer.do(lambda connection, drop=drop: ledger.accept(connection, drop))  # type: ignore[misc]
+        writer.do(lambda connection, drop=drop: drops.accept(connection, drop))  # type: ignore[misc]
 
 
 def test_what_waits_is_rung_once_in_its_queue(writer: Writer, app: Celery) -> None:

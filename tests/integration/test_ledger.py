@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, Engine, select, text, update
 
-from db import ledger, migrate, results, status
+from db import drops, ledger, migrate, results, status
 from db.clock import now
 from db.connect import connect, read_only
-from db.ledger import Claim, Drop
+from db.drops import Drop
+from db.ledger import Claim
 from db.results import ScanFacts, Verdict
 from db.tables import Outcome, Priority, State, quarantine, scans, verdicts
 from db.writer import Writer
@@ -42,7 +43,7 @@ def drop(sha256: str = "a" * 64, priority: Priority = Priority.SCANS, **more: st
 
 
 def waiting(connection: Connection, sha256: str = "a" * 64) -> str:
-    assert ledger.accept(connection, drop(sha256)) is Outcome.ACCEPTED
+    assert drops.accept(connection, drop(sha256)) is Outcome.ACCEPTED
     return str(connection.scalar(select(scans.c.id).where(scans.c.sha256 == sha256)))
 
 
@@ -58,10 +59,10 @@ def state(connection: Connection, scan_id: str) -> str:
 
 def test_same_bytes_are_one_scan_and_every_drop_counts(connection: Connection) -> None:
     first = drop()
-    assert ledger.accept(connection, first) is Outcome.ACCEPTED
-    assert ledger.accept(connection, first) is Outcome.ACCEPTED  # asked again after a crash
-    assert ledger.accept(connection, drop()) is Outcome.DUPLICATE
-    ledger.refuse(connection, drop("b" * 64), Reason.EMPTY)
+    assert drops.accept(connection, first) is Outcome.ACCEPTED
+    assert drops.accept(connection, first) is Outcome.ACCEPTED  # asked again after a crash
+    assert drops.accept(connection, drop()) is Outcome.DUPLICATE
+    drops.refuse(connection, drop("b" * 64), Reason.EMPTY)
     connection.commit()
     counts = status.counts(connection.engine)
     assert {name: counts[name] for name in ("files", "accepted", "duplicates", "refused", "scans", "waiting")} == {
@@ -75,9 +76,9 @@ def test_same_bytes_are_one_scan_and_every_drop_counts(connection: Connection) -
 
 
 def test_a_file_that_stays_in_the_inbox_counts_once(connection: Connection) -> None:
-    ledger.accept(connection, drop(stay_key="1" * 16))
-    assert ledger.accept(connection, drop(stay_key="1" * 16)) is Outcome.DUPLICATE
-    assert not ledger.refuse(connection, drop(stay_key="1" * 16), Reason.UNREADABLE)
+    drops.accept(connection, drop(stay_key="1" * 16))
+    assert drops.accept(connection, drop(stay_key="1" * 16)) is Outcome.DUPLICATE
+    assert not drops.refuse(connection, drop(stay_key="1" * 16), Reason.UNREADABLE)
     connection.commit()
     assert status.counts(connection.engine)["files"] == 1
 
@@ -95,7 +96,7 @@ def test_of_many_claimers_one_gets_the_scan(engine: Engine) -> None:
 
 def test_urgent_scans_are_rung_first_then_the_oldest(connection: Connection) -> None:
     for number, priority in enumerate([Priority.SCANS, Priority.SCANS, Priority.STAT]):
-        ledger.accept(connection, drop(str(number) * 64, priority))
+        drops.accept(connection, drop(str(number) * 64, priority))
     bells = ledger.to_ring(connection, 10, None)
     assert [priority for _, priority in bells] == ["stat", "scans", "scans"]
     hashes = [connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id, _ in bells]
@@ -105,7 +106,7 @@ def test_urgent_scans_are_rung_first_then_the_oldest(connection: Connection) -> 
 def test_a_waiting_scan_dropped_again_as_urgent_is_urgent(connection: Connection) -> None:
     scan_id = waiting(connection)
     ledger.rung(connection, [scan_id])
-    assert ledger.accept(connection, drop(priority=Priority.STAT)) is Outcome.DUPLICATE
+    assert drops.accept(connection, drop(priority=Priority.STAT)) is Outcome.DUPLICATE
     assert ledger.to_ring(connection, 10, None) == [(scan_id, Priority.STAT)]
 
 
@@ -216,7 +217,7 @@ def test_a_release_starts_with_a_clean_slate(connection: Connection) -> None:
 def test_the_same_bytes_dropped_again_release_a_quarantined_scan(connection: Connection) -> None:
     scan_id = waiting(connection)
     ledger.quarantine_scan(connection, claimed(connection, scan_id), Reason.TRUNCATED, "x")
-    assert ledger.accept(connection, drop()) is Outcome.DUPLICATE
+    assert drops.accept(connection, drop()) is Outcome.DUPLICATE
     assert state(connection, scan_id) == State.WAITING
 
 
@@ -232,11 +233,11 @@ def test_a_writer_commits_each_job_by_itself(engine: Engine) -> None:
     writer = Writer(engine)
 
     def fails(connection: Connection) -> None:
-        ledger.accept(connection, drop("b" * 64))
+        drops.accept(connection, drop("b" * 64))
         raise ValueError("own")
 
     with ThreadPoolExecutor(8) as threads:
-        good = [threads.submit(writer.do, lambda c, n=n: ledger.accept(c, drop(f"{n:064}"))) for n in range(50)]
+        good = [threads.submit(writer.do, lambda c, n=n: drops.accept(c, drop(f"{n:064}"))) for n in range(50)]
         bad = threads.submit(writer.do, fails)
         assert {future.result() for future in good} == {Outcome.ACCEPTED}
         with pytest.raises(ValueError, match="own"):
@@ -260,7 +261,7 @@ def test_a_reader_sees_one_snapshot(engine: Engine) -> None:
     with read_only(engine).connect() as reader:
         before = reader.scalar(text("SELECT count(*) FROM files"))
         with engine.begin() as connection:
-            ledger.accept(connection, drop())
+            drops.accept(connection, drop())
         assert reader.scalar(text("SELECT count(*) FROM files")) == before
     assert status.counts(engine)["files"] == 1
 

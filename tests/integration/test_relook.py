@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
-from db import ledger, migrate, status
+from db import drops, ledger, migrate, status
 from db.clock import now
-from db.ledger import Drop
+from db.drops import Drop
 from db.tables import Priority, quarantine, scans
 from db.writer import Writer
 from lungline.ids import new_id
@@ -32,7 +32,7 @@ class Place:
     def accept(self, data: bytes) -> str:
         """A file that was taken in, with its bytes in place; its scan."""
         drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, None)
-        self.writer.do(lambda connection: ledger.accept(connection, drop))
+        self.writer.do(lambda connection: drops.accept(connection, drop))
         folder = self.store.folder(str(drop.sha256))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "name.dcm").write_bytes(data)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import ledger, migrate
-from db.ledger import Drop
+from db import drops, migrate
+from db.drops import Drop
 from db.tables import Priority
 from lungline.ids import new_id
 from lungline.reasons import Reason
@@ -20,7 +20,7 @@ def test_a_long_name_goes_back_beside_what_has_it_already(home: Path) -> None:
     engine = migrate.open_database(settings)
     drop = Drop(new_id(), None, 1, Priority.SCANS, None)
     with engine.begin() as connection:
-        ledger.refuse(connection, drop, Reason.UNREADABLE)
+        drops.refuse(connection, drop, Reason.UNREADABLE)
     engine.dispose()
     refused = Store(settings.store).quarantine / drop.id
     refused.mkdir(parents=True)

@@ -9,9 +9,9 @@ from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import ledger, migrate
+from db import drops, migrate
 from db.clock import now
-from db.ledger import Drop
+from db.drops import Drop
 from db.tables import Priority, predictions, probabilities, scans, verdicts
 from lungline.ids import new_id
 from lungline.settings import load
@@ -32,7 +32,7 @@ def scan(home: Path) -> str:
     engine = migrate.open_database(settings)
     verdict = new_id()
     with engine.begin() as connection:
-        ledger.accept(connection, Drop(new_id(), _SHA256, 6, Priority.SCANS, None))
+        drops.accept(connection, Drop(new_id(), _SHA256, 6, Priority.SCANS, None))
         scan_id = str(connection.scalar(scans.select()))
         connection.execute(scans.update().values(state="done"))
         said = {"finding": "covid19", "probability": 0.75, "status": "accepted", "disagreement": 0.0, "entropy": 0.5}

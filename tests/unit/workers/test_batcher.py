@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from sqlalchemy import select, text
 
-from db import ledger, migrate
-from db.ledger import Claim, Drop
+from db import drops, ledger, migrate
+from db.drops import Drop
+from db.ledger import Claim
 from db.results import ScanFacts, Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
@@ -53,7 +54,7 @@ def writer() -> Iterator[Writer]:
 
 def claim(writer: Writer, priority: Priority = Priority.SCANS) -> Claim:
     drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, priority, None)
-    writer.do(lambda connection: ledger.accept(connection, drop))
+    writer.do(lambda connection: drops.accept(connection, drop))
     scan_id = writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id)))
     claimed = writer.do(lambda connection: ledger.claim(connection, str(scan_id), "slot/boot/x"))
     assert claimed is not None

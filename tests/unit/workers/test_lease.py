@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, update
 
-from db import ledger, migrate
+from db import drops, ledger, migrate
 from db.clock import now
-from db.ledger import Drop
+from db.drops import Drop
 from db.tables import Priority, scans
 from db.writer import Writer
 from lungline.ids import new_id
@@ -29,7 +29,7 @@ def writer() -> Iterator[Writer]:
 
 def waiting(writer: Writer, lost_leases: int = 0) -> str:
     drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, Priority.SCANS, None)
-    writer.do(lambda connection: ledger.accept(connection, drop))
+    writer.do(lambda connection: drops.accept(connection, drop))
     writer.do(lambda connection: connection.execute(update(scans).where(scans.c.file_id == drop.id).values(lost_leases=lost_leases)))
     return str(writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text
 
-from db import ledger, migrate
-from db.ledger import Drop
+from db import drops, migrate
+from db.drops import Drop
 from db.results import Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
@@ -48,7 +48,7 @@ class Bench:
     def drop(self, data: bytes, *, store_in: str = "place") -> str:
         """Enters a scan whose bytes are in place, still in `incoming`, or nowhere."""
         drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, Modality.XRAY)
-        self.writer.do(lambda connection: ledger.accept(connection, drop))
+        self.writer.do(lambda connection: drops.accept(connection, drop))
         incoming = self.store.incoming / f"{drop.id}~scans~any"
         folder = {"place": self.store.folder(str(drop.sha256)), "incoming": incoming}.get(store_in)
         if folder is not None:

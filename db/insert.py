@@ -1,0 +1,30 @@
+"""Rows that may be there already: inserted unless a unique key is taken, by what SQLite and PostgreSQL both offer."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import Column, Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+_MOST_IN_A_LIST = 500  # parameters; a database takes only so many
+
+
+def insert_new(connection: Connection, table: Table, **values: object) -> bool:
+    """Inserts a row unless one of its unique keys is taken, which the database decides; tells whether it did."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).first() is not None
+
+
+def insert_all(connection: Connection, table: Table, told: Column[str], rows: Sequence[dict[str, object]], **same: object) -> set[str]:
+    """Inserts many rows, `same` in each, but those of which a unique key is taken; the column `told` of those that were inserted."""
+    if not rows:
+        return set()
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table).values(same).on_conflict_do_nothing().returning(told)
+    return set(connection.scalars(statement, rows))
+
+
+def slices(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    """A list in pieces that a database takes as parameters."""
+    for start in range(0, len(ids), _MOST_IN_A_LIST):
+        yield ids[start : start + _MOST_IN_A_LIST]
