@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from models.lungs import lung_box
+
 Pixels = npt.NDArray[np.float32]
 
 # Training pictures were stored at this longest side or less. Originals are brought there first, so that both are equally sharp.
@@ -14,14 +16,24 @@ _STORED_SIDE = 320
 # Percentiles that become 0 and 1: windows and exposures differ between sources and devices far more than between findings.
 _DARK, _BRIGHT = 1.0, 99.0
 
+# name -> side of the square in pixels, and whether a CT slice is first cut to its lungs
+_WAYS: Final = {
+    "gray-96": (96, False),
+    "gray-128": (128, False),
+    "gray-224": (224, False),
+    "lung-128": (128, True),
+    "lung-224": (224, True),
+}
+
 # name -> side of the square in pixels
-PREPROCESSES: Final = {"gray-96": 96, "gray-224": 224}
+PREPROCESSES: Final = {name: side for name, (side, _) in _WAYS.items()}
 
 
 def prepare(name: str, pixels: Pixels) -> Pixels:
     """Shrinks the picture to a square and stretches its contrast.
 
-    The aspect ratio is given up on purpose: it tells the source of a picture better than its finding.
+    The aspect ratio is given up on purpose: it tells the source of a picture better than its finding. So does the framing of CT slices,
+    some cut tight to the lungs and some with the body, the table and the air around it: `lung-*` cuts them all to the lungs.
 
     Args:
         name: one of `PREPROCESSES`.
@@ -34,10 +46,13 @@ def prepare(name: str, pixels: Pixels) -> Pixels:
         ValueError: `pixels` is not a picture of two dimensions with at least one pixel.
         KeyError: there is no such preprocessing.
     """
-    side = PREPROCESSES[name]
+    side, cut = _WAYS[name]
     if pixels.ndim != 2 or pixels.size == 0:
         raise ValueError("a picture has two dimensions and at least one pixel")
     pixels = np.ascontiguousarray(pixels, dtype=np.float32)
+    if cut:
+        top, bottom, left, right = lung_box(pixels)
+        pixels = pixels[top:bottom, left:right]
     longest = max(pixels.shape)
     if longest > _STORED_SIDE:
         rows, columns = (max(1, round(length * _STORED_SIDE / longest)) for length in pixels.shape)

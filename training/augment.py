@@ -22,15 +22,21 @@ def augment(pictures: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:
 
 
 def _place(picture: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:
-    """Turns, shifts, zooms and mirrors in one resampling. What comes in from outside is black."""
+    """Turns, shifts, zooms and mirrors in one resampling. What comes in from outside is black, around a picture that shrank any gray."""
     side = picture.shape[0]
     centre = (side - 1) / 2
-    matrix = cv2.getRotationMatrix2D((centre, centre), rng.uniform(-how.rotate, how.rotate), 1 + rng.uniform(-how.zoom, how.zoom))
+    size, outside = 1 + rng.uniform(-how.zoom, how.zoom), 0.0
+    if how.shrink:
+        size, outside = size * (1 - rng.uniform(0, how.shrink)), rng.uniform(0, 1)
+    matrix = cv2.getRotationMatrix2D((centre, centre), rng.uniform(-how.rotate, how.rotate), size)
+    if how.stretch:
+        across = 2 ** rng.uniform(-how.stretch, how.stretch)
+        matrix[0] = matrix[0] * across + np.array([0, 0, centre * (1 - across)])
     matrix[:, 2] += rng.uniform(-how.shift, how.shift, 2) * side
     if rng.random() < how.flip:
         matrix[0] *= -1
         matrix[0, 2] += side - 1
-    return np.asarray(cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=outside), np.float32)
 
 
 def _light(picture: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:

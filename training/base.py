@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from lungline.errors import TrainingError
+from models.architectures.mobilenetv2 import IMAGENET_MEAN, IMAGENET_VARIANCE
 from models.backend import keras
 
-# What Keras calls the networks that have public weights.
-_PUBLIC: Final = {"mobilenetv2": "MobileNetV2"}
+# Architectures that have public weights: how the weights' file begins, and what Keras calls their network.
+_PUBLIC: Final = {"mobilenetv2": ("mobilenetv2", "MobileNetV2"), "mobilenetv2_128": ("mobilenetv2", "MobileNetV2")}
 
 _STALLED_SECONDS: Final = 60.0
 
@@ -22,7 +25,7 @@ def loader(architecture: str, weights: str, folder: Path | None) -> tuple[Callab
     Args:
         architecture: one of `models.architectures.ARCHITECTURES`.
         weights: `imagenet`, or `none` for a random start.
-        folder: LUNGLINE_WEIGHTS_DIR: `<architecture>_notop.weights.h5` in it is taken before any download.
+        folder: LUNGLINE_WEIGHTS_DIR: `mobilenetv2_notop.weights.h5` in it is taken before any download.
 
     Returns:
         A function that fills the base, or None; and a short description.
@@ -34,9 +37,10 @@ def loader(architecture: str, weights: str, folder: Path | None) -> tuple[Callab
         raise TrainingError("`--weights` takes `imagenet` or `none`.")
     if weights == "none" or architecture not in _PUBLIC:
         return None, "none"
-    path = folder / f"{architecture}_notop.weights.h5" if folder else None
+    file, application = _PUBLIC[architecture]
+    path = folder / f"{file}_notop.weights.h5" if folder else None
     if path is None or not path.is_file():
-        return lambda base: _download(base, _PUBLIC[architecture]), "imagenet (Keras' download)"
+        return lambda base: _download(base, application), "imagenet (Keras' download)"
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError:
@@ -61,6 +65,21 @@ def _download(base: keras.Model, application: str) -> None:
             "put them into LUNGLINE_WEIGHTS_DIR, or start from nothing with `--weights none`."
         ) from None
     base.set_weights(public.get_weights())
+    _expect_statistics(base)
+
+
+def _expect_statistics(base: keras.Model) -> None:
+    """Makes a base that expects pictures in [-1, 1] expect them by ImageNet's statistics, as a local file's does.
+
+    Folded into the first convolution and the running mean of the normalisation behind it; exact but at the border.
+    """
+    mean, deviation = np.array(IMAGENET_MEAN), np.sqrt(np.array(IMAGENET_VARIANCE))
+    first = next(layer for layer in base.layers if isinstance(layer, keras.layers.Conv2D))
+    norm = next(layer for layer in base.layers if isinstance(layer, keras.layers.BatchNormalization))
+    (kernel,) = first.get_weights()
+    shift = np.einsum("hwio,i->o", kernel, 2 * mean - 1)
+    first.set_weights([kernel * (2 * deviation)[None, None, :, None]])
+    norm.moving_mean.assign(norm.moving_mean - shift)
 
 
 @contextmanager

@@ -1,19 +1,28 @@
-"""What is chosen on validation after training: temperature, and the thresholds for review and admission."""
+"""What is chosen on validation after training: temperature, weights of the vote, and the thresholds for review and admission."""
+
+from itertools import product
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.calibration import probabilities
+from training.figures import Votes, Wanted
 
 Array = npt.NDArray[np.floating]
 
-# The share of validation scans that a person is asked to look at, the closest calls first.
-_REVIEW_SHARE = 0.3
+# The share of validation scans that a person is asked to look at: the closest calls, and those that members differ most about.
+_CLOSE_SHARE: Final = 0.3
+_DISPUTED_SHARE: Final = 0.05
 
-# The share of real validation scans that admission may turn away at most.
-_LOST_SHARE = 0.005
+# The shares of validation scans and of validation strangers that may lie on the wrong side of admission's threshold.
+_LOST_SHARE: Final = 0.005
+_PASSED_SHARE: Final = 0.02
 
-_TEMPERATURES = np.geomspace(0.2, 5.0, 321)
+_TEMPERATURES: Final = np.geomspace(0.2, 5.0, 321)
+
+# What members may weigh against each other.
+_PARTS: Final = (1, 2, 4)
 
 
 def temperature(logits: Array, outputs: npt.NDArray[np.intp]) -> float:
@@ -23,27 +32,79 @@ def temperature(logits: Array, outputs: npt.NDArray[np.intp]) -> float:
         logits: (n, outputs).
         outputs: (n,), index of the right output.
     """
-    right = np.arange(len(outputs)), outputs
-    losses = [-np.log(np.maximum(probabilities(logits, t)[right], 1e-12)).mean() for t in _TEMPERATURES]
+    losses = [_losses(probabilities(logits, t), outputs).mean() for t in _TEMPERATURES]
     return round(float(_TEMPERATURES[int(np.argmin(losses))]), 4)
 
 
-def review_margin(votes: Array) -> float:
-    """The distance between the two most probable findings below which a scan goes to review. `votes`: calibrated, (n, findings)."""
-    ordered = np.sort(votes, axis=1)
-    return round(float(np.quantile(ordered[:, -1] - ordered[:, -2], _REVIEW_SHARE)), 4)
+def vote_weights(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[float]:
+    """The weights of a vote: equal ones, unless others are better by more than one standard error of the difference.
 
-
-def admission_threshold(neither: Array) -> float:
-    """The probability of `neither` above which a picture is turned away. `neither`: (n,), of real scans."""
-    return round(float(np.quantile(neither, 1 - _LOST_SHARE, method="higher")), 4)
-
-
-def review_disagreement(votes: Array) -> float:
-    """The disagreement above which a scan goes to review: that of the 5 % of validation scans that members differ most about.
+    Validation has some hundred scans, on which the best of many weights is mostly the luckiest; so few are tried (each member one, two or
+    four parts), and the rule of one standard error (Breiman et al., "Classification and Regression Trees", 1984) decides for the simplest.
 
     Args:
         votes: calibrated, (members, n, findings).
+        wanted: (n,), the right finding.
+        groups: (n,), what belongs together; the standard error is one over groups.
+
+    Returns:
+        A weight a member; they sum to 1.
     """
-    distance = np.abs(votes - votes.mean(axis=0)).sum(axis=2).mean(axis=0) / 2
-    return round(float(np.quantile(distance, 0.95)), 4)
+    equal = np.full(len(votes), 1 / len(votes))
+    before = _losses(np.einsum("m,mnf->nf", equal, votes), wanted)
+    best, largest = equal, 0.0
+    for parts in product(_PARTS, repeat=len(votes)):
+        weights = np.array(parts) / sum(parts)
+        gains = before - _losses(np.einsum("m,mnf->nf", weights, votes), wanted)
+        gain = float(gains.mean())
+        if gain > largest and gain > _standard_error(gains, groups):
+            best, largest = weights, gain
+    return [round(float(weight), 4) for weight in best]
+
+
+def review_thresholds(votes: Array, weights: list[float]) -> dict[str, float]:
+    """Below which margin, and above which disagreement, a scan goes to review.
+
+    Args:
+        votes: calibrated, (members, n, findings).
+        weights: of the members, summing to 1.
+
+    Returns:
+        `margin`, under which 30 % of validation scans lie, and `disagreement`, over which 5 % of them lie.
+    """
+    vote = np.einsum("m,mnf->nf", np.array(weights), votes)
+    ordered = np.sort(vote, axis=1)
+    distance = np.abs(votes - vote).sum(axis=2).mean(axis=0) / 2
+    return {
+        "margin": round(float(np.quantile(ordered[:, -1] - ordered[:, -2], _CLOSE_SHARE)), 4),
+        "disagreement": round(float(np.quantile(distance, 1 - _DISPUTED_SHARE)), 4),
+    }
+
+
+def admission_threshold(scans: Array, strangers: Array) -> float:
+    """The probability of `neither` above which a picture is turned away.
+
+    Where nearly all scans lie below nearly all strangers, midway between, in logits: validation lacks kinds of both. Else so that nearly
+    all scans are kept.
+
+    Args:
+        scans: (n,), the probability of `neither` of real scans.
+        strangers: (n,), that of pictures that are neither.
+    """
+    below = float(np.quantile(scans, 1 - _LOST_SHARE, method="higher"))
+    above = float(np.quantile(strangers, _PASSED_SHARE, method="lower"))
+    if above <= below:
+        return round(below, 4)
+    middle = sum(np.log(p / (1 - p)) for p in np.clip([below, above], 1e-6, 1 - 1e-6)) / 2
+    return round(float(1 / (1 + np.exp(-middle))), 4)
+
+
+def _losses(votes: Votes, wanted: Wanted) -> npt.NDArray[np.float64]:
+    return -np.log(np.maximum(votes[np.arange(len(wanted)), wanted], 1e-12))
+
+
+def _standard_error(gains: npt.NDArray[np.float64], groups: npt.NDArray[np.str_]) -> float:
+    """Of the mean of `gains`, where those of a group count as one."""
+    _, member = np.unique(groups, return_inverse=True)
+    sums = np.bincount(member, gains - gains.mean())
+    return float(np.sqrt((sums**2).sum()) / len(gains))

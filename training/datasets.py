@@ -29,6 +29,11 @@ class Example:
     source: str
     split: str
 
+    @property
+    def origin(self) -> str:
+        """The source by its name alone: its copies and forks are one."""
+        return self.source.split(" (")[0]
+
 
 @dataclass(frozen=True)
 class DataSet:
@@ -55,7 +60,7 @@ def load(root: Path, modality: Modality | None) -> DataSet:
     Args:
         root: the folder with `manifest.csv`: columns path, modality, label, group, source, split; paths relative to it.
         modality: whose examples to take, labelled by finding. None takes all, labelled by modality, and those of `neither/manifest.csv`
-            (columns path, group, source, split), labelled `neither`.
+            (columns path, group, source, split, and kind where there is one, which then stands for the source), labelled `neither`.
 
     Raises:
         TrainingError: a manifest is missing or malformed, or a group is in two splits.
@@ -68,7 +73,7 @@ def load(root: Path, modality: Modality | None) -> DataSet:
     else:
         neither = root / "neither" / "manifest.csv"
         examples = [_example(root, row, row["modality"]) for row in rows]
-        examples += [_example(neither.parent, row, "neither") for row in _rows(neither, ())]
+        examples += [_example(neither.parent, {**row, "source": row.get("kind") or row["source"]}, "neither") for row in _rows(neither, ())]
         digest.update(neither.read_bytes())
     check_groups(examples)
     return DataSet(tuple(examples), digest.hexdigest())
@@ -90,13 +95,19 @@ def check_groups(examples: Sequence[Example]) -> None:
         raise TrainingError(f"{torn} groups of the manifest in LUNGLINE_TRAINING_DATA are in two splits; figures would be too good.")
 
 
-def read_pictures(examples: Sequence[Example], preprocess: str, step: Callable[[], None] = lambda: None) -> Pixels:
+def read_pictures(
+    examples: Sequence[Example],
+    preprocess: str,
+    step: Callable[[], None] = lambda: None,
+    alter: Callable[[Pixels], Pixels] = lambda pixels: pixels,
+) -> Pixels:
     """Reads and preprocesses pictures as serving does.
 
     Args:
         examples: what to read.
         preprocess: one of `models.preprocess.PREPROCESSES`.
         step: called after each picture.
+        alter: what is done to a picture (float32 (rows, columns), in [0, 1]) before it is preprocessed.
 
     Returns:
         float32 (n, side, side, 1) in [0, 1].
@@ -107,7 +118,7 @@ def read_pictures(examples: Sequence[Example], preprocess: str, step: Callable[[
     pictures, unreadable = [], 0
     for example in examples:
         try:
-            pictures.append(prepare(preprocess, read(example.path.read_bytes()).pixels))
+            pictures.append(prepare(preprocess, alter(read(example.path.read_bytes()).pixels)))
         except (OSError, UnreadableScan):
             unreadable += 1
         step()

@@ -1,107 +1,195 @@
-"""Judges a member on pictures that it never saw: figures with intervals, within sources, beside baselines."""
+"""Judges votes on pictures that no training saw: figures with intervals, within sources; what admission keeps.
+
+What is measured on a split stands in `member.json` and `ensembles/<name>.json` (under `validation` for val, `figures` for test), and so in
+the view `model_quality`, in one shape: metric -> {value, low, high}, beside `images` and `groups`, the counts that they are about. A metric
+with counts of its own has them beside its value. `within_source` holds the same once more for each source by its name.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from models.admission import NEITHER
+from training import figures, reliability
 from training.datasets import Example
-from training.figures import Votes, Wanted, accuracy, balanced_accuracy, first_auroc, macro_auroc, with_interval
-from training.recipes import Recipe
+from training.figures import Rows, Votes, Wanted, alone, with_intervals
+
+Measured = dict[str, Any]  # of the shape above
 
 # A source with fewer pictures of one side tells nothing.
-_FEWEST = 3
+_FEWEST: Final = 3
+
+# Of covid19 among those who are scanned, for a positive predictive value beside that at the data's own prevalence.
+PREVALENCE: Final = 0.1
 
 
-def judged(recipe: Recipe, examples: Sequence[Example]) -> list[int]:
-    """The rows that figures are about: labels that are outputs themselves.
+@dataclass(frozen=True)
+class Judged:
+    """One split as a member or an ensemble judged it."""
+
+    data: str  # test or val
+    examples: Sequence[Example]
+    findings: tuple[str, ...]  # covid19 first
+    wanted: Wanted
+    votes: Votes  # calibrated
+    uncalibrated: Votes  # the same at temperature 1
+    accepted: npt.NDArray[np.bool_]
+    disagreement: npt.NDArray[np.float64]
+
+    @property
+    def groups(self) -> npt.NDArray[np.str_]:
+        """(n,), what belongs together."""
+        return np.array([example.group for example in self.examples])
+
+    @property
+    def sources(self) -> npt.NDArray[np.str_]:
+        """(n,), where each comes from."""
+        return np.array([example.origin for example in self.examples])
+
+    def confusion(self) -> dict[str, dict[str, int]]:
+        """label -> answer -> pictures."""
+        said = self.votes.argmax(axis=1)
+        return {
+            label: {answer: int(np.sum((self.wanted == i) & (said == j))) for j, answer in enumerate(self.findings)}
+            for i, label in enumerate(self.findings)
+        }
+
+
+def judged_labels(findings: Sequence[str], examples: Sequence[Example]) -> list[int]:
+    """The rows that figures are about: labels that are findings themselves.
 
     For CT these are covid19 and the same sources' non_covid; `cap` and `normal` come from sources without covid19 and flatter every figure.
     """
-    return [row for row, example in enumerate(examples) if example.label in recipe.outputs]
+    return [number for number, example in enumerate(examples) if example.label in findings]
 
 
-def findings(recipe: Recipe, examples: Sequence[Example], votes: Votes, wanted: Wanted, margin: float) -> dict[str, Any]:
-    """The figures of a member for findings.
+def findings_figures(judged: Judged) -> Measured:
+    """All figures of one split:
+
+    - macro_auroc, covid19_auroc, balanced_accuracy, accuracy, brier; a finding's sensitivity, specificity, precision (at the data's
+      prevalence) and f1; covid19_precision_at_10 (at a prevalence of 10 %); accepted_share, accepted_accuracy
+    - within each source that holds covid19 and something else, at least three of each: covid19_auroc, balanced_accuracy, accuracy,
+      covid19_sensitivity, covid19_specificity
+    - brier_before and ece_before (at temperature 1), ece, ece_null (mean and 95 % of what perfect calibration would show);
+      accuracy_at_coverage_50 … _100; disagreement
+    """
+    measured: Measured = {**_counts(judged.groups)}
+    measured |= with_intervals(judged.groups, lambda drawn: _figures(judged, drawn))
+    measured |= {
+        "brier_before": alone(figures.brier(judged.uncalibrated, judged.wanted)),
+        "ece_before": alone(reliability.ece(judged.uncalibrated, judged.wanted)),
+        "ece": alone(reliability.ece(judged.votes, judged.wanted)),
+        "ece_null": reliability.ece_null(judged.votes),
+        "disagreement": alone(float(judged.disagreement.mean())),
+    }
+    for percent in reliability.COVERAGES:
+        measured[f"accuracy_at_coverage_{percent}"] = alone(reliability.covered_accuracy(judged.votes, judged.wanted, percent / 100))
+    measured["within_source"] = {}
+    for source in contrasts(judged):
+        here = np.flatnonzero(judged.sources == source)
+        groups = judged.groups[here]
+        within = with_intervals(groups, lambda drawn, here=here: _source_figures(judged, here[drawn]))  # type: ignore[misc]
+        measured["within_source"][source] = {**_counts(groups), **within}
+    return measured
+
+
+def contrasts(judged: Judged) -> list[str]:
+    """The sources that hold covid19 and something else."""
+    sources, first = judged.sources, judged.wanted == 0
+    return [
+        str(source)
+        for source in np.unique(sources)
+        if min(np.sum((sources == source) & first), np.sum((sources == source) & ~first)) >= _FEWEST
+    ]
+
+
+def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
+    """Baselines on the same pictures, by their names; within sources, too."""
+    told: dict[str, Measured] = {}
+    for rival, votes in rivals.items():
+        told[rival] = {
+            "macro_auroc": alone(figures.macro_auroc(votes, judged.wanted)),
+            "balanced_accuracy": alone(figures.balanced_accuracy(votes, judged.wanted)),
+            "accuracy": alone(figures.accuracy(votes, judged.wanted)),
+            "within_source": {},
+        }
+        for source in contrasts(judged):
+            here = judged.sources == source
+            first = f"{judged.findings[0]}_auroc"
+            within = {first: alone(figures.first_auroc(votes[here], judged.wanted[here])), **_counts(judged.groups[here])}
+            told[rival]["within_source"][source] = within
+    return told
+
+
+def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]) -> Measured:
+    """What admission keeps and turns away, as shares: kept, xray_kept, ct_kept, right_modality (of what is kept), turned_away.
+
+    `within_source` holds turned_away for each kind of stranger.
 
     Args:
-        recipe: gives the outputs, covid19 first.
-        examples: what was judged, n of them.
-        votes: calibrated probabilities (n, outputs).
-        wanted: (n,), the right outputs.
-        margin: two findings closer than this go to review.
-
-    Returns:
-        Numbers, names and dictionaries of them, ready for JSON.
+        examples: labelled xray, ct and neither.
+        decided: xray or ct, or None for what was turned away.
     """
-    groups = np.array([example.group for example in examples])
-    sources = np.array([_source(example) for example in examples])
-    ordered = np.sort(votes, axis=1)
-    accepted = ordered[:, -1] - ordered[:, -2] >= margin
-    figures: dict[str, Any] = {
-        "images": len(examples),
-        "groups": len(np.unique(groups)),
-        "macro_auroc": with_interval(macro_auroc, votes, wanted, groups),
-        f"{recipe.outputs[0]}_auroc": with_interval(first_auroc, votes, wanted, groups),
-        "balanced_accuracy": with_interval(balanced_accuracy, votes, wanted, groups),
-        "accuracy": with_interval(accuracy, votes, wanted, groups),
-        "accepted_share": round(float(accepted.mean()), 4),
-        "accepted_accuracy": round(accuracy(votes[accepted], wanted[accepted]), 4),
-        "confusion": _confusion(recipe, votes, wanted),
-        "within_source": {},
-    }
-    for source in np.unique(sources):
-        here = sources == source
-        if min(np.sum(here & (wanted == 0)), np.sum(here & (wanted != 0))) >= _FEWEST:
-            figures["within_source"][str(source)] = {
-                "images": int(here.sum()),
-                "groups": len(np.unique(groups[here])),
-                f"{recipe.outputs[0]}_auroc": with_interval(first_auroc, votes[here], wanted[here], groups[here]),
-                "balanced_accuracy": with_interval(balanced_accuracy, votes[here], wanted[here], groups[here]),
-                "accuracy": with_interval(accuracy, votes[here], wanted[here], groups[here]),
-            }
-    return figures
-
-
-def beside(baselines: Mapping[str, Votes], wanted: Wanted) -> dict[str, dict[str, float]]:
-    """The figures of baselines on the same pictures."""
-    return {
-        name: {
-            "macro_auroc": round(macro_auroc(votes, wanted), 4),
-            "balanced_accuracy": round(balanced_accuracy(votes, wanted), 4),
-            "accuracy": round(accuracy(votes, wanted), 4),
-        }
-        for name, votes in baselines.items()
-    }
-
-
-def admission(recipe: Recipe, examples: Sequence[Example], votes: Votes, threshold: float) -> dict[str, Any]:
-    """The figures of an admission network: what it keeps, turns away, and takes for the other modality, as shares."""
     labels = np.array([example.label for example in examples])
-    kept = votes[:, recipe.outputs.index(NEITHER)] <= threshold
-    real = [output for output in recipe.outputs if output != NEITHER]
-    said = np.array(real)[votes[:, [recipe.outputs.index(output) for output in real]].argmax(axis=1)]
-    figures: dict[str, Any] = {"images": len(examples), "groups": len({example.group for example in examples})}
-    for output in real:
-        here = labels == output
-        figures[output] = {"images": int(here.sum()), "kept": round(float(kept[here].mean()), 4)}
-    scans = labels != NEITHER
-    figures["kept"] = round(float(kept[scans].mean()), 4)
-    figures["right_modality_of_kept"] = round(float((said == labels)[scans & kept].mean()), 4)
-    figures[NEITHER] = {"images": int((labels == NEITHER).sum()), "turned_away": round(float((~kept[labels == NEITHER]).mean()), 4)}
-    return figures
+    said = np.array([decision or NEITHER for decision in decided])
+    groups = np.array([example.group for example in examples])
+    sources = np.array([example.source for example in examples])
+    scans, strangers, kept = labels != NEITHER, labels == NEITHER, said != NEITHER
 
+    def share(chosen: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> Measured:
+        here = np.flatnonzero(chosen)
+        if not len(here):
+            return {}
+        told = with_intervals(groups[here], lambda drawn: {"share": float(right[here[drawn]].mean())})
+        return {**told["share"], **_counts(groups[here])}
 
-def _confusion(recipe: Recipe, votes: Votes, wanted: Wanted) -> dict[str, dict[str, int]]:
-    """label -> answer -> pictures."""
-    said = votes.argmax(axis=1)
+    shares = {
+        "kept": share(scans, kept),
+        "xray_kept": share(labels == "xray", kept),
+        "ct_kept": share(labels == "ct", kept),
+        "right_modality": share(scans & kept, said == labels),
+        "turned_away": share(strangers, ~kept),
+    }
     return {
-        label: {answer: int(np.sum((wanted == i) & (said == j))) for j, answer in enumerate(recipe.outputs)}
-        for i, label in enumerate(recipe.outputs)
+        **_counts(groups),
+        **{name: told for name, told in shares.items() if told},
+        "within_source": {str(kind): {"turned_away": share(sources == kind, ~kept)} for kind in np.unique(sources[strangers])},
     }
 
 
-def _source(example: Example) -> str:
-    """A source by its name alone: its copies and forks are one source."""
-    return example.source.split(" (")[0]
+def _counts(groups: npt.NDArray[np.str_]) -> dict[str, int]:
+    return {"images": len(groups), "groups": len(np.unique(groups))}
+
+
+def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
+    votes, wanted, accepted = judged.votes[drawn], judged.wanted[drawn], judged.accepted[drawn]
+    first = judged.findings[0]
+    told = {
+        "macro_auroc": figures.macro_auroc(votes, wanted),
+        f"{first}_auroc": figures.first_auroc(votes, wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted),
+        "accuracy": figures.accuracy(votes, wanted),
+        "brier": figures.brier(votes, wanted),
+        "accepted_share": float(accepted.mean()),
+        "accepted_accuracy": figures.accuracy(votes[accepted], wanted[accepted]) if accepted.any() else float("nan"),
+    }
+    for output, finding in enumerate(judged.findings):
+        told |= {f"{finding}_{name}": value for name, value in figures.of_output(votes, wanted, output).items()}
+    told[f"{first}_precision_at_10"] = figures.precision_at(PREVALENCE, told[f"{first}_sensitivity"], told[f"{first}_specificity"])
+    return told
+
+
+def _source_figures(judged: Judged, drawn: Rows) -> dict[str, float]:
+    votes, wanted = judged.votes[drawn], judged.wanted[drawn]
+    first = judged.findings[0]
+    of_first = figures.of_output(votes, wanted, 0)
+    return {
+        f"{first}_auroc": figures.first_auroc(votes, wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted),
+        "accuracy": figures.accuracy(votes, wanted),
+        f"{first}_sensitivity": of_first["sensitivity"],
+        f"{first}_specificity": of_first["specificity"],
+    }

@@ -1,6 +1,6 @@
-"""Figures of a classifier with intervals: AUROC, balanced accuracy, and their bootstrap over groups."""
+"""Figures of a classifier, and their intervals by bootstrap over groups."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypedDict
 
 import numpy as np
@@ -10,10 +10,12 @@ RESAMPLES = 2000
 
 Votes = npt.NDArray[np.float64]  # (n, outputs)
 Wanted = npt.NDArray[np.intp]  # (n,), index of the right output
+Rows = npt.NDArray[np.intp]  # indices into these
+Measure = Callable[[Rows], Mapping[str, float]]  # named figures of the given rows
 
 
 class Figure(TypedDict):
-    """A figure with its 95 % interval, NaN-free: bounds are None where too few resamples hold every output."""
+    """A figure with its 95 % interval, NaN-free: bounds are None where too few resamples hold what the figure needs."""
 
     value: float
     low: float | None
@@ -21,7 +23,10 @@ class Figure(TypedDict):
 
 
 def auroc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
-    """Area under the ROC curve: how often a positive scores above a negative, ties counted half. NaN where one side is empty."""
+    """Area under the ROC curve: how often a positive scores above a negative, ties counted half. NaN where one side is empty.
+
+    The same as scikit-learn's `roc_auc_score`, some ten times as fast, which 2,000 resamples need.
+    """
     below = np.sort(scores[~positive])
     above = scores[positive]
     if not len(below) or not len(above):
@@ -30,7 +35,7 @@ def auroc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> f
 
 
 def macro_auroc(votes: Votes, wanted: Wanted) -> float:
-    """Mean over outputs of the AUROC of one against the rest; of two outputs, simply the AUROC."""
+    """Mean over outputs of the AUROC of one against the rest; of two outputs, simply the AUROC. NaN where an output does not occur."""
     return float(np.mean([auroc(votes[:, k], wanted == k) for k in range(votes.shape[1])]))
 
 
@@ -50,21 +55,63 @@ def accuracy(votes: Votes, wanted: Wanted) -> float:
     return float((votes.argmax(axis=1) == wanted).mean())
 
 
-def with_interval(figure: Callable[[Votes, Wanted], float], votes: Votes, wanted: Wanted, groups: npt.NDArray[np.str_]) -> Figure:
-    """`figure` with the 2.5th and 97.5th percentile of its bootstrap over groups (2,000 resamples, fixed seed).
+def brier(votes: Votes, wanted: Wanted) -> float:
+    """Mean squared distance of the probabilities from the truth, summed over outputs: 0 to 2 (Brier 1950)."""
+    return float(((votes - np.eye(votes.shape[1])[wanted]) ** 2).sum(axis=1).mean())
+
+
+def of_output(votes: Votes, wanted: Wanted, output: int) -> dict[str, float]:
+    """Sensitivity (recall), specificity, precision and F1 of one output against the rest; NaN where nothing stands to be divided by."""
+    said, right = votes.argmax(axis=1) == output, wanted == output
+    hits, misses = float((said & right).sum()), float((~said & right).sum())
+    alarms, quiet = float((said & ~right).sum()), float((~said & ~right).sum())
+    return {
+        "sensitivity": _share(hits, misses),
+        "specificity": _share(quiet, alarms),
+        "precision": _share(hits, alarms),
+        "f1": _share(2 * hits, misses + alarms),
+    }
+
+
+def precision_at(prevalence: float, sensitivity: float, specificity: float) -> float:
+    """The positive predictive value where so many have it, by Bayes' rule."""
+    return _share(sensitivity * prevalence, (1 - specificity) * (1 - prevalence))
+
+
+def with_intervals(groups: npt.NDArray[np.str_], figures: Measure) -> dict[str, Figure]:
+    """Figures of all rows, with the 2.5th and 97.5th percentile of their bootstrap over groups (2,000 resamples, fixed seed).
 
     Resampled are groups, not images: images of one patient are no independent witnesses.
+
+    Args:
+        groups: (n,), what belongs together.
+        figures: called with rows, some more than once; gives named figures. Those that are NaN over all rows are left out; resamples that
+            make one NaN do not count for it.
     """
     names, member = np.unique(groups, return_inverse=True)
     images = [np.flatnonzero(member == group) for group in range(len(names))]
     rng = np.random.default_rng(0)
-    values = []
+    values: dict[str, list[float]] = {}
     for _ in range(RESAMPLES):
         drawn = np.concatenate([images[group] for group in rng.integers(len(names), size=len(names))])
-        if len(np.unique(wanted[drawn])) == len(np.unique(wanted)):
-            values.append(figure(votes[drawn], wanted[drawn]))
-    value = round(figure(votes, wanted), 4)
+        for name, value in figures(drawn).items():
+            if np.isfinite(value):
+                values.setdefault(name, []).append(value)
+    told = {name: value for name, value in figures(np.arange(len(groups))).items() if np.isfinite(value)}
+    return {name: _figure(value, values.get(name, [])) for name, value in told.items()}
+
+
+def alone(value: float) -> Figure:
+    """A figure without an interval."""
+    return Figure(value=round(value, 4), low=None, high=None)
+
+
+def _figure(value: float, values: list[float]) -> Figure:
     if len(values) < RESAMPLES // 2:
-        return Figure(value=value, low=None, high=None)
+        return alone(value)
     low, high = np.percentile(values, (2.5, 97.5))
-    return Figure(value=value, low=round(float(low), 4), high=round(float(high), 4))
+    return Figure(value=round(value, 4), low=round(float(low), 4), high=round(float(high), 4))
+
+
+def _share(part: float, rest: float) -> float:
+    return part / (part + rest) if part + rest > 0 else float("nan")

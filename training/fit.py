@@ -14,6 +14,7 @@ from models.calibration import probabilities
 from models.engines.keras import KerasEngine
 from models.preprocess import Pixels
 from training.augment import augment
+from training.checkpoint import Checkpoint, Standing
 from training.figures import macro_auroc
 from training.recipes import Recipe
 
@@ -25,6 +26,8 @@ class Labelled:
     pictures: Pixels  # (n, side, side, 1)
     labels: npt.NDArray[np.str_]  # (n,), as the data calls them
     outputs: npt.NDArray[np.intp]  # (n,), index of the network's output that should answer
+    sources: npt.NDArray[np.str_]  # (n,), where each comes from
+    groups: npt.NDArray[np.str_]  # (n,), what belongs together
 
 
 @dataclass(frozen=True)
@@ -37,42 +40,73 @@ class Fitted:
 
 
 def fit(
-    recipe: Recipe, train: Labelled, val: Labelled, *, seed: int, epochs: int, load_base: Callable[[keras.Model], None] | None
+    recipe: Recipe,
+    train: Labelled,
+    val: Labelled,
+    *,
+    seed: int,
+    epochs: int,
+    load_base: Callable[[keras.Model], None] | None,
+    checkpoint: Checkpoint,
 ) -> Fitted:
-    """Trains by `recipe`. The same seed, data, base and machine give the same weights.
+    """Trains by `recipe`. The same seed, data, base and machine give the same weights, killed and run again or not.
 
     Stops when validation macro AUROC has not risen for `recipe.patience` epochs; only labels that are outputs themselves are judged
-    (for CT, `cap` and `normal` train as `non_covid`, but would flatter the figure: their sources hold no covid19).
+    (for CT, `cap` and `normal` train as `non_covid`, but would flatter the figure: most of their sources hold no covid19).
 
     Raises:
-        TrainingError: the loss is no number any more, or validation lacks an output.
+        TrainingError: the loss is no number any more, or train or validation lack an output.
     """
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
     network = build(recipe.architecture, len(recipe.outputs), load_base)
-    batches = -(-len(train.pictures) // recipe.batch)
+    if load_base:
+        _freeze(network, recipe)
+    weights = example_weights(recipe, train)
+    used = np.flatnonzero(weights)
+    batches = -(-len(used) // recipe.batch)
     _compile(network, recipe, batches, epochs)
-    weights = _example_weights(recipe, train.labels)
     wanted = np.eye(len(recipe.outputs), dtype=np.float32)[train.outputs]
-    best_auroc, best_epoch, best_weights = -1.0, 0, network.get_weights()
-    epoch = 0
-    for epoch in range(1, epochs + 1):
+    standing = checkpoint.restore(network, rng) or Standing(0, 0, -1.0, network.get_weights(), network.get_weights())
+    if standing.epoch:
+        say(f"{recipe.name}: goes on after epoch {standing.epoch}")
+    while standing.epoch < epochs and not _is_stale(recipe, standing):
+        standing.epoch += 1
         losses = []
-        with steps(f"{recipe.name} epoch {epoch} of {epochs}", batches) as step:
-            for batch in np.array_split(rng.permutation(len(train.pictures)), batches):
+        with steps(f"{recipe.name} epoch {standing.epoch} of {epochs}", batches) as step:
+            for order in np.array_split(rng.permutation(len(used)), batches):
+                batch = used[order]
                 pictures = augment(train.pictures[batch], recipe.augment, rng)
                 losses.append(float(network.train_on_batch(pictures, wanted[batch], sample_weight=weights[batch])))
                 step()
         if not np.isfinite(losses).all():
             raise TrainingError("The loss is no number any more; lower `learning_rate` in the recipe.")
+        latest = network.get_weights()
+        keep = recipe.average if standing.epoch > 1 else 0.0
+        standing.average = [keep * before + (1 - keep) * now for before, now in zip(standing.average, latest, strict=True)]
+        network.set_weights(standing.average)
         auroc = validation_auroc(recipe, val, KerasEngine(network).run(val.pictures))
-        say(f"{recipe.name}: epoch {epoch} of {epochs}, loss {np.mean(losses):.3f}, validation macro AUROC {auroc:.3f}")
-        if auroc > best_auroc:
-            best_auroc, best_epoch, best_weights = auroc, epoch, network.get_weights()
-        elif epoch - best_epoch >= recipe.patience:
-            break
-    network.set_weights(best_weights)
-    return Fitted(network, epoch, best_epoch)
+        network.set_weights(latest)
+        say(f"{recipe.name}: epoch {standing.epoch} of {epochs}, loss {np.mean(losses):.3f}, validation macro AUROC {auroc:.3f}")
+        if auroc >= standing.best_auroc:  # of equals the latest: where all are perfect, it has the widest margin
+            standing.best_auroc, standing.best_epoch, standing.best = auroc, standing.epoch, standing.average
+        checkpoint.write(network, rng, standing)
+    network.set_weights(standing.best)
+    return Fitted(network, standing.epoch, standing.best_epoch)
+
+
+def _freeze(network: keras.Model, recipe: Recipe) -> None:
+    """Leaves parts of a public base as they are."""
+    (base,) = [layer for layer in network.layers if isinstance(layer, keras.Model)]
+    names = [layer.name for layer in base.layers]
+    first = names.index(recipe.tuned_from) if recipe.tuned_from else 0
+    for number, layer in enumerate(base.layers):
+        if number < first or (recipe.frozen_norms and isinstance(layer, keras.layers.BatchNormalization)):
+            layer.trainable = False
+
+
+def _is_stale(recipe: Recipe, standing: Standing) -> bool:
+    return standing.epoch - standing.best_epoch >= recipe.patience
 
 
 def validation_auroc(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) -> float:
@@ -95,11 +129,35 @@ def _compile(network: keras.Model, recipe: Recipe, batches: int, epochs: int) ->
     network.compile(optimizer=optimiser, loss=loss, jit_compile=jit())
 
 
-def _example_weights(recipe: Recipe, labels: npt.NDArray[np.str_]) -> npt.NDArray[np.float32]:
-    """Weights with mean 1 that give each label its share, however many examples it has."""
-    present = {label: share for label, share in recipe.shares.items() if np.any(labels == label)}
-    weights = np.zeros(len(labels), np.float32)
-    for label, share in present.items():
-        weights[labels == label] = share / np.sum(labels == label)
-    weights /= weights.mean()
+def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:
+    """How much each training example counts, with mean 1 over those that count at all.
+
+    With `recipe.shares`, each label gets its share, however many examples it has. Without, each source's weight (its number of examples)
+    falls in equal parts on its outputs, and a source of one output alone counts for nothing: all that it could teach is how it looks. Nor
+    does a source with fewer than `recipe.source_groups` groups of an output: what it could teach is how these patients look.
+
+    Returns:
+        float32 (n,).
+
+    Raises:
+        TrainingError: nothing is left to learn from.
+    """
+    weights = np.zeros(len(train.labels), np.float32)
+    if recipe.shares is not None:
+        for label, share in recipe.shares.items():
+            here = train.labels == label
+            weights[here] = share / max(1, here.sum())
+    else:
+        for source in np.unique(train.sources):
+            here = train.sources == source
+            present = np.unique(train.outputs[here])
+            groups = [len(np.unique(train.groups[here & (train.outputs == output)])) for output in present]
+            if len(present) < 2 or min(groups) < recipe.source_groups:
+                continue
+            for output in present:
+                cell = here & (train.outputs == output)
+                weights[cell] = here.sum() / len(present) / cell.sum()
+    if not weights.any():
+        raise TrainingError(f"The training split leaves nothing for recipe `{recipe.name}` to learn from: no source has two outputs.")
+    weights /= weights[weights > 0].mean()
     return weights

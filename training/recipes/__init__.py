@@ -20,6 +20,8 @@ class Augment:
     rotate: float = 0.0  # degrees, either way
     shift: float = 0.0  # share of the side, either way
     zoom: float = 0.0  # share of the size, either way
+    shrink: float = 0.0  # share of the size that a picture may lose besides; what is then around it has any gray
+    stretch: float = 0.0  # of log2 of the aspect ratio, either way
     contrast: float = 0.0  # around the mean, either way
     brightness: float = 0.0  # of the range [0, 1], either way
     gamma: float = 0.0  # of log2 of the exponent, either way
@@ -35,7 +37,6 @@ class Recipe:
     architecture: str
     preprocess: str
     outputs: tuple[str, ...]
-    shares: dict[str, float]  # how much of the training weight each label of the data gets
     batch: int
     epochs: int
     patience: int  # epochs without a better validation AUROC before training stops
@@ -43,6 +44,13 @@ class Recipe:
     warmup_epochs: int
     weight_decay: float
     label_smoothing: float
+    shares: dict[str, float] | None = None  # how much of the training weight each label of the data gets; None: balanced within sources
+    source_groups: int = (
+        1  # with `shares` None: a source counts if each of its outputs has so many groups; of fewer, it is patients that are learnt
+    )
+    tuned_from: str | None = None  # the first layer of a public base that is trained, those before stay as they are; None: all are trained
+    frozen_norms: bool = False  # whether a public base's batch normalisation keeps its statistics, scales and offsets
+    average: float = 0.0  # how much of the running average of weights an epoch keeps; what is judged and saved is the average
     modality: Modality | None = None  # None: the admission network, which is asked of every picture
     augment: Augment = field(default_factory=Augment)
 

@@ -1,47 +1,97 @@
 """The shipped weights answer as their cards say, on the real validation pictures where these are at hand."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from lungline.findings import FINDINGS, Modality
+from lungline.findings import Modality
 from models.admission import NEITHER
-from models.registry import load_admission, load_ensemble, shipped, shipped_admission
+from models.registry import SHIPPED, shipped, shipped_admission
+
+if TYPE_CHECKING:
+    from training.readings import Readings
+
+
+@pytest.fixture(scope="module")
+def readings(training_data: Path) -> "Readings":
+    from training.readings import Readings
+
+    return Readings(training_data)
 
 
 @pytest.mark.parametrize("modality", Modality)
-def test_validation_figures_come_out_again(modality: Modality, training_data: Path) -> None:
-    from training import datasets
+def test_validation_figures_come_out_again(modality: Modality, readings: "Readings") -> None:
     from training.figures import balanced_accuracy, macro_auroc
+    from training.readings import alone
 
-    findings = FINDINGS[modality]
-    ensemble = load_ensemble(shipped()[modality])
-    examples = [example for example in datasets.load(training_data, modality).split("val") if example.label in findings]
-    pictures = datasets.read_pictures(examples, ensemble.preprocesses[0])
-    judged = ensemble.judge({ensemble.preprocesses[0]: pictures})
-    votes = np.array([[each.probabilities[finding] for finding in findings] for each in judged])
-    wanted = np.array([findings.index(example.label) for example in examples])
-    told = shipped()[modality].places[0].member.told["validation"]
-    assert macro_auroc(votes, wanted) == pytest.approx(told["macro_auroc"]["value"], abs=0.005)
-    assert balanced_accuracy(votes, wanted) == pytest.approx(told["balanced_accuracy"]["value"], abs=0.015)
-    accepted = np.mean([each.status == "accepted" for each in judged])
-    assert accepted == pytest.approx(0.7, abs=0.03)
+    ensemble = shipped()[modality]
+    for files, told in (
+        (ensemble, ensemble.figures["val"]),
+        *((alone(place.member, place.temperature), place.member.figures["val"]) for place in ensemble.places),
+    ):
+        judged = readings.judge(files, "val")
+        assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(told["macro_auroc"]["value"], abs=0.005)
+        assert balanced_accuracy(judged.votes, judged.wanted) == pytest.approx(told["balanced_accuracy"]["value"], abs=0.015)
+        if files is ensemble:
+            assert judged.accepted.mean() == pytest.approx(told["accepted_share"]["value"], abs=0.02)
+            assert judged.accepted.mean() > 0.6
 
 
-def test_admission_keeps_real_scans_and_turns_others_away(training_data: Path) -> None:
-    from training import datasets
+@pytest.mark.parametrize("modality", Modality)
+def test_members_are_of_two_kinds(modality: Modality) -> None:
+    assert {place.member.architecture for place in shipped()[modality].places} == {"mobilenetv2", "compact_cnn"}
+
+
+def test_admission_keeps_real_scans_and_turns_others_away(readings: "Readings") -> None:
+    decided = readings.admit(shipped_admission(), "val")
+    labels = [example.label for example in readings.data(None).split("val")]
+    kept = [decision is not None for decision, label in zip(decided, labels, strict=True) if label != NEITHER]
+    others = [decision is None for decision, label in zip(decided, labels, strict=True) if label == NEITHER]
+    assert np.mean(kept) >= 0.99
+    assert np.mean(others) >= 0.97
+
+
+def test_drawn_chests_are_admitted_and_drawings_are_not() -> None:
+    from imaging.phantoms import picture
+    from models.preprocess import prepare
+    from models.registry import load_admission
+    from training.strangers import drawn
 
     admission = load_admission(shipped_admission())
-    examples = datasets.load(training_data, None).split("val")
-    judged = admission.judge(datasets.read_pictures(examples, admission.preprocess))
-    decided = [admission.decide(each, None) for each in judged]
-    real = [decision is not None for decision, example in zip(decided, examples, strict=True) if example.label != NEITHER]
-    others = [decision is None for decision, example in zip(decided, examples, strict=True) if example.label == NEITHER]
-    assert np.mean(real) >= 0.99
-    assert np.mean(others) >= 0.95
+
+    def decided(pictures: list[np.ndarray]) -> list[Modality | None]:
+        judged = admission.judge(np.stack([prepare(admission.preprocess, one) for one in pictures]))
+        return [admission.decide(each, None) for each in judged]
+
+    for modality in Modality:
+        chests = [picture(modality.value, seed, side).astype(np.float32) / np.float32(255) for seed in range(8) for side in (128, 512)]
+        assert set(decided(chests)) == {modality}
+    assert set(decided(drawn(60, np.random.default_rng(2026)))) == {None}
+
+
+def test_every_version_has_its_card_and_its_looks_at_test_counted() -> None:
+    import json
+
+    uses = json.loads((SHIPPED / "test-uses.json").read_text())
+    for files in (*shipped().values(), shipped_admission()):
+        for place in files.places:
+            assert place.member.version in (place.member.folder / "card.md").read_text()
+            assert place.member.version in uses[files.name]
+    for name, files in shipped().items():
+        assert files.version in (SHIPPED / "ensembles" / f"{name}.md").read_text()
+        assert files.version in uses[name]
+
+
+def test_the_folder_stays_small_enough_for_a_clone() -> None:
+    sizes = {path: path.stat().st_size for path in SHIPPED.rglob("*") if path.is_file()}
+    assert max(sizes.values()) <= 8e6
+    assert sum(sizes.values()) <= 25e6
 
 
 def test_the_weights_have_their_licence_beside_them() -> None:
-    text = (Path(shipped_admission().places[0].member.folder).parent / "LICENSE-weights.md").read_text()
+    text = (SHIPPED / "LICENSE-weights.md").read_text()
     assert "research" in text
+    for files in (*shipped().values(), shipped_admission()):
+        assert all(f"`{place.member.name}`" in text for place in files.places)

@@ -1,6 +1,7 @@
 """Random changes stay within bounds, come from the generator alone, and leave their input alone."""
 
 import numpy as np
+import pytest
 
 from training import recipes
 from training.augment import augment
@@ -9,8 +10,9 @@ from training.recipes import Augment
 PICTURES = np.random.default_rng(0).random((6, 96, 96, 1), np.float32)
 
 
-def test_shape_range_and_chance() -> None:
-    how = recipes.load("admission-cnn").augment
+@pytest.mark.parametrize("name", recipes.names())
+def test_shape_range_and_chance(name: str) -> None:
+    how = recipes.load(name).augment
     before = PICTURES.copy()
     first, again, other = (augment(PICTURES, how, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first.shape == PICTURES.shape
@@ -29,3 +31,17 @@ def test_nothing_asked_nothing_changed() -> None:
 def test_flip_and_negative() -> None:
     np.testing.assert_allclose(augment(PICTURES, Augment(flip=1.0), np.random.default_rng(0)), PICTURES[:, :, ::-1], atol=1e-5)
     np.testing.assert_allclose(augment(PICTURES, Augment(invert=1.0), np.random.default_rng(0)), 1 - PICTURES, atol=1e-6)
+
+
+def test_a_shrunk_picture_has_any_gray_around_it() -> None:
+    corners = [float(augment(PICTURES[:1], Augment(shrink=0.5), np.random.default_rng(seed))[0, 0, 0, 0]) for seed in range(20)]
+    assert np.std(corners) > 0.1
+
+
+def test_stretching_changes_the_width_alone() -> None:
+    bars = np.zeros((1, 96, 96, 1), np.float32)
+    bars[:, 32:64, 32:64] = 1
+    seen = {augment(bars, Augment(stretch=1.0), np.random.default_rng(seed))[0, :, :, 0].sum(axis=1).max() for seed in range(10)}
+    rows = {int((augment(bars, Augment(stretch=1.0), np.random.default_rng(seed))[0, :, 48, 0] > 0.5).sum()) for seed in range(10)}
+    assert max(seen) > 1.5 * min(seen)
+    assert rows == {32}

@@ -8,8 +8,11 @@ import pytest
 
 from lungline.errors import TrainingError
 from models.architectures import build
+from models.architectures.mobilenetv2 import IMAGENET_MEAN, IMAGENET_VARIANCE
 from models.backend import keras
+from training import recipes
 from training.base import loader
+from training.fit import _freeze
 
 
 @pytest.fixture(scope="module")
@@ -56,5 +59,35 @@ def _offline(real: object, unreachable: object) -> object:
 def test_none_and_networks_without_public_weights_start_at_random(folder: Path) -> None:
     assert loader("mobilenetv2", "none", folder) == (None, "none")
     assert loader("small_cnn", "imagenet", folder) == (None, "none")
+    assert loader("compact_cnn", "imagenet", folder) == (None, "none")
     with pytest.raises(TrainingError, match="--weights"):
         loader("mobilenetv2", "chexpert", folder)
+
+
+def test_a_downloaded_base_is_made_to_expect_what_a_local_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keras' own weights expect [-1, 1]; after the download the same network answers alike to ImageNet's statistics."""
+    public = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(128, 128, 3), pooling="avg")
+    monkeypatch.setattr("keras.applications.MobileNetV2", lambda **_: public)
+    fill, _ = loader("mobilenetv2_128", "imagenet", None)
+    base = keras.models.clone_model(public)
+    assert fill
+    fill(base)
+    pictures = np.random.default_rng(0).random((3, 128, 128, 3), np.float32)
+    by_statistics = (pictures - np.array(IMAGENET_MEAN)) / np.sqrt(np.array(IMAGENET_VARIANCE))
+    inner = [keras.Model(one.input, one.get_layer("bn_Conv1").output) for one in (public, base)]
+    expected, found = (np.asarray(one(given)) for one, given in zip(inner, (pictures * 2 - 1, by_statistics), strict=True))
+    np.testing.assert_allclose(found[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], atol=1e-4)
+
+
+def test_what_a_recipe_freezes_stays_as_it_was(folder: Path) -> None:
+    fill, _ = loader("mobilenetv2", "imagenet", folder)
+    network = build("mobilenetv2", 2, fill)
+    _freeze(network, recipes.load("ct-mobilenetv2"))
+    trained = {weight.path for weight in network.trainable_weights}
+    assert any("block_4_expand/" in path for path in trained)
+    assert not any("block_3_" in path or "bn" in path.lower() for path in trained)
+    network = build("mobilenetv2", 2, fill)
+    _freeze(network, recipes.load("xray-mobilenetv2"))
+    trained = {weight.path for weight in network.trainable_weights}
+    assert not any("block_3_" in path for path in trained)
+    assert any("block_4_expand_bn" in path.lower() for path in trained)

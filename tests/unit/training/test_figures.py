@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
-from training.figures import accuracy, auroc, balanced_accuracy, macro_auroc, with_interval
+from training.figures import accuracy, auroc, balanced_accuracy, brier, macro_auroc, of_output, precision_at, with_intervals
 
 RNG = np.random.default_rng(0)
 WANTED = RNG.integers(0, 3, 200)
@@ -16,6 +16,19 @@ def test_same_as_scikit_learn() -> None:
     assert macro_auroc(VOTES, WANTED) == pytest.approx(roc_auc_score(WANTED, VOTES, multi_class="ovr"))
     assert balanced_accuracy(VOTES, WANTED) == pytest.approx(balanced_accuracy_score(WANTED, VOTES.argmax(axis=1)))
     assert accuracy(VOTES, WANTED) == np.mean(VOTES.argmax(axis=1) == WANTED)
+    assert brier(VOTES, WANTED) == pytest.approx(brier_score_loss(WANTED, VOTES, scale_by_half=False))
+    precision, recall, f1, _ = precision_recall_fscore_support(WANTED, VOTES.argmax(axis=1))
+    for output in range(3):
+        told = of_output(VOTES, WANTED, output)
+        assert (told["precision"], told["sensitivity"], told["f1"]) == pytest.approx((precision[output], recall[output], f1[output]))
+    quiet = (VOTES.argmax(axis=1) != 1)[WANTED != 1].mean()
+    assert of_output(VOTES, WANTED, 1)["specificity"] == pytest.approx(quiet)
+
+
+def test_precision_falls_with_prevalence() -> None:
+    assert precision_at(0.5, 0.9, 0.9) == pytest.approx(0.9)
+    assert precision_at(0.1, 0.9, 0.9) == pytest.approx(0.5)
+    assert np.isnan(precision_at(0.1, 0.0, 1.0))
 
 
 def test_auroc_counts_ties_half_and_knows_no_side_alone() -> None:
@@ -23,16 +36,20 @@ def test_auroc_counts_ties_half_and_knows_no_side_alone() -> None:
     assert np.isnan(auroc(np.array([0.1, 0.2]), np.array([True, True])))
 
 
+def of_accuracy(rows: np.ndarray) -> dict[str, float]:
+    return {"accuracy": accuracy(VOTES[rows], WANTED[rows])}
+
+
 def test_interval_is_over_groups_and_repeatable() -> None:
     alone = np.arange(200).astype(str)
     pairs = (np.arange(200) // 10).astype(str)
-    narrow, again, wide = (with_interval(accuracy, VOTES, WANTED, groups) for groups in (alone, alone, pairs))
+    narrow, again, wide = (with_intervals(groups, of_accuracy)["accuracy"] for groups in (alone, alone, pairs))
     assert narrow == again
     assert narrow["low"] is not None
     assert narrow["high"] is not None
     assert narrow["low"] < narrow["value"] < narrow["high"]
     repeated = np.repeat(np.arange(20), 10)
-    same = with_interval(accuracy, VOTES[repeated], WANTED[repeated], repeated.astype(str))
+    same = with_intervals(repeated.astype(str), lambda rows: of_accuracy(repeated[rows]))["accuracy"]
     assert same["low"] is not None
     assert same["high"] is not None
     assert same["high"] - same["low"] > 2 * (narrow["high"] - narrow["low"])  # ten copies of a scan are one witness
@@ -40,8 +57,7 @@ def test_interval_is_over_groups_and_repeatable() -> None:
 
 
 def test_no_interval_where_resamples_lose_an_output() -> None:
-    votes, wanted = np.eye(2)[[0, 1]], np.array([0, 1])
-    found = with_interval(macro_auroc, votes, wanted, np.array(["a", "b"]))
-    assert found["value"] == 1
-    few = with_interval(macro_auroc, np.eye(3), np.arange(3), np.array(["a", "b", "c"]))
-    assert few["low"] is None
+    votes, wanted = np.eye(3), np.arange(3)
+    few = with_intervals(np.array(["a", "b", "c"]), lambda rows: {"auroc": macro_auroc(votes[rows], wanted[rows])})["auroc"]
+    assert few == {"value": 1, "low": None, "high": None}
+    assert with_intervals(np.array(["a", "b"]), lambda rows: {"nothing": float("nan")}) == {}

@@ -1,36 +1,111 @@
-"""`lungline train`."""
+"""`lungline train` and `lungline evaluate`."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
 import typer
+from sqlalchemy import text
 from typer.testing import CliRunner
 
+from cli.evaluate import evaluate
 from cli.train import train
+from db.migrate import open_database
 from lungline.errors import TrainingError
+from lungline.settings import load
 from models.files import read_ensemble
+from training.recipes import Recipe
+from training.recipes import load as book_load
 
 app = typer.Typer()
 app.command()(train)
+app.command()(evaluate)
 
 
-def test_makes_a_member_and_its_ensemble(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
-    out = tmp_path / "out"
-    done = CliRunner().invoke(app, ["admission-cnn", "--epochs", "1", "--weights", "none", "--seed", "7", "--out", str(out)])
+def quick(name: str) -> Recipe:
+    """A recipe of the book with a network that takes a second."""
+    return dataclasses.replace(book_load(name), architecture="small_cnn", preprocess="gray-96", tuned_from=None, frozen_norms=False)
+
+
+@pytest.fixture(scope="module")
+def out(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of models, made by the command."""
+    folder = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
+        patch.setattr("training.recipes.load", quick)
+        patch.setattr("training.figures.RESAMPLES", 50)
+        command = ["train", "xray-cnn", "admission-mobilenetv2", "--epochs", "1", "--weights", "none", "--seed", "7", "--out", str(folder)]
+        done = CliRunner().invoke(app, command)
     assert done.exit_code == 0, done.exception
-    (place,) = read_ensemble(out, "admission").places
-    assert place.member.version in done.stdout
-    assert place.member.told["seed"] == 7
+    assert read_ensemble(folder, "xray").places[0].member.version in done.stdout
+    return folder
+
+
+def test_makes_members_and_their_ensembles(out: Path) -> None:
+    for stem, name in (("xray", "xray-cnn"), ("admission", "admission-mobilenetv2")):
+        (place,) = read_ensemble(out, stem).places
+        assert place.member.name == name
+        assert place.member.told["seed"] == 7
+        assert "validation" in place.member.told
     assert not list(out.glob(".*"))  # no draft is left
 
 
+def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
+    monkeypatch.setattr("training.recipes.load", quick)
+    monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    done = CliRunner().invoke(app, ["train", "xray-cnn", "--epochs", "1", "--weights", "none"])
+    assert done.exit_code == 0, done.exception
+    made = read_ensemble(home / "training", "xray")
+    kept = read_ensemble(home / "store" / "models", made.version)
+    assert kept.figures == made.figures
+    assert kept.places[0].member.folder == home / "store" / "models" / "xray-cnn" / made.places[0].member.version
+    assert made.version in done.stdout
+
+
+def test_evaluate_makes_cards_and_figures_and_counts_the_look_at_test(out: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
+    monkeypatch.setattr("training.recipes.load", quick)
+    monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    done = CliRunner().invoke(app, ["evaluate", "--models", str(out)])
+    assert done.exit_code == 0, done.exception
+    ensemble = read_ensemble(out, "xray")
+    member = ensemble.places[0].member
+    told = member.told["figures"]
+    assert told["images"] == 12
+    assert set(told["beside"]) == {"majority_class", "source_rule", "blind", "thumbnails"}
+    assert {"black_lungs", "shuffled_labels", "source_in_features", "ece_null", "confusion", "reliability"} <= set(told)
+    assert sum(sum(row.values()) for row in told["confusion"].values()) == 12
+    assert member.told["test_uses"] == [member.version]
+    assert json.loads((out / "test-uses.json").read_text())["xray"] == [member.version, ensemble.version]
+    for card in (member.folder / "card.md", out / "ensembles" / "xray.md"):
+        assert card.read_text() in done.stdout
+        assert "looked at for" in card.read_text()
+    kinds = json.loads((out / "admission-mobilenetv2" / "member.json").read_text())["figures"]["within_source"]
+    assert set(kinds) == {"made"}
+    with open_database(load()).connect() as connection:
+        query = text("SELECT version, data, metric, source, value, low, high, images, groups FROM model_quality WHERE metric = :metric")
+        rows = {(row.version, row.data): row for row in connection.execute(query, {"metric": "macro_auroc"})}
+    assert set(rows) == {(version, data) for version in (member.version, ensemble.version) for data in ("val", "test")}
+    row = rows[member.version, "test"]
+    assert row.value == told["macro_auroc"]["value"]
+    assert (row.low, row.high, row.images, row.groups) == (told["macro_auroc"]["low"], told["macro_auroc"]["high"], 12, 6)
+
+
 @pytest.mark.parametrize(
-    ("arguments", "message"), [(["admission-cnn"], "LUNGLINE_TRAINING_DATA"), (["no-such-recipe"], "xray-mobilenetv2")]
+    ("arguments", "message"),
+    [
+        (["train", "admission-cnn"], "LUNGLINE_TRAINING_DATA"),
+        (["train", "no-such-recipe"], "xray-mobilenetv2"),
+        (["evaluate"], "LUNGLINE_TRAINING_DATA"),
+        (["evaluate", "no-such-version"], "no-such-version"),
+    ],
 )
 def test_says_what_is_missing(arguments: list[str], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_data: Path) -> None:
     if message != "LUNGLINE_TRAINING_DATA":
         monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
-    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path)])
+    done = CliRunner().invoke(app, [*arguments, *(["--out", str(tmp_path)] if arguments[0] == "train" else [])])
     assert isinstance(done.exception, TrainingError)
     assert message in str(done.exception)

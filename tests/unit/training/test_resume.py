@@ -1,0 +1,96 @@
+"""A killed training goes on after its last finished epoch, and ends with the weights of an undisturbed one."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.architectures import build
+from models.backend import keras
+from training import recipes
+from training.checkpoint import Checkpoint, Standing
+from training.fit import _compile
+from training.make import Start, train
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+EPOCHS = 8
+
+
+def _start(data: Path, home: Path, out: Path) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "cli", "train", "xray-cnn", "--weights", "none", "--epochs", str(EPOCHS), "--out", str(out)]
+    environment = {**os.environ, "LUNGLINE_HOME": str(home), "LUNGLINE_TRAINING_DATA": str(data), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+
+
+def test_killed_in_the_middle_and_run_again_it_gives_the_same_weights(tiny_data: Path, home: Path, tmp_path: Path) -> None:
+    out = tmp_path / "killed"
+    first = _start(tiny_data, home, out)
+    timer = threading.Timer(120, first.kill)
+    timer.start()
+    assert first.stderr is not None
+    for line in first.stderr:
+        if f"epoch 3 of {EPOCHS}" in line:
+            first.send_signal(signal.SIGKILL)
+            break
+    timer.cancel()
+    assert first.wait(30) == -signal.SIGKILL
+    first.stderr.close()
+    assert not (out / "xray-cnn").exists()
+
+    second = _start(tiny_data, home, out)
+    _, said = second.communicate(timeout=180)
+    assert second.returncode == 0, said
+    assert "goes on after epoch" in said
+    assert f"epoch 1 of {EPOCHS}" not in said
+
+    (undisturbed,) = train(["xray-cnn"], Start(tiny_data, 0, "none", None, EPOCHS), tmp_path / "undisturbed")
+    assert (out / "xray-cnn" / "network.weights.h5").read_bytes() == undisturbed.checked_weights().read_bytes()
+    assert not list(out.glob(".*"))  # no checkpoint and no draft is left
+
+
+@pytest.fixture
+def network() -> keras.Model:
+    compiled = build("small_cnn", 3)
+    _compile(compiled, recipes.load("xray-cnn"), 2, 2)
+    compiled.train_on_batch(np.zeros((4, 96, 96, 1), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
+    return compiled
+
+
+def _standing(network: keras.Model) -> Standing:
+    return Standing(2, 1, 0.7, network.get_weights(), network.get_weights())
+
+
+def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: keras.Model, tmp_path: Path) -> None:
+    kept, rng = Checkpoint(tmp_path / "c.npz", "key"), np.random.default_rng(3)
+    kept.write(network, rng, _standing(network))
+    expected = rng.random(4)
+    other = build("small_cnn", 3)
+    _compile(other, recipes.load("xray-cnn"), 2, 2)
+    again = np.random.default_rng(99)
+    standing = kept.restore(other, again)
+    assert standing is not None
+    assert (standing.epoch, standing.best_epoch, standing.best_auroc) == (2, 1, 0.7)
+    np.testing.assert_array_equal(again.random(4), expected)
+    pictures, wanted = np.random.default_rng(0).random((4, 96, 96, 1), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
+    for one in (network, other):
+        one.train_on_batch(pictures, wanted)
+    for mine, its in zip(network.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+@pytest.mark.parametrize("damage", ["none", "truncated", "another training"])
+def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(damage: str, network: keras.Model, tmp_path: Path) -> None:
+    path, rng = tmp_path / "c.npz", np.random.default_rng(3)
+    before = network.get_weights()
+    if damage != "none":
+        Checkpoint(path, "key").write(network, rng, _standing(network))
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:-4000])
+    assert Checkpoint(path, "other" if damage == "another training" else "key").restore(network, rng) is None
+    for mine, its in zip(before, network.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)

@@ -1,0 +1,64 @@
+"""From members to an ensemble: temperatures, weights and thresholds, all chosen on validation; and the files that hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lungline.findings import FINDINGS, Modality, finding_of
+from models.admission import NEITHER
+from models.calibration import probabilities
+from models.files import ADMISSION, MEMBER, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
+from training import calibrate
+from training.evaluate import judged_labels
+from training.figures import Votes
+from training.readings import Readings
+
+# The make-up of what ships: counts up when an ensemble gets other kinds of members. The hash in its version tells the rest.
+_NUMBER = 2
+
+
+def compose(root: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
+    """Writes `root/ensembles/<modality>.json`: the ensemble of all members of that modality in `root`."""
+    members = [one for one in members_of(root) if one.modality is modality]
+    examples = readings.data(modality).split("val")
+    rows = judged_labels(FINDINGS[modality], examples)
+    wanted = np.array([FINDINGS[modality].index(examples[row].label) for row in rows])
+    groups = np.array([examples[row].group for row in rows])
+    temperatures, votes = [], []
+    for member in members:
+        temperatures.append(float(member.told["temperature"]))
+        logits = readings.logits(member, "val")[rows]
+        votes.append(_on_findings(member, modality, probabilities(logits, temperatures[-1])))
+    stacked = np.stack(votes)
+    weights = calibrate.vote_weights(stacked, wanted, groups)
+    thresholds = calibrate.review_thresholds(stacked, weights)
+    places = list(zip(members, weights, temperatures, strict=True))
+    return _write(root, modality.value, places, thresholds)
+
+
+def compose_admission(root: Path, member: Member, readings: Readings) -> EnsembleFiles:
+    """Writes `root/ensembles/admission.json`: one network, and the threshold by which it turns away."""
+    neither = probabilities(readings.logits(member, "val"), 1.0)[:, member.outputs.index(NEITHER)]
+    strangers = np.array([example.label == NEITHER for example in readings.data(None).split("val")])
+    threshold = calibrate.admission_threshold(neither[~strangers], neither[strangers])
+    return _write(root, ADMISSION, [(member, 1.0, 1.0)], {NEITHER: threshold})
+
+
+def members_of(root: Path) -> list[Member]:
+    """The members in a folder of models, by name."""
+    return [read_member(path.parent) for path in sorted(root.glob(f"*/{MEMBER}"))]
+
+
+def _write(root: Path, name: str, places: Sequence[tuple[Member, float, float]], thresholds: dict[str, float]) -> EnsembleFiles:
+    write_ensemble(root, name, number=_NUMBER, places=places, thresholds=thresholds)
+    return read_ensemble(root, name)
+
+
+def _on_findings(member: Member, modality: Modality, votes: Votes) -> Votes:
+    """(n, outputs) -> (n, findings)."""
+    findings = FINDINGS[modality]
+    fold = np.zeros((len(member.outputs), len(findings)))
+    for number, output in enumerate(member.outputs):
+        fold[number, findings.index(finding_of(modality, output))] = 1
+    return votes @ fold

@@ -1,0 +1,172 @@
+"""What members answer to the pictures of the splits: each picture is read once for a preprocessing, each member asked once."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from lungline.findings import FINDINGS, Modality, Status
+from lungline.progress import steps
+from models.admission import NEITHER, Admission
+from models.backend import keras
+from models.engines.keras import KerasEngine, load_network
+from models.ensemble import Ensemble, Review, Seat
+from models.files import EnsembleFiles, Member, Place
+from models.preprocess import Pixels
+from training import datasets
+from training.datasets import DataSet, Example
+from training.evaluate import Judged, judged_labels
+
+Array = npt.NDArray[np.float32]
+
+UNSURE_OF_NOTHING = {"margin": 0.0, "disagreement": 1.0}  # review thresholds by which every scan is accepted
+
+
+class Readings:
+    """Pictures and answers of one data folder, kept until a run ends."""
+
+    def __init__(self, root: Path) -> None:
+        """`root`: LUNGLINE_TRAINING_DATA."""
+        self._root = root
+        self._sets: dict[Modality | None, DataSet] = {}
+        self._pictures: dict[tuple[Modality | None, str, str], Pixels] = {}
+        self._networks: dict[str, keras.Model] = {}
+        self._logits: dict[tuple[str, str], Array] = {}
+
+    def data(self, modality: Modality | None) -> DataSet:
+        """The labelled pictures of a modality, or of admission."""
+        if modality not in self._sets:
+            self._sets[modality] = datasets.load(self._root, modality)
+        return self._sets[modality]
+
+    def pictures(self, preprocess: str, modality: Modality | None, split: str) -> Pixels:
+        """All pictures of a split, preprocessed: float32 (n, side, side, 1)."""
+        key = modality, preprocess, split
+        if key not in self._pictures:
+            self._pictures[key] = self.read(self.data(modality).split(split), preprocess, split)
+        return self._pictures[key]
+
+    def read(
+        self, examples: Sequence[Example], preprocess: str, what: str, alter: Callable[[Pixels], Pixels] = lambda pixels: pixels
+    ) -> Pixels:
+        """Pictures that are not kept."""
+        with steps(f"reading {what} by {preprocess}", len(examples)) as step:
+            return datasets.read_pictures(examples, preprocess, step, alter)
+
+    def network(self, member: Member) -> keras.Model:
+        """A member's network, by the reference engine's code."""
+        if member.version not in self._networks:
+            self._networks[member.version] = load_network(member)
+        return self._networks[member.version]
+
+    def logits(self, member: Member, split: str) -> Array:
+        """(n, outputs) for all pictures of a split."""
+        key = member.version, split
+        if key not in self._logits:
+            self._logits[key] = self.answer(member, self.pictures(member.preprocess, member.modality, split))
+        return self._logits[key]
+
+    def answer(self, member: Member, pictures: Pixels) -> Array:
+        """(n, outputs) for any pictures."""
+        return KerasEngine(self.network(member)).run(pictures)
+
+    def features(self, member: Member, split: str) -> Array:
+        """(n, features): what a member's last layer is given."""
+        network = self.network(member)
+        return KerasEngine(keras.Model(network.input, network.layers[-1].input)).run(
+            self.pictures(member.preprocess, member.modality, split)
+        )
+
+    def judge(self, files: EnsembleFiles, split: str) -> Judged:
+        """What an ensemble says of the pictures that its figures are about."""
+        assert files.modality is not None
+        findings = FINDINGS[files.modality]
+        examples = self.data(files.modality).split(split)
+        rows = judged_labels(findings, examples)
+        logits = [self.logits(place.member, split)[rows] for place in files.places]
+        return _judged(files, split, [examples[row] for row in rows], logits)
+
+    def judge_altered(self, files: EnsembleFiles, split: str, alter: Callable[[Pixels], Pixels]) -> Judged:
+        """The same of pictures that were changed before they were preprocessed."""
+        assert files.modality is not None
+        examples = self.data(files.modality).split(split)
+        chosen = [examples[row] for row in judged_labels(FINDINGS[files.modality], examples)]
+        read = {name: self.read(chosen, name, f"changed {split}", alter) for name in {place.member.preprocess for place in files.places}}
+        logits = [self.answer(place.member, read[place.member.preprocess]) for place in files.places]
+        return _judged(files, split, chosen, logits)
+
+    def admit(self, files: EnsembleFiles, split: str) -> list[Modality | None]:
+        """What the admission network makes of each picture of a split."""
+        (place,) = files.places
+        logits = self.logits(place.member, split)
+        engine = Recorded(logits)
+        admission = Admission(files.version, place.member.preprocess, place.member.outputs, files.thresholds[NEITHER], engine)
+        return [admission.decide(judged, None) for judged in admission.judge(_blank(len(logits)))]
+
+
+class Recorded:
+    """An engine that gives back answers which a network gave before, so that votes are counted by the code that serves."""
+
+    name = "recorded"
+
+    def __init__(self, logits: Array) -> None:
+        self._logits = logits
+
+    def run(self, batch: Array) -> Array:
+        """The recorded answers to all pictures."""
+        assert len(batch) == len(self._logits)
+        return self._logits
+
+    def warm(self, batch_max: int) -> None:
+        """Nothing is to be prepared."""
+
+
+def alone(member: Member, temperature: float) -> EnsembleFiles:
+    """A member as an ensemble of itself, which accepts every scan."""
+    return EnsembleFiles(member.name, 0, member.modality, (Place(member, 1.0, temperature),), UNSURE_OF_NOTHING)
+
+
+def _judged(files: EnsembleFiles, split: str, examples: Sequence[Example], logits: Sequence[Array]) -> Judged:
+    assert files.modality is not None
+    findings = FINDINGS[files.modality]
+    judgements = _ensemble(files, logits).judge(_inputs(files, len(examples)))
+    cold = dataclasses.replace(files, places=tuple(dataclasses.replace(place, temperature=1.0) for place in files.places))
+    uncalibrated = _ensemble(cold, logits).judge(_inputs(files, len(examples)))
+    wanted = [findings.index(example.label) for example in examples]
+    return Judged(
+        data=split,
+        examples=examples,
+        findings=findings,
+        wanted=np.array(wanted, np.intp),
+        votes=np.array([[each.probabilities[finding] for finding in findings] for each in judgements]),
+        uncalibrated=np.array([[each.probabilities[finding] for finding in findings] for each in uncalibrated]),
+        accepted=np.array([each.status is Status.ACCEPTED for each in judgements]),
+        disagreement=np.array([each.disagreement for each in judgements]),
+    )
+
+
+def _ensemble(files: EnsembleFiles, logits: Sequence[Array]) -> Ensemble:
+    assert files.modality is not None
+    seats = [
+        Seat(
+            member=place.member.name,
+            version=place.member.version,
+            preprocess=place.member.preprocess,
+            outputs=place.member.outputs,
+            temperature=place.temperature,
+            weight=place.weight,
+            engine=Recorded(each),
+        )
+        for place, each in zip(files.places, logits, strict=True)
+    ]
+    return Ensemble(files.version, files.modality, seats, Review(files.thresholds["margin"], files.thresholds["disagreement"]))
+
+
+def _inputs(files: EnsembleFiles, count: int) -> dict[str, Array]:
+    return {place.member.preprocess: _blank(count) for place in files.places}
+
+
+def _blank(count: int) -> Array:
+    return np.zeros((count, 1, 1, 1), np.float32)
