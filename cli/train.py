@@ -27,6 +27,10 @@ def train(
         raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv.")
     folder = out or settings.home / "training"
 
+    from training import audit
+
+    audit.require_sound(settings.training_data / "manifest.csv", settings.home)
+
     from models.files import adopt
     from training.make import Start  # TensorFlow: seconds
     from training.make import train as make

@@ -1,7 +1,9 @@
 """`lungline train` and `lungline evaluate`."""
 
+import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,16 @@ def test_says_what_is_missing(arguments: list[str], message: str, tmp_path: Path
     done = CliRunner().invoke(app, [*arguments, *(["--out", str(tmp_path)] if arguments[0] == "train" else [])])
     assert isinstance(done.exception, TrainingError)
     assert message in str(done.exception)
+
+
+def test_data_that_the_audit_finds_unsound_are_not_trained_on(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(tiny_data, torn)
+    with (torn / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["modality"] == "xray"]
+    first = {split: next(torn / row["path"] for row in rows if row["split"] == split) for split in ("train", "val")}
+    shutil.copyfile(first["train"], first["val"])  # one picture on two sides
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(torn))
+    done = CliRunner().invoke(app, ["train", "xray-cnn", "--epochs", "1", "--weights", "none"])
+    assert isinstance(done.exception, TrainingError)
+    assert "lungline data check" in str(done.exception)
