@@ -5,6 +5,7 @@ OpenVINO takes a stub of its own. So it is made impossible to import, before any
 """
 
 import sys
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -26,8 +27,15 @@ _HOW: Final = {
 
 def precisions() -> tuple[str, ...]:
     """What this machine's CPU computes in, the fastest first."""
-    capabilities = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bf16", "f32") if "BF16" in capabilities else ("f32",)
+
+
+@cache
+def _core() -> "openvino.Core":
+    """One for the whole life of the process. Each sets an alternate signal stack for the thread that makes it, and unmaps it when it goes
+    with its last network; a signal that comes to that thread then ends the process."""
+    return openvino.Core()
 
 
 class OpenVinoEngine:
@@ -47,7 +55,7 @@ class OpenVinoEngine:
         Raises:
             RuntimeError: OpenVINO cannot compile it.
         """
-        core = openvino.Core()
+        core = _core()
         network = core.compile_model(core.read_model(description, weights), "CPU", {**_HOW, "INFERENCE_PRECISION_HINT": precision})
         self.name = f"openvino {precision}"
         self._input = tuple(network.input(0).shape)

@@ -104,3 +104,29 @@ def test_a_picture_of_another_size_is_an_error(network: Converted) -> None:
 
 def test_single_precision_is_always_there() -> None:
     assert precisions()[-1] == "f32"
+
+
+def test_a_signal_after_networks_have_gone_does_not_end_the_process(tmp_path: Path, network: Converted) -> None:
+    """As when a worker has taken up a new champion, and is stopped."""
+    for name in ("description", "weights"):
+        (tmp_path / name).write_bytes(getattr(network, name))
+    code = f"""
+import gc, os, signal
+from pathlib import Path
+from models.engines.openvino import OpenVinoEngine
+told = []
+signal.signal(signal.SIGTERM, lambda *_: told.append("told"))
+parts = [(Path({str(tmp_path)!r}) / name).read_bytes() for name in ("description", "weights")]
+engines = [OpenVinoEngine(*parts, "f32") for _ in range(3)]
+for engine in engines:
+    engine.warm(4)
+while engines:
+    del engine
+    engine = None
+    engines.pop(0)
+    gc.collect()
+    os.kill(os.getpid(), signal.SIGTERM)
+print(len(told))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    assert (done.returncode, done.stdout.strip()) == (0, "3")
