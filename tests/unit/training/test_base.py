@@ -1,5 +1,6 @@
 """Where ImageNet weights come from, and what is said when they cannot be had."""
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def test_a_downloaded_base_is_made_to_expect_what_a_local_one_does(monkeypatch: 
 def test_what_a_recipe_freezes_stays_as_it_was(folder: Path) -> None:
     fill, _ = loader("mobilenetv2", "imagenet", folder)
     network = build("mobilenetv2", 2, fill)
-    _freeze(network, recipes.load("ct-mobilenetv2"))
+    _freeze(network, dataclasses.replace(recipes.load("xray-mobilenetv2"), frozen_norms=True))
     trained = {weight.path for weight in network.trainable_weights}
     assert any("block_4_expand/" in path for path in trained)
     assert not any("block_3_" in path or "bn" in path.lower() for path in trained)
