@@ -126,11 +126,12 @@ def _tables(figures: Sequence[Figure]) -> None:
 
 def _page(figures: Sequence[Figure]) -> str:
     rounds = max(figure.rounds for figure in figures)
+    medians = f"Medians of {rounds} rounds" if rounds > 1 else "One round"
     lines = [
         "# Performance",
         "",
         f"Made by `lungline bench --markdown` on: {_machine()}.",
-        f"Medians of {rounds} rounds (intake: one), all ways timed in turn in each round.",
+        f"{medians} (intake: one), all ways timed in turn in each round.",
         "A ratio compares two ways within one round, so it holds better than absolute figures.",
         "The pictures are drawn. System 1 is the published Flask detector: VGG16, ResNet50, InceptionV3 and Xception at 224 x 224, with",
         "random weights.",
