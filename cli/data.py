@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lungline.findings import Modality
+
 if TYPE_CHECKING:
     from training.builders import Built
 
@@ -22,15 +24,6 @@ class Kind(StrEnum):
     TREE = "tree"
     MANIFEST = "manifest"
 
-
-class Modality(StrEnum):
-    """The same as `lungline.findings.Modality`."""
-
-    XRAY = "xray"
-    CT = "ct"
-
-
-_SPLITS = ("train", "val", "gate", "test", "holdout", "demo")
 
 _FROM = (
     "ieee8023: a clone of ieee8023/covid-chestxray-dataset. covid-ct: a clone of UCSD-AI4H/COVID-CT. folders: a folder a class. "
@@ -57,14 +50,12 @@ def build(
     ] = False,
 ) -> None:
     """Write a data set's manifest, for LUNGLINE_TRAINING_DATA. Pictures stay where they are; archives are unpacked beside it."""
-    from lungline import findings
     from training.builders import build as write
     from training.builders.found import Order
     from training.builders.labels import Names
 
-    asked = findings.Modality(modality) if modality else None
     place = _manifest(out)
-    built = write(kind, Order(path, Names(label or ()), asked, source), place, only_sound=only_sound)
+    built = write(kind, Order(path, Names(label or ()), modality, source), place, only_sound=only_sound)
     _print_counts(built)
     for why, count in built.left_out.items():
         print(f"Left out: {count} {why}.")
@@ -108,12 +99,13 @@ def _print_counts(built: "Built") -> None:
     from collections import Counter
 
     from cli.output import print_rows
+    from training.manifests import SPLITS
 
     pictures = Counter((row.modality, row.label, row.split) for row in built.rows)
     groups = {(row.modality, row.label): set[str]() for row in built.rows}
     for row in built.rows:
         groups[row.modality, row.label].add(row.group)
-    splits = [split for split in _SPLITS if any(split == used for _, _, used in pictures)]
+    splits = [split for split in SPLITS if any(split == used for _, _, used in pictures)]
     table = [
         {"modality": modality, "label": label, **{split: pictures[modality, label, split] for split in splits}, "groups": len(names)}
         for (modality, label), names in sorted(groups.items())

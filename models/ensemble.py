@@ -71,7 +71,7 @@ class Ensemble:
         self.preprocesses = tuple(dict.fromkeys(seat.preprocess for seat in seats))
         self._findings = FINDINGS[modality]
         self._seats = tuple(seats)
-        self._folds = tuple(_fold(modality, seat) for seat in seats)
+        self._folds = tuple(fold(modality, seat.version, seat.outputs) for seat in seats)
         weights = np.array([seat.weight for seat in seats], np.float64)
         if not weights.sum() > 0:
             raise ModelError(f"Ensemble `{version}` has no member with a weight above zero; see `lungline models show`.")
@@ -127,15 +127,19 @@ class Ensemble:
         return dict(zip(self._findings, vote.tolist(), strict=True))
 
 
-def _fold(modality: Modality, seat: Seat) -> Probabilities:
-    """A matrix (outputs, findings) of 0 and 1 that adds up what a member's outputs mean to its ensemble."""
+def fold(modality: Modality, version: str, outputs: Sequence[str]) -> Probabilities:
+    """A matrix (outputs, findings) of 0 and 1 that adds up what a member's outputs mean to its ensemble.
+
+    Raises:
+        ModelError: the outputs of `version`, a member, do not cover the findings of the modality.
+    """
     findings = FINDINGS[modality]
-    fold = np.zeros((len(seat.outputs), len(findings)))
+    matrix = np.zeros((len(outputs), len(findings)))
     try:
-        for row, output in enumerate(seat.outputs):
-            fold[row, findings.index(finding_of(modality, output))] = 1.0
+        for row, output in enumerate(outputs):
+            matrix[row, findings.index(finding_of(modality, output))] = 1.0
     except KeyError:
-        fold[:] = 0.0
-    if not fold.any(axis=0).all():
-        raise ModelError(f"Member `{seat.version}` may not join an ensemble for {modality.value}: its outputs are not its findings.")
-    return fold
+        matrix[:] = 0.0
+    if not matrix.any(axis=0).all():
+        raise ModelError(f"Member `{version}` may not join an ensemble for {modality.value}: its outputs are not its findings.")
+    return matrix

@@ -1,7 +1,7 @@
 """Which models there are, shipped or in the store, and how they are loaded, every hash checked. Keras is imported only to load."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +11,7 @@ import structlog
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.admission import NEITHER, Admission
-from models.engines import agree
+from models.engines import Engine, agree
 from models.engines.choose import Engines
 from models.ensemble import Ensemble, Review, Seat
 from models.files import ADMISSION, CARD, ENSEMBLES, EnsembleFiles, Place, read_ensemble
@@ -64,10 +64,19 @@ def load_ensemble(files: EnsembleFiles, engines: Engines = REFERENCE) -> Ensembl
     Raises:
         ModelError: a member's weights are missing, damaged, or do not fit, or the engine that was asked for cannot run it.
     """
+    engines.prepare(files.places)
+    return assemble(files, [engines.make(place) for place in files.places])
+
+
+def assemble(files: EnsembleFiles, engines: Sequence[Engine]) -> Ensemble:
+    """The ensemble of a version, its members run by `engines`, in their order.
+
+    Raises:
+        ModelError: it is none of a modality, its members do not fit it, or it lacks a threshold.
+    """
     if files.modality is None:
         raise ModelError(f"`{files.version}` is the admission network, not an ensemble of a modality.")
-    engines.prepare(files.places)
-    seats = [_seat(place, engines) for place in files.places]
+    seats = [_seat(place, engine) for place, engine in zip(files.places, engines, strict=True)]
     return Ensemble(files.version, files.modality, seats, Review(**_thresholds(files, "margin", "disagreement")))
 
 
@@ -79,9 +88,17 @@ def load_admission(files: EnsembleFiles, engines: Engines = REFERENCE) -> Admiss
     """
     if len(files.places) != 1:
         raise ModelError(f"Admission `{files.version}` needs exactly one member.")
+    return assemble_admission(files, engines.make(files.places[0]))
+
+
+def assemble_admission(files: EnsembleFiles, engine: Engine) -> Admission:
+    """The admission network of a version, run by `engine`.
+
+    Raises:
+        ModelError: its outputs are not those of admission, or it lacks its threshold.
+    """
     member = files.places[0].member
-    threshold = _thresholds(files, NEITHER)[NEITHER]
-    return Admission(files.version, member.preprocess, member.outputs, threshold, engines.make(files.places[0]))
+    return Admission(files.version, member.preprocess, member.outputs, _thresholds(files, NEITHER)[NEITHER], engine)
 
 
 def try_out(part: Admission | Ensemble) -> None:
@@ -108,7 +125,7 @@ def _thresholds(files: EnsembleFiles, *names: str) -> dict[str, float]:
         raise ModelError(f"Ensemble `{files.version}` lacks a threshold of: {', '.join(names)}.") from None
 
 
-def _seat(place: Place, engines: Engines) -> Seat:
+def _seat(place: Place, engine: Engine) -> Seat:
     member = place.member
     return Seat(
         member=member.name,
@@ -117,7 +134,7 @@ def _seat(place: Place, engines: Engines) -> Seat:
         outputs=member.outputs,
         temperature=place.temperature,
         weight=place.weight,
-        engine=engines.make(place),
+        engine=engine,
     )
 
 

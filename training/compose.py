@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from lungline.findings import FINDINGS, Modality, finding_of
+from lungline.findings import FINDINGS, Modality
 from models.admission import NEITHER
 from models.calibration import probabilities
+from models.ensemble import fold
 from models.files import ADMISSION, MEMBER, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
 from training import calibrate
 from training.evaluate import judged_labels
-from training.figures import Votes
 from training.readings import Readings
 
 # The make-up of what ships: counts up when an ensemble gets other kinds of members. The hash in its version tells the rest.
@@ -29,7 +29,7 @@ def compose(root: Path, modality: Modality, readings: Readings) -> EnsembleFiles
     for member in members:
         temperatures.append(float(member.told["temperature"]))
         logits = readings.logits(member, "val")[rows]
-        votes.append(_on_findings(member, modality, probabilities(logits, temperatures[-1])))
+        votes.append(probabilities(logits, temperatures[-1]) @ fold(modality, member.version, member.outputs))
     stacked = np.stack(votes)
     weights = calibrate.vote_weights(stacked, wanted, groups)
     thresholds = calibrate.review_thresholds(stacked, weights)
@@ -53,12 +53,3 @@ def members_of(root: Path) -> list[Member]:
 def _write(root: Path, name: str, places: Sequence[tuple[Member, float, float]], thresholds: dict[str, float]) -> EnsembleFiles:
     write_ensemble(root, name, number=_NUMBER, places=places, thresholds=thresholds)
     return read_ensemble(root, name)
-
-
-def _on_findings(member: Member, modality: Modality, votes: Votes) -> Votes:
-    """(n, outputs) -> (n, findings)."""
-    findings = FINDINGS[modality]
-    fold = np.zeros((len(member.outputs), len(findings)))
-    for number, output in enumerate(member.outputs):
-        fold[number, findings.index(finding_of(modality, output))] = 1
-    return votes @ fold

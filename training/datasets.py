@@ -1,6 +1,5 @@
 """Labelled pictures from LUNGLINE_TRAINING_DATA: its manifest, its splits, and the promise that no patient is on two sides."""
 
-import csv
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,12 @@ import numpy as np
 from imaging.read import read
 from lungline.errors import TrainingError, UnreadableScan
 from lungline.findings import Modality
+from models.admission import NEITHER
 from models.preprocess import Pixels, prepare
+from training import manifests
+from training.manifests import Row
 
-SPLITS: Final = frozenset({"train", "val", "gate", "test", "demo", "holdout"})
-
-_COLUMNS: Final = ("path", "group", "source", "split")
+_STRANGERS: Final = frozenset({"path", "group", "source", "split"})  # columns of the manifest of what is neither
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Example:
     @property
     def origin(self) -> str:
         """The source by its name alone: its copies and forks are one."""
-        return self.source.split(" (")[0]
+        return manifests.origin_of(self.source)
 
 
 @dataclass(frozen=True)
@@ -65,15 +65,14 @@ def load(root: Path, modality: Modality | None) -> DataSet:
     Raises:
         TrainingError: a manifest is missing or malformed, or a group is in two splits.
     """
-    manifest = root / "manifest.csv"
-    rows = _rows(manifest, ("modality", "label"))
+    manifest = _there(root / "manifest.csv")
+    rows = manifests.read(manifest)
     digest = hashlib.sha256(manifest.read_bytes())
     if modality:
-        examples = [_example(root, row, row["label"]) for row in rows if row["modality"] == modality.value and row["label"]]
+        examples = [_example(row, row.label) for row in rows if row.modality == modality.value and row.label]
     else:
-        neither = root / "neither" / "manifest.csv"
-        examples = [_example(root, row, row["modality"]) for row in rows]
-        examples += [_example(neither.parent, {**row, "source": row.get("kind") or row["source"]}, "neither") for row in _rows(neither, ())]
+        neither = _there(root / "neither" / "manifest.csv")
+        examples = [_example(row, row.modality) for row in rows] + _strangers(neither)
         digest.update(neither.read_bytes())
     check_groups(examples)
     return DataSet(tuple(examples), digest.hexdigest())
@@ -87,9 +86,9 @@ def check_groups(examples: Sequence[Example]) -> None:
     """
     splits: dict[str, set[str]] = {}
     for example in examples:
-        if example.split not in SPLITS:
-            raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has a split that is none of: {', '.join(sorted(SPLITS))}.")
-        splits.setdefault(example.group, set()).add("test" if example.split == "demo" else example.split)
+        if example.split not in manifests.SPLITS:
+            raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has a split that is none of: {', '.join(manifests.SPLITS)}.")
+        splits.setdefault(example.group, set()).add(manifests.side_of(example.split))
     torn = sum(len(sides) > 1 for sides in splits.values())
     if torn:
         raise TrainingError(f"{torn} groups of the manifest in LUNGLINE_TRAINING_DATA are in two splits; figures would be too good.")
@@ -127,18 +126,18 @@ def read_pictures(
     return np.stack(pictures)
 
 
-def _rows(manifest: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
-    try:
-        with manifest.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = {*_COLUMNS, *columns} - set(reader.fieldnames or ())
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error):
-        raise TrainingError("No readable manifest.csv; set LUNGLINE_TRAINING_DATA to a folder of labelled scans.") from None
-    if missing:
-        raise TrainingError(f"A manifest.csv in LUNGLINE_TRAINING_DATA lacks the columns {', '.join(sorted(missing))}.")
-    return rows
+def _there(manifest: Path) -> Path:
+    if not manifest.is_file():
+        raise TrainingError("No readable manifest.csv; set LUNGLINE_TRAINING_DATA to a folder of labelled scans.")
+    return manifest
 
 
-def _example(folder: Path, row: dict[str, str], label: str) -> Example:
-    return Example(folder / row["path"], label, row["group"], row["source"], row["split"])
+def _example(row: Row, label: str) -> Example:
+    return Example(row.path, label, row.group, row.source, row.split)
+
+
+def _strangers(manifest: Path) -> list[Example]:
+    table = manifests.table_of(manifest)
+    if missing := _STRANGERS - set(table[0]):
+        raise TrainingError(f"neither/manifest.csv in LUNGLINE_TRAINING_DATA lacks the columns {', '.join(sorted(missing))}.")
+    return [Example(manifest.parent / row["path"], NEITHER, row["group"], row.get("kind") or row["source"], row["split"]) for row in table]

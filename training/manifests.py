@@ -11,6 +11,7 @@ from typing import Final
 from lungline.errors import TrainingError
 from lungline.findings import Modality, finding_of
 
+SPLITS: Final = ("train", "val", "gate", "test", "holdout", "demo")
 COLUMNS: Final = ("path", "modality", "label", "patient", "group", "source", "split")
 _NEEDED: Final = frozenset(COLUMNS) - {"patient"}
 _FIRST: Final = 2  # as spreadsheets count: the head is row 1
@@ -32,12 +33,12 @@ class Row:
     @property
     def side(self) -> str:
         """The split, but for `demo`, whose pictures may be originals of test."""
-        return "test" if self.split == "demo" else self.split
+        return side_of(self.split)
 
     @property
     def origin(self) -> str:
         """The source by its name alone: its copies and forks are one."""
-        return self.source.split(" (")[0]
+        return origin_of(self.source)
 
     @property
     def finding(self) -> str:
@@ -46,6 +47,16 @@ class Row:
             return finding_of(Modality(self.modality), self.label)
         except (KeyError, ValueError):
             return self.label
+
+
+def side_of(split: str) -> str:
+    """What a split stands against: `demo` pictures may be originals of test."""
+    return "test" if split == "demo" else split
+
+
+def origin_of(source: str) -> str:
+    """A source by its name alone: its copies and forks are one."""
+    return source.split(" (")[0]
 
 
 def read(manifest: Path) -> list[Row]:

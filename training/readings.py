@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from lungline.findings import FINDINGS, Modality, Status
 from lungline.progress import steps
-from models.admission import NEITHER, Admission
 from models.backend import keras
 from models.engines.keras import KerasEngine, load_network
-from models.ensemble import Ensemble, Review, Seat
 from models.files import EnsembleFiles, Member, Place
 from models.preprocess import Pixels
+from models.registry import assemble, assemble_admission
 from training import datasets
 from training.datasets import DataSet, Example
 from training.evaluate import Judged, judged_labels
@@ -101,8 +100,7 @@ class Readings:
         """What the admission network makes of each picture of a split."""
         (place,) = files.places
         logits = self.logits(place.member, split)
-        engine = Recorded(logits)
-        admission = Admission(files.version, place.member.preprocess, place.member.outputs, files.thresholds[NEITHER], engine)
+        admission = assemble_admission(files, Recorded(logits))
         return [admission.decide(judged, None) for judged in admission.judge(_blank(len(logits)))]
 
 
@@ -131,9 +129,10 @@ def alone(member: Member, temperature: float) -> EnsembleFiles:
 def _judged(files: EnsembleFiles, split: str, examples: Sequence[Example], logits: Sequence[Array]) -> Judged:
     assert files.modality is not None
     findings = FINDINGS[files.modality]
-    judgements = _ensemble(files, logits).judge(_inputs(files, len(examples)))
+    engines = [Recorded(each) for each in logits]
+    judgements = assemble(files, engines).judge(_inputs(files, len(examples)))
     cold = dataclasses.replace(files, places=tuple(dataclasses.replace(place, temperature=1.0) for place in files.places))
-    uncalibrated = _ensemble(cold, logits).judge(_inputs(files, len(examples)))
+    uncalibrated = assemble(cold, engines).judge(_inputs(files, len(examples)))
     wanted = [findings.index(example.label) for example in examples]
     return Judged(
         data=split,
@@ -145,23 +144,6 @@ def _judged(files: EnsembleFiles, split: str, examples: Sequence[Example], logit
         accepted=np.array([each.status is Status.ACCEPTED for each in judgements]),
         disagreement=np.array([each.disagreement for each in judgements]),
     )
-
-
-def _ensemble(files: EnsembleFiles, logits: Sequence[Array]) -> Ensemble:
-    assert files.modality is not None
-    seats = [
-        Seat(
-            member=place.member.name,
-            version=place.member.version,
-            preprocess=place.member.preprocess,
-            outputs=place.member.outputs,
-            temperature=place.temperature,
-            weight=place.weight,
-            engine=Recorded(each),
-        )
-        for place, each in zip(files.places, logits, strict=True)
-    ]
-    return Ensemble(files.version, files.modality, seats, Review(files.thresholds["margin"], files.thresholds["disagreement"]))
 
 
 def _inputs(files: EnsembleFiles, count: int) -> dict[str, Array]:

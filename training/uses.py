@@ -6,6 +6,7 @@ from typing import Final
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
+from models.files import ADMISSION
 
 USES: Final = "test-uses.json"  # beside the models: modality or admission -> versions that were judged on its test split, in order
 
@@ -48,4 +49,4 @@ def _read(root: Path) -> dict[str, list[str]]:
 
 
 def _key(modality: Modality | None) -> str:
-    return modality.value if modality else "admission"
+    return modality.value if modality else ADMISSION

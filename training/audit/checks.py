@@ -9,8 +9,7 @@ from typing import Final
 from training.audit import likeness, shortcuts
 from training.audit.likeness import Pair
 from training.audit.looks import Look
-from training.datasets import SPLITS
-from training.manifests import Row
+from training.manifests import SPLITS, Row
 
 _SHOWN: Final = 20  # findings of one kind, before the rest are only counted
 
@@ -45,7 +44,7 @@ def split_leak(rows: Sequence[Row]) -> Iterator[Finding]:
     """A patient or group on two sides; and splits that nothing reads."""
     unknown = [row.number for row in rows if row.split not in SPLITS]
     if unknown:
-        yield _error("split_leak", f"{_rows(unknown)}: the split is none of {', '.join(sorted(SPLITS))}")
+        yield _error("split_leak", f"{_rows(unknown)}: the split is none of {', '.join(SPLITS)}")
     leaks = []
     for what in ("patient", "group"):
         of: dict[str, list[Row]] = defaultdict(list)

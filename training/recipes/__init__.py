@@ -45,9 +45,8 @@ class Recipe:
     weight_decay: float
     label_smoothing: float
     shares: dict[str, float] | None = None  # how much of the training weight each label of the data gets; None: balanced within sources
-    source_groups: int = (
-        1  # with `shares` None: a source counts if each of its outputs has so many groups; of fewer, it is patients that are learnt
-    )
+    # with `shares` None: a source counts if each of its outputs has so many groups; of fewer, it is patients that are learnt
+    source_groups: int = 1
     tuned_from: str | None = None  # the first layer of a public base that is trained, those before stay as they are; None: all are trained
     frozen_norms: bool = False  # whether a public base's batch normalisation keeps its statistics, scales and offsets
     average: float = 0.0  # how much of the running average of weights an epoch keeps; what is judged and saved is the average

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.data import Kind, Modality, app
-from lungline import findings
+from cli.data import Kind, app
 from lungline.errors import TrainingError
 from tests.unit.training import drawn
 from tests.unit.training.drawn import cloudy, save, sound
@@ -77,6 +76,5 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(app, ["build", ".", *arguments]).exit_code == 2
 
 
-def test_kinds_and_modalities_are_those_that_there_are() -> None:
+def test_kinds_are_those_that_there_are() -> None:
     assert [kind.value for kind in Kind] == list(KINDS)
-    assert [modality.value for modality in Modality] == [modality.value for modality in findings.Modality]
