@@ -24,9 +24,10 @@ class Dropped:
     """A file that was put into the inbox, and what became of it so far."""
 
     name: str
-    sha256: str | None
+    sha256: str | None  # None: not read
     outcome: str = "dropped"
     detail: str = ""
+    bytes: int = 0
 
     @property
     def is_open(self) -> bool:
@@ -69,7 +70,7 @@ def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> li
         while seconds and waiting:
             with engine.connect() as connection:
                 for one in waiting:
-                    one.outcome, one.detail = _outcome(connection, str(one.sha256), began)
+                    one.outcome, one.detail = _outcome(connection, one, began)
             before, waiting = len(waiting), [one for one in waiting if one.is_open]
             step(before - len(waiting))
             if time.monotonic() >= deadline:
@@ -106,6 +107,7 @@ def _copy(source: Path, folder: Path) -> Dropped:
     from uuid import uuid4
 
     from cli.inbox import put
+    from lungline.store import FILE_BYTES_MAX
 
     if not stat.S_ISREG(source.lstat().st_mode):  # a pipe or a device might never end
         return Dropped(source.name, None, "refused", Reason.NOT_A_REGULAR_FILE)
@@ -114,11 +116,13 @@ def _copy(source: Path, folder: Path) -> Dropped:
     try:
         shutil.copyfile(source, draft)
         with draft.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+            size = os.fstat(file.fileno()).st_size
+            # what is too large is refused unread
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size <= FILE_BYTES_MAX else None
         put(draft, folder, source.name)
     finally:
         draft.unlink(missing_ok=True)
-    return Dropped(source.name, sha256)
+    return Dropped(source.name, sha256, bytes=size)
 
 
 def _clock(connection: "Connection") -> Any:
@@ -129,19 +133,21 @@ def _clock(connection: "Connection") -> Any:
     return connection.scalar(select(now()))
 
 
-def _outcome(connection: "Connection", sha256: str, began: Any) -> tuple[str, str]:
+def _outcome(connection: "Connection", dropped: Dropped, began: Any) -> tuple[str, str]:
     """What became of these bytes since `began`: (outcome, finding or reason)."""
     from sqlalchemy import select
 
-    from db.tables import Outcome, State, files, quarantine, scans, verdicts
+    from db.tables import Outcome, State, files, quarantine, scans, state_told, verdicts
 
-    drops = select(files.c.id, files.c.outcome).where(files.c.sha256 == sha256, files.c.received_at >= began)
+    these = (files.c.sha256.is_(None), files.c.bytes == dropped.bytes) if dropped.sha256 is None else (files.c.sha256 == dropped.sha256,)
+    drops = select(files.c.id, files.c.outcome).where(*these, files.c.received_at >= began)
     row = connection.execute(drops.order_by(files.c.id.desc())).first()
     if row is None:
         return "dropped", ""
     if row.outcome == Outcome.REFUSED:
         return "refused", str(connection.scalar(select(quarantine.c.reason).where(quarantine.c.file_id == row.id)))
-    states = connection.execute(select(scans.c.id, scans.c.state).where(scans.c.sha256 == sha256).order_by(scans.c.frame)).all()
+    of_these = select(scans.c.id, state_told.label("state")).where(scans.c.sha256 == dropped.sha256)
+    states = connection.execute(of_these.order_by(scans.c.frame)).all()
     for state in (State.QUARANTINED, State.WAITING, State.READING):
         found = [scan.id for scan in states if scan.state == state]
         if found and state is State.QUARANTINED:

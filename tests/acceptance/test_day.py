@@ -224,6 +224,15 @@ def test_drop_waits_and_tells(stack: Stack, tmp_path: Path) -> None:
     assert not (stack.inbox / "fresh.png").exists()  # it waited for this drop, not for the first
 
 
+def test_drop_tells_of_what_is_too_large_to_be_read(stack: Stack, tmp_path: Path) -> None:
+    large = tmp_path / "large.dcm"
+    with large.open("wb") as file:
+        file.truncate((512 << 20) + 1)
+    told = stack.run("drop", large, "--wait", "80", "--json")
+    row = json.loads(told.stdout.splitlines()[0])
+    assert (told.returncode, row["outcome"], row["detail"]) == (1, "refused", "too_large")
+
+
 def test_release_lets_a_scan_try_again(stack: Stack, tmp_path: Path) -> None:
     noise = tmp_path / "noise again.dcm"
     noise.write_bytes(b"noise" * 99)
