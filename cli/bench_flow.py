@@ -1,29 +1,21 @@
 """From file to row: drawn pictures through a running Lungline, beside what the engine alone reaches on the same pictures."""
 
-import struct
 import time
-import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from cli.bench import Figure, Part
-from lungline.errors import LunglineError
 
 if TYPE_CHECKING:
-    from lungline.settings import Settings
     from models.ensemble import Ensemble
     from models.files import EnsembleFiles
-    from models.speed import Inputs, Pixels
+    from models.speed import Inputs
 
 _PICTURES: Final = 64  # different ones; each file holds one of them and a note that tells it from the others
-_PATIENCE_SECONDS: Final = 60.0  # without one more scan done
-
-
-class FlowError(LunglineError):
-    """Not all scans were read."""
+_DONE: Final = "SELECT count(*) FROM scan_results"
+_JUDGED: Final = f"{_DONE} WHERE ensemble = :version AND finding IS NOT NULL"
 
 
 def measure(folder: Path, rounds: int) -> list[Figure]:
@@ -40,7 +32,8 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
 
 
 def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, count: int) -> list[Figure]:
-    from cli.own_stack import running, settings_for
+    from cli.bench_pictures import write_noted
+    from cli.own_stack import StackError, asking, running, settings_for, wait_for
     from lungline.progress import steps
     from models import registry, speed
     from models.engines.choose import Engines
@@ -50,18 +43,20 @@ def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, coun
     drawn = speed.admitted(files.modality, _PICTURES)
     given = speed.inputs(files, drawn)
     alone, through = [], []
-    with running(settings), steps(f"flow of {name}", 2 * rounds) as step:
+    with running(settings) as up, asking(settings) as ask, steps(f"flow of {name}", 2 * rounds) as step:
         ensemble = registry.load_ensemble(files, Engines.of(settings))
         ensemble.warm(settings.batch_max)
         for number in range(rounds):
             alone.append(count / _alone(ensemble, given, count, settings.batch_max))
             step()
-            _write(settings.home / "draft", files.modality.value, drawn, number, count)
+            write_noted(settings.home / "draft" / files.modality.value, drawn, count, str(number))
             began = time.perf_counter()
             (settings.home / "draft").rename(settings.inbox / str(number))
-            _wait_for(settings, files.version, (number + 1) * count)
+            wait_for(lambda: ask(_DONE), (number + 1) * count, up, "Not all scans were read; see `lungline doctor`.")
             through.append(count / (time.perf_counter() - began))
             step()
+        if ask(_JUDGED, version=files.version) != rounds * count:  # turned away or judged by another ensemble: not what is to be timed
+            raise StackError(f"Not all scans were judged by `{files.version}`: some were turned away.")
     ratios = [one / other for one, other in zip(through, alone, strict=True)]
     return [
         Figure.over(Part.FLOW, name, f"the engine alone, batches of {settings.batch_max}", "images/s", alone),
@@ -95,48 +90,3 @@ def _alone(ensemble: "Ensemble", given: "Inputs", count: int, batch_max: int) ->
         rows = np.arange(start, min(start + batch_max, count)) % different
         ensemble.judge({name: pictures[rows] for name, pictures in given.items()})
     return time.perf_counter() - began
-
-
-def _write(folder: Path, kind: str, drawn: "Sequence[Pixels]", round_number: int, count: int) -> None:
-    """`count` PNG files, no two with the same bytes, in a folder that says their modality."""
-    (folder / kind).mkdir(parents=True)
-    pictures = [_png(one) for one in drawn]
-    for number in range(count):
-        head, tail = pictures[number % len(pictures)]
-        note = b"Comment\0%d/%d" % (round_number, number)
-        (folder / kind / f"{number:06}.png").write_bytes(head + _chunk(b"tEXt", note) + tail)
-
-
-def _png(drawn: "Pixels") -> tuple[bytes, bytes]:
-    """A picture's bytes before and after the place where a note may stand (PNG specification, 5.6: before IEND)."""
-    import cv2
-
-    data = cv2.imencode(".png", drawn)[1].tobytes()
-    return data[:-12], data[-12:]
-
-
-def _chunk(name: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-
-def _wait_for(settings: "Settings", version: str, wanted: int) -> None:
-    from sqlalchemy import text
-
-    from db.connect import connect, read_only
-
-    engine = read_only(connect(settings.database_url))
-    query = text("SELECT count(*), sum(CASE WHEN ensemble = :version AND finding IS NOT NULL THEN 1 ELSE 0 END) FROM scan_results")
-    done, since = -1, time.monotonic()
-    try:
-        while done < wanted:
-            with engine.connect() as connection:
-                now, sound = connection.execute(query, {"version": version}).one()
-            if now > done:
-                done, since = now, time.monotonic()
-            elif time.monotonic() - since > _PATIENCE_SECONDS:
-                raise FlowError(f"Only {done} of {wanted} scans were read; see `lungline doctor`.")
-            time.sleep(0.05)
-        if sound != wanted:  # turned away or judged by another ensemble: not what is to be timed
-            raise FlowError(f"Only {sound} of {wanted} scans were judged by `{version}`; the others were turned away.")
-    finally:
-        engine.dispose()

@@ -3,8 +3,6 @@
 import sys
 from typing import TYPE_CHECKING, Final
 
-from lungline.errors import LunglineError
-
 if TYPE_CHECKING:
     from cli.drop import Dropped
 
@@ -12,16 +10,12 @@ _READ_SECONDS: Final = 60.0
 _SYNTHETIC: Final = "Every picture is synthetic, drawn by Lungline: its verdict says nothing about anyone, and little about the networks."
 
 
-class DemoError(LunglineError):
-    """The demo did not come to its end."""
-
-
 def demo() -> None:
     """Draw chest-like pictures and strangers, drop them into a home of their own (HOME/demo), and show what became of each."""
     from cli.demo_pictures import draw
     from cli.drop import drop_and_wait
     from cli.output import notice
-    from cli.own_stack import running, settings_for
+    from cli.own_stack import StackError, running, settings_for
     from lungline.progress import say
     from lungline.settings import load
 
@@ -35,7 +29,7 @@ def demo() -> None:
     say(f"{_SYNTHETIC}\nAll of it can be looked at again with LUNGLINE_HOME={settings.home}, and deleted with that folder.")
     notice()
     if any(one.is_open for one in dropped):
-        raise DemoError(f"Not all were read within {_READ_SECONDS:.0f} s; see the logs in {settings.logs}.")
+        raise StackError(f"Not all were read within {_READ_SECONDS:.0f} s; see the logs in {settings.logs}.")
 
 
 def _print(dropped: "list[Dropped]") -> None:

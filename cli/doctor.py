@@ -121,14 +121,16 @@ def _broker(settings: "Settings") -> Iterator[str]:
 
 
 def _processes(settings: "Settings") -> Iterator[str]:
+    from cli.processes import not_ready
     from lungline.errors import SettingsError
 
     processes = _live(settings)
-    if "up" not in processes:
-        yield "processes: `lungline up` does not run"
+    if not processes:
+        yield "processes: none runs; `lungline up` starts them"
         return
-    if lame := [name for name in ("watch", "inference-0", "flower") if not processes.get(name, (0, False))[1]]:
-        raise SettingsError(f"`lungline up` runs, but not ready: {', '.join(lame)}. If it stays so, look into {settings.logs}.")
+    # without `up`, a service manager decides what runs on this host
+    if lame := not_ready(settings, () if "up" in processes else list(processes)):
+        raise SettingsError(f"Processes run, but not ready: {', '.join(lame)}. If it stays so, look into {settings.logs}, or the journal.")
     yield f"processes: {len(processes)} run, all ready"
 
 

@@ -1,26 +1,29 @@
-"""A Lungline of its own, started for one command on a home of its own and stopped after it: for `demo` and `bench`."""
+"""A Lungline of its own, or some of its processes, on a home of its own while one command runs: for `demo` and `bench`."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lungline.errors import LunglineError
 
 if TYPE_CHECKING:
     from lungline.settings import Settings
 
+Process = subprocess.Popen[bytes]
+
 _KEPT: Final = ("DEVICES", "ENGINE", "BATCH_MAX")  # settings of the machine; all others would lead to real scans
 _READY_SECONDS: Final = 300.0  # large networks are converted when they are first seen
 _STOP_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 0.05
 
 
 class StackError(LunglineError):
-    """A Lungline of its own did not start."""
+    """A Lungline of its own did not start, or did not do all that was asked of it."""
 
 
 def settings_for(home: Path) -> "Settings":
@@ -34,8 +37,21 @@ def settings_for(home: Path) -> "Settings":
 
 
 @contextmanager
-def running(settings: "Settings") -> Iterator[None]:
+def running(settings: "Settings") -> Iterator[Process]:
     """`lungline up` on the home of `settings_for`, ready while the block runs, and stopped after it.
+
+    Raises:
+        StackError: it does not get ready.
+    """
+    from cli.processes import is_ready, own_command
+
+    with started(own_command("up"), settings, "up", lambda: is_ready(settings)) as up:
+        yield up
+
+
+@contextmanager
+def started(command: list[str], settings: "Settings", name: str, ready: Callable[[], bool]) -> Iterator[Process]:
+    """A process whose output goes to `HOME/logs/<name>.log`, ready while the block runs, and stopped after it.
 
     Raises:
         StackError: it does not get ready.
@@ -43,10 +59,9 @@ def running(settings: "Settings") -> Iterator[None]:
     from cli.supervise import die_with
 
     settings.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    log = settings.logs / "up.log"
-    with log.open("wb") as output:
-        up = subprocess.Popen(
-            [sys.executable, "-P", "-m", "cli", "up"],
+    with (settings.logs / f"{name}.log").open("wb") as output:
+        process = subprocess.Popen(
+            command,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -54,22 +69,47 @@ def running(settings: "Settings") -> Iterator[None]:
             preexec_fn=die_with(os.getpid()) if sys.platform == "linux" else None,
         )
     try:
-        _wait_until_ready(settings, up, log)
-        yield
+        trouble = f"`{name}` did not get ready; see {settings.logs / f'{name}.log'}, and `lungline doctor`."
+        wait_for(ready, 1, process, trouble, patience=_READY_SECONDS)
+        yield process
     finally:
-        up.terminate()
+        process.terminate()
         try:
-            up.wait(_STOP_SECONDS)
+            process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
-            up.kill()
-            up.wait()
+            process.kill()
+            process.wait()
 
 
-def _wait_until_ready(settings: "Settings", up: "subprocess.Popen[bytes]", log: Path) -> None:
-    from cli.up import is_ready
+def wait_for(count: Callable[[], int], wanted: int, process: Process, trouble: str, *, patience: float = 60.0) -> None:
+    """Waits until `count` says `wanted`.
 
-    deadline = time.monotonic() + _READY_SECONDS
-    while not is_ready(settings):
-        if up.poll() is not None or time.monotonic() > deadline:
-            raise StackError(f"Lungline did not get ready; see {log}, and `lungline doctor`.")
-        time.sleep(0.2)
+    Raises:
+        StackError: the process ended, or nothing more was counted for `patience` seconds; it says `trouble`.
+    """
+    counted, since = -1, time.monotonic()
+    while (now := count()) < wanted:
+        if now > counted:
+            counted, since = now, time.monotonic()
+        elif process.poll() is not None or time.monotonic() - since > patience:
+            raise StackError(trouble)
+        time.sleep(_LOOK_SECONDS)
+
+
+@contextmanager
+def asking(settings: "Settings") -> Iterator[Callable[..., int]]:
+    """A function that asks the database for one number, with a statement and its parameters."""
+    from sqlalchemy import text
+
+    from db.connect import connect, read_only
+
+    engine = read_only(connect(settings.database_url))
+
+    def ask(statement: str, **parameters: Any) -> int:
+        with engine.connect() as connection:
+            return int(connection.scalar(text(statement), parameters) or 0)
+
+    try:
+        yield ask
+    finally:
+        engine.dispose()

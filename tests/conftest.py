@@ -7,8 +7,11 @@ from typing import TypeVar
 
 import pytest
 import structlog
+from sqlalchemy import Connection, Engine
 
-from lungline.settings import PREFIX
+from db import migrate
+from db.writer import Writer
+from lungline.settings import PREFIX, load
 from tests.servers import Broker, NoServer, Postgres
 
 _Server = TypeVar("_Server", Broker, Postgres)
@@ -89,6 +92,31 @@ def postgres_url(_postgres: Postgres) -> Iterator[str]:
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database; a test that takes it runs twice, once on each."""
     return str(request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url"))
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    """An empty database with tables and views; a test that takes it runs twice, on SQLite and on PostgreSQL."""
+    engine = migrate.open_database(load().model_copy(update={"database_url": database_url}))
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    """One transaction on it."""
+    with engine.begin() as connection:
+        yield connection
+
+
+@pytest.fixture
+def writer() -> Iterator[Writer]:
+    """The writer of an empty ledger, on SQLite."""
+    engine = migrate.open_database(load())
+    writer = Writer(engine)
+    yield writer
+    writer.close()
+    engine.dispose()
 
 
 def _started(server: _Server) -> _Server:

@@ -32,7 +32,7 @@ class Broker:
     """A Redis or Valkey server without persistence, which tests may kill and start again on the same port."""
 
     def __init__(self) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         self._password = secrets.token_hex(16)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -156,7 +156,7 @@ def _traversable(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o005 == 0o005 for folder in (path, *path.parents))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

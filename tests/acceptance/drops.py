@@ -8,7 +8,7 @@ import numpy as np
 from pydicom.uid import ImplicitVRLittleEndian
 
 from imaging.phantoms import Kind, phantom, picture
-from tests.corpus.files import chunk, dicom, jpeg, png, report
+from tests.corpus.files import dicom, jpeg, noted, png, report
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,7 @@ def good(count: int, seed: int = 0) -> list[Drop]:
 def backlog(count: int, seed: int = 0) -> list[Drop]:
     """Many readable scans, made quickly: one picture with a different note in each file."""
     data = png(picture("xray", seed))
-    end = data[-12:]
-    notes = (chunk(b"tEXt", f"Comment\0{seed}/{number}".encode()) for number in range(count))
-    return [Drop(f"xray/b{seed}-{number}.png", data[:-12] + note + end) for number, note in enumerate(notes)]
+    return [Drop(f"xray/b{seed}-{number}.png", noted(data, b"%d/%d" % (seed, number))) for number in range(count)]
 
 
 def bad() -> list[Drop]:

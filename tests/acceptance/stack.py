@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
+
+from tests.waiting import wait_for
 
 LUNGLINE = Path(sys.executable).with_name("lungline")
 READY_SECONDS = 150.0  # a promise of 60 s is not tested on a machine that runs other tests beside
@@ -90,11 +91,10 @@ class Stack:
 
     def until(self, done: Callable[[], bool], seconds: float, what: str) -> None:
         """Waits for something to become true."""
-        deadline = time.monotonic() + seconds
-        while not done():
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not {what} within {seconds:.0f} s: {self.run('status').stdout}")
-            time.sleep(0.25)
+        try:
+            wait_for(done, what, seconds)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self.run('status').stdout}") from None
 
     def settled(self, files: int, seconds: float = 120) -> dict[str, Any]:
         """Waits until so many files were taken in and none waits; the counts."""

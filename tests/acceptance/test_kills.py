@@ -12,6 +12,7 @@ import redis
 from tests.acceptance.drops import backlog, bad, good, put
 from tests.acceptance.stack import Stack
 from tests.servers import Broker
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -65,10 +66,7 @@ def test_everything_is_killed_at_once(make_stack: Callable[..., Stack], no_proce
         except ProcessLookupError:
             assert name != "up"  # the others die with it
     stack.forget()
-    deadline = time.monotonic() + 10
-    while no_process_left(stack.home) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert no_process_left(stack.home) == []
+    wait_for(lambda: no_process_left(stack.home) == [], "the end of all processes")
     put(stack.inbox, scans[250:])
     stack.up()
     ends_well(stack, len(scans))

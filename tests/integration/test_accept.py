@@ -1,29 +1,19 @@
 """Many drops entered at once, on both databases: the same as one by one."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
 from sqlalchemy import Engine, text
 
-from db import ledger, migrate
+from db import ledger
 from db.drops import Drop, accept_all
 from db.tables import Outcome, Priority
 from db.writer import Writer
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from lungline.settings import load
 
 
 def drop(number: int, priority: Priority = Priority.SCANS, stay_key: str | None = None) -> Drop:
     return Drop(new_id(), f"{number:064x}", 7, priority, None, stay_key)
-
-
-@pytest.fixture
-def engine(database_url: str) -> Iterator[Engine]:
-    engine = migrate.open_database(load().model_copy(update={"database_url": database_url}))
-    yield engine
-    engine.dispose()
 
 
 def enter(engine: Engine, drops: list[Drop]) -> list[Outcome]:

@@ -15,6 +15,7 @@ from celery.events.state import State
 from lungline.errors import BrokerError
 from lungline.settings import load
 from tests.servers import Broker
+from tests.waiting import wait_for
 from workers.app import make_app
 from workers.queues import QUEUES, queue_lengths, ring
 
@@ -97,7 +98,7 @@ def test_stat_overtakes_a_backlog(app: Celery, work: Callable[[int], None], hear
         ring(app, f"urgent-{number}", "stat")
     assert queue_lengths(app) == {"stat": 20, "scans": 40}
     work(1)
-    _wait_for(lambda: sum(task["state"] == "SUCCESS" for task in heard()) == 60)
+    wait_for(lambda: sum(task["state"] == "SUCCESS" for task in heard()) == 60)
     order = [task["args"] for task in heard()]
     assert set(order[:20]) == {f"urgent-{number}" for number in range(20)}
     assert queue_lengths(app) == dict.fromkeys(QUEUES, 0)
@@ -107,7 +108,7 @@ def test_no_event_is_lost_between_threads(app: Celery, work: Callable[[int], Non
     for number in range(600):
         ring(app, f"scan-{number}", "scans")
     work(32)
-    _wait_for(lambda: sum(bool(task["started"] and task["succeeded"]) for task in heard()) == 600)
+    wait_for(lambda: sum(bool(task["started"] and task["succeeded"]) for task in heard()) == 600)
     assert {task["result"] for task in heard()} == {f"'normal scan-{number}'" for number in range(600)}
 
 
@@ -128,14 +129,7 @@ def test_an_absent_redis_is_told_at_once_and_does_not_matter_when_it_is_back(app
 def test_flushall_does_not_matter(app: Celery, broker: Broker, work: Callable[[int], None], heard: _Heard) -> None:
     work(2)
     ring(app, "before", "scans")
-    _wait_for(lambda: ("before", "SUCCESS") in {(task["args"], task["state"]) for task in heard()})
+    wait_for(lambda: ("before", "SUCCESS") in {(task["args"], task["state"]) for task in heard()})
     broker.client.flushall()
     ring(app, "after", "stat")
-    _wait_for(lambda: ("after", "SUCCESS") in {(task["args"], task["state"]) for task in heard()})
-
-
-def _wait_for(happened: Callable[[], bool], seconds: float = 30.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+    wait_for(lambda: ("after", "SUCCESS") in {(task["args"], task["state"]) for task in heard()})

@@ -11,8 +11,8 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
-from urllib.error import HTTPError
+from typing import Any
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -20,11 +20,11 @@ import pytest
 
 from lungline.presence import live
 from lungline.settings import load
-from tests.servers import Broker
+from tests.servers import Broker, free_port
+from tests.waiting import wait_for
 from workers.app import make_app
 from workers.queues import ring
 
-_T = TypeVar("_T")
 _COMMAND = "import cli.flower_server; cli.flower_server._SAVE_MS = 1000; from cli.main import main; main()"
 _WORKER = """
 from lungline.settings import load
@@ -43,8 +43,8 @@ class Flower:
     def __init__(self, home: Path, *, ready: bool = True) -> None:
         (home / "run" / "flower.url").unlink(missing_ok=True)
         self.process = subprocess.Popen([sys.executable, "-c", _COMMAND, "flower"], stderr=subprocess.DEVNULL)
-        _wait_for((home / "run" / "flower.url").exists)
-        _wait_for(lambda: live(home / "run").get("flower") == (self.process.pid, ready))
+        wait_for((home / "run" / "flower.url").exists)
+        wait_for(lambda: live(home / "run").get("flower") == (self.process.pid, ready))
         self.url = (home / "run" / "flower.url").read_text().strip()
         self.password = (home / "secrets" / "flower.password").read_text().strip()
 
@@ -74,7 +74,7 @@ class Flower:
 @pytest.fixture
 def broker(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
     monkeypatch.setenv("LUNGLINE_BROKER_URL", fresh_broker.url)
-    monkeypatch.setenv("LUNGLINE_FLOWER_PORT", str(_free_port()))
+    monkeypatch.setenv("LUNGLINE_FLOWER_PORT", str(free_port()))
     return fresh_broker
 
 
@@ -147,7 +147,7 @@ def test_each_scan_is_a_task_and_history_survives_kill_9_and_outages(start: Call
         scans = {f"{name}-{number}" for number in range(60)}
         for scan in scans:
             ring(app, scan, "scans")
-        _wait_for(lambda: scans <= {scan for scan, task in flower.tasks().items() if task["state"] == "SUCCESS"})
+        wait_for(lambda: scans <= {scan for scan, task in flower.tasks().items() if task["state"] == "SUCCESS"})
         return scans
 
     seen = read("first")
@@ -219,15 +219,18 @@ def _base64(text: str) -> str:
     return b64encode(text.encode()).decode()
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def _wait_for(ready: Callable[[], _T], seconds: float = 30.0) -> _T:
-    deadline = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found
+def test_it_listens_on_loopback_alone_unless_told_otherwise(start: Callable[..., Flower], monkeypatch: pytest.MonkeyPatch) -> None:
+    elsewhere = urlsplit(start().url)._replace(netloc=f"127.0.0.2:{load().flower_port}").geturl()
+    with pytest.raises(URLError):
+        urlopen(elsewhere, timeout=20)
+    monkeypatch.setenv("LUNGLINE_FLOWER_ADDRESS", "0.0.0.0")
+    monkeypatch.setenv("LUNGLINE_FLOWER_PORT", str(free_port()))
+    monkeypatch.setenv("LUNGLINE_HOME", str(load().home / "another"))
+    flower = Flower(load().home, ready=True)
+    try:
+        assert flower.url == f"http://127.0.0.1:{load().flower_port}"
+        flower.url = flower.url.replace("127.0.0.1", "127.0.0.2")
+        assert flower.ask("GET", "/", None)[0] == 401
+    finally:
+        flower.process.kill()
+        flower.process.wait(10)

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, select, text, update
 
-from db import drops, ledger, migrate, results, status
+from db import drops, ledger, results, status
 from db.clock import now
 from db.connect import connect, read_only
 from db.drops import Drop
@@ -18,18 +17,10 @@ from db.writer import Writer
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from lungline.settings import Settings
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")
 VERDICT = Verdict("e-1", Status.ACCEPTED, "normal", 0.7, None, 0.0, 0.5, {"normal": 0.7, "covid19": 0.3}, [("m", "m-1", {"normal": 1.0})])
 OWNER = "home-host-inference-0/boot1/aaaa"
-
-
-@pytest.fixture
-def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
-    engine = migrate.open_database(Settings(home=tmp_path, database_url=database_url))
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -5,17 +5,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import text, update
 
-from db import drops, ledger, migrate, status
+from db import ledger, migrate, status
 from db.clock import now
 from db.drops import Drop
-from db.tables import Priority, quarantine, scans
+from db.tables import Priority, quarantine
 from db.writer import Writer
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from lungline.settings import load
 from lungline.store import Store
+from tests.entered import enter
 from watcher import relook as relook_module
 from watcher.relook import relook, tidy
 
@@ -32,11 +33,10 @@ class Place:
     def accept(self, data: bytes) -> str:
         """A file that was taken in, with its bytes in place; its scan."""
         drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, None)
-        self.writer.do(lambda connection: drops.accept(connection, drop))
         folder = self.store.folder(str(drop.sha256))
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "name.dcm").write_bytes(data)
-        return str(self.writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+        return enter(self.writer, drop)
 
     def truncated(self) -> Path:
         """A half file in quarantine, due to be looked at; its path."""

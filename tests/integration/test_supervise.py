@@ -9,19 +9,18 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from cli.supervise import Child
 from lungline.presence import live
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans can be found and ended on Linux alone")
 
 _DRIVER = """
 import os, sys
 from pathlib import Path
-from typing import TypeVar
 import cli.supervise
 from cli.supervise import Child, Supervisor
 from lungline import log
@@ -37,7 +36,6 @@ while supervisor.tend(0.1):
     pass
 supervisor.stop()
 """
-_T = TypeVar("_T")
 _SLEEP = "import time; time.sleep(600)"
 # A grandchild in a session of its own, as a daemon makes itself; it says its number.
 _WITH_DAEMON = """
@@ -96,8 +94,8 @@ def drive(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
 
 def test_who_dies_is_started_again_after_growing_pauses_and_the_others_stay(drive: Callable[..., Driver]) -> None:
     driver = drive(f"start('frail', 'import sys; sys.exit(3)'); start('sound', {_SLEEP!r})")
-    sound = _wait_for(driver.children)
-    _wait_for(lambda: driver.said.count("process ended") >= 4)
+    sound = wait_for(driver.children)
+    wait_for(lambda: driver.said.count("process ended") >= 4)
     ends = re.findall(r"timestamp='[^']*?(\d\d:[\d.]+)Z'.*'process ended' name='frail' exit=3 starts_again_in_seconds=(\d+)", driver.said)
     assert [int(pause) for _, pause in ends[:4]] == [1, 2, 4, 8]
     times = [int(at[:2]) * 60 + float(at[3:]) for at, _ in ends[:4]]
@@ -141,7 +139,7 @@ def test_nohup_is_heeded(drive: Callable[..., Driver]) -> None:
 def test_who_does_not_want_to_end_is_killed(drive: Callable[..., Driver]) -> None:
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     driver = drive(f"start('stubborn', {stubborn!r})")
-    _wait_for(lambda: (driver.folder / "logs" / "stubborn.log").read_text())
+    wait_for(lambda: (driver.folder / "logs" / "stubborn.log").read_text())
     pids = driver.children()
     began = time.monotonic()
     assert driver.end() == 0
@@ -154,7 +152,7 @@ def test_a_killed_childs_orphans_go_with_it(drive: Callable[..., Driver]) -> Non
     orphan = _daemon_of(driver)
     (parent,) = driver.children()
     os.kill(parent, signal.SIGKILL)
-    _wait_for(lambda: not _alive({parent, orphan}))
+    wait_for(lambda: not _alive({parent, orphan}))
     assert driver.process.poll() is None
     assert driver.end() == 0
 
@@ -164,7 +162,7 @@ def test_a_killed_supervisor_leaves_none_of_its_children(drive: Callable[..., Dr
     pids = driver.children()
     assert len(pids) == 2
     driver.end(signal.SIGKILL)
-    _wait_for(lambda: not _alive(pids))
+    wait_for(lambda: not _alive(pids))
 
 
 def test_the_base_is_stopped_last(drive: Callable[..., Driver]) -> None:
@@ -175,7 +173,7 @@ def test_the_base_is_stopped_last(drive: Callable[..., Driver]) -> None:
         "signal.signal(signal.SIGTERM, end); print('listens', flush=True); time.sleep(600)"
     )
     driver = drive(f"start('base', {tells.format('base')!r}, base=True); start('other', {tells.format('other')!r})")
-    _wait_for(lambda: (driver.folder / "logs" / "base.log").read_text() and (driver.folder / "logs" / "other.log").read_text())
+    wait_for(lambda: (driver.folder / "logs" / "base.log").read_text() and (driver.folder / "logs" / "other.log").read_text())
     assert driver.end() == 0
     assert (driver.folder / "order").read_text().split() == ["other", "base"]
 
@@ -190,9 +188,9 @@ def test_a_base_that_comes_back_elsewhere_has_the_others_started_anew(drive: Cal
     base = commands.pop(b"1000")
     (other,) = commands.values()
     os.kill(base, signal.SIGKILL)
-    _wait_for(lambda: "name='other'" in driver.said)
+    wait_for(lambda: "name='other'" in driver.said)
     assert not _alive({other})
-    _wait_for(lambda: len(driver.children()) == 2)
+    wait_for(lambda: len(driver.children()) == 2)
     assert driver.end() == 0
 
 
@@ -202,10 +200,10 @@ def test_a_program_that_is_not_ours_is_told_present_in_its_place(drive: Callable
     run = driver.folder / "run"
     assert live(run) == {"redis": (pid, False)}
     (driver.folder / "answers").touch()
-    _wait_for(lambda: live(run) == {"redis": (pid, True)})
+    wait_for(lambda: live(run) == {"redis": (pid, True)})
     os.kill(pid, signal.SIGKILL)
-    _wait_for(lambda: "redis" not in live(run))
-    _wait_for(lambda: live(run).get("redis", (pid, False))[0] != pid)
+    wait_for(lambda: "redis" not in live(run))
+    wait_for(lambda: live(run).get("redis", (pid, False))[0] != pid)
     assert driver.end() == 0
     assert live(run) == {}
 
@@ -227,9 +225,9 @@ def test_a_process_that_cannot_start_is_tried_again(drive: Callable[..., Driver]
     (driver.folder / "program").rename(driver.folder / "away")
     (pid,) = driver.children()
     os.kill(pid, signal.SIGKILL)
-    _wait_for(lambda: "process cannot start" in driver.said)
+    wait_for(lambda: "process cannot start" in driver.said)
     (driver.folder / "away").rename(driver.folder / "program")
-    _wait_for(driver.children)
+    wait_for(driver.children)
     assert driver.end() == 0
 
 
@@ -245,7 +243,7 @@ def test_logs_do_not_grow_without_end(tmp_path: Path) -> None:
 
 
 def _daemon_of(driver: Driver) -> int:
-    return int(_wait_for(lambda: (driver.folder / "daemon").exists() and (driver.folder / "daemon").read_text()))
+    return int(wait_for(lambda: (driver.folder / "daemon").exists() and (driver.folder / "daemon").read_text()))
 
 
 def _alive(pids: set[int]) -> set[int]:
@@ -258,11 +256,3 @@ def _alive(pids: set[int]) -> set[int]:
         if state != "Z":
             alive.add(pid)
     return alive
-
-
-def _wait_for(ready: Callable[[], _T], seconds: float = 20.0) -> _T:
-    deadline = time.monotonic() + seconds
-    while not (found := ready()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return found

@@ -14,6 +14,7 @@ from redis import AuthenticationError, Redis
 
 from cli import broker
 from lungline.settings import Settings, load
+from tests.waiting import wait_for
 
 _Serve = Callable[[Settings], "subprocess.Popen[bytes]"]
 
@@ -25,10 +26,7 @@ def serve() -> Iterator[_Serve]:
     def start(settings: Settings) -> "subprocess.Popen[bytes]":
         process = subprocess.Popen(broker.command(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append(process)
-        deadline = time.monotonic() + 10
-        while not broker.answers(settings):
-            assert time.monotonic() < deadline, "the server did not answer in time"
-            time.sleep(0.05)
+        wait_for(lambda: broker.answers(settings), "the server's answer")
         return process
 
     yield start

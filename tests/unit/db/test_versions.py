@@ -1,30 +1,14 @@
 """One champion a name, whoever promotes; and every change of one kept."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import migrate, versions
+from db import versions
 from db.versions import Version
 from lungline.errors import ModelError
 from lungline.findings import Modality
-from lungline.settings import Settings
-
-
-@pytest.fixture
-def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
-    engine = migrate.open_database(Settings(home=tmp_path, database_url=database_url))
-    yield engine
-    engine.dispose()
-
-
-@pytest.fixture
-def connection(engine: Engine) -> Iterator[Connection]:
-    with engine.begin() as connection:
-        yield connection
 
 
 def ensemble(number: int, *, shipped: bool = False, members: tuple[str, ...] = ()) -> list[Version]:

@@ -1,7 +1,6 @@
 """The writing thread: what it says is committed is, whatever became of the jobs beside it."""
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,7 @@ from sqlalchemy import Connection, Engine, event, text
 from db.connect import connect
 from db.writer import Writer
 from lungline.errors import LedgerError
+from tests.waiting import wait_for
 
 
 @pytest.fixture
@@ -23,10 +23,7 @@ def engine(sqlite_url: str) -> Iterator[Engine]:
 
 
 def queued(writer: Writer, jobs: int) -> None:
-    deadline = time.monotonic() + 20
-    while writer._jobs.qsize() < jobs:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_for(lambda: writer._jobs.qsize() >= jobs, "the queueing")
 
 
 def test_a_full_disk_is_told_to_all_that_shared_the_transaction(engine: Engine) -> None:

@@ -17,6 +17,7 @@ from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedO
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 from tests.corpus.catalogue import bad, good
+from tests.waiting import wait_for
 
 ACT = "tests.unit.imaging.poisons:act"
 GIGABYTE = 2**30
@@ -221,10 +222,7 @@ def with_own_children(body: str, check: Callable[[subprocess.Popen[str], list[st
         output = [owner.stdout.readline().strip() for _ in range(lines)] if lines else owner.stdout.read().split("\n")[:-1]
         assert check(owner, output)
         owner.wait(10)
-        deadline = time.monotonic() + 5
-        while (left := [pid for pid in family if is_running(pid)]) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        assert not left
+        wait_for(lambda: not any(map(is_running, family)), "the end of the family")
     finally:
         owner.kill()
         owner.wait(10)
@@ -251,8 +249,5 @@ def test_is_running_knows_the_living_from_the_dead() -> None:
     process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     assert is_running(process.pid)
     process.kill()
-    deadline = time.monotonic() + 5
-    while is_running(process.pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_running(process.pid)
+    wait_for(lambda: not is_running(process.pid), "its end")
     process.wait(5)

@@ -1,26 +1,24 @@
 """The batcher: batches what waits, urgent first; a failing batch is run scan by scan; a stop loses nothing."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import text
 
-from db import drops, ledger, migrate
-from db.drops import Drop
+from db import ledger
 from db.ledger import Claim
 from db.results import ScanFacts, Verdict
-from db.tables import Priority, scans
+from db.tables import Priority
 from db.writer import Writer
 from imaging.header import Facts
 from lungline.errors import LedgerError, ModelError
 from lungline.findings import Modality, Status
-from lungline.ids import new_id
-from lungline.settings import load
+from tests.entered import any_drop, enter
 from workers.batcher import Batcher, Judge, StoppingError, Waiting
 from workers.reading import Reading
 
@@ -43,20 +41,9 @@ Judged = list[tuple[Modality | None, Verdict]]
 Batch = Sequence[tuple[Reading, Modality | None]]
 
 
-@pytest.fixture
-def writer() -> Iterator[Writer]:
-    engine = migrate.open_database(load())
-    writer = Writer(engine)
-    yield writer
-    writer.close()
-    engine.dispose()
-
-
 def claim(writer: Writer, priority: Priority = Priority.SCANS) -> Claim:
-    drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, priority, None)
-    writer.do(lambda connection: drops.accept(connection, drop))
-    scan_id = writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id)))
-    claimed = writer.do(lambda connection: ledger.claim(connection, str(scan_id), "slot/boot/x"))
+    scan_id = enter(writer, any_drop(priority))
+    claimed = writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
     assert claimed is not None
     return claimed
 
@@ -123,6 +110,19 @@ def test_what_waits_is_one_batch_with_the_urgent_first(writer: Writer) -> None:
     assert [future.result(20) for future in futures] == [VERDICT] * 5
     assert gate.batches == [[0], [4, 1, 2], [3]]
     assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results WHERE modality = 'ct'"))) == 5
+    batcher.stop()
+
+
+def test_what_is_read_again_comes_last(writer: Writer) -> None:
+    gate = Gate(accept)
+    batcher = Batcher(writer, 2, broken)
+    futures = [batcher.submit(waiting(claim(writer), gate))]
+    assert gate.begun.wait(20)
+    futures += [batcher.submit(waiting(replace(claim(writer, Priority.STAT), again=True), gate, 9))]
+    futures += [batcher.submit(waiting(claim(writer), gate, mark)) for mark in (1, 2, 3)]
+    gate.open.set()
+    assert [future.result(20) for future in futures] == [VERDICT] * 5
+    assert gate.batches == [[0], [1, 2], [3, 9]]
     batcher.stop()
 
 

@@ -24,6 +24,7 @@ from models.engines.choose import Engines
 from models.files import WEIGHTS, Place, adopt
 from models.preprocess import prepare
 from tests.unit.workers.test_batcher import FACTS
+from tests.waiting import wait_for
 from workers import catalogue, champions
 from workers.champions import Champions
 from workers.judge import Judge
@@ -76,13 +77,6 @@ def promote(database: Engine, version: str) -> None:
         versions.promote(connection, version, [], "dr who", "better")
 
 
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def read(judge: Judge, kind: Modality) -> tuple[Modality | None, str]:
     """What a drawn chest is judged as, and by which version."""
     gray = (picture(kind.value, 1) / 255).astype(np.float32)
@@ -99,7 +93,7 @@ def test_a_promoted_version_judges_without_a_restart(
 ) -> None:
     before, version = running.judge, adopted(name)
     promote(database, version)
-    until(lambda: running.judge is not before)
+    wait_for(lambda: running.judge is not before)
     assert running.judge.names == {**before.names, name: version}
     kept = [one for one in before.parts if one != name]
     assert all(running.judge.parts[one] is before.parts[one] for one in kept)  # what did not change is not loaded again
@@ -135,13 +129,13 @@ def test_what_cannot_be_loaded_is_said_once_and_tried_again(
     weights.write_bytes(whole[:-1])
     with capture_logs() as logs:
         promote(database, version)
-        until(lambda: running._trouble is not None and running._trouble.failures >= 3)
+        wait_for(lambda: running._trouble is not None and running._trouble.failures >= 3)
     errors = [line for line in logs if line["log_level"] == "error"]
     assert len(errors) == 1
     assert "damaged" in errors[0]["why"]
     assert running.judge is before
     weights.write_bytes(whole)
-    until(lambda: running.judge.names["xray"] == version)
+    wait_for(lambda: running.judge.names["xray"] == version)
     assert running._trouble is None
 
 
@@ -154,14 +148,14 @@ def test_those_that_run_go_on_while_the_database_is_away(
         database.dispose()
         path.rename(away)
         path.mkdir()  # nothing can be opened there
-        until(lambda: any("cannot be asked" in line["event"] for line in logs))
+        wait_for(lambda: any("cannot be asked" in line["event"] for line in logs))
         time.sleep(0.5)
         assert sum("cannot be asked" in line["event"] for line in logs) == 1
         assert running.judge is before
         path.rmdir()
         away.rename(path)
     promote(database, version)
-    until(lambda: running.judge.names["ct"] == version)
+    wait_for(lambda: running.judge.names["ct"] == version)
 
 
 class Fails:
@@ -192,7 +186,7 @@ def test_an_engine_that_breaks_is_found_out_and_is_no_champion(
     real = Engines.make
     monkeypatch.setattr(Engines, "make", make)
     promote(database, adopted("xray"))
-    until(lambda: bool(made) and running.judge.names["xray"] != registry.shipped()[Modality.XRAY].version)
+    wait_for(lambda: bool(made) and running.judge.names["xray"] != registry.shipped()[Modality.XRAY].version)
     assert running.judge.is_sound()
     made[0].answer = math.nan
     assert not running.judge.is_sound()
@@ -200,7 +194,7 @@ def test_an_engine_that_breaks_is_found_out_and_is_no_champion(
     before = running.judge
     with capture_logs() as logs:
         promote(database, adopted("ct"))
-        until(lambda: running._trouble is not None)
+        wait_for(lambda: running._trouble is not None)
     assert "number that is none" in logs[-1]["why"]
     assert running.judge is before
 

@@ -1,37 +1,24 @@
 """What a worker holds: many scans beside each other, or one alone."""
 
 import threading
-import time
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select, update
 
-from db import drops, ledger, migrate
+from db import ledger
 from db.clock import now
-from db.drops import Drop
-from db.tables import Priority, scans
+from db.tables import scans
 from db.writer import Writer
-from lungline.ids import new_id
-from lungline.settings import load
+from tests.entered import any_drop, enter
+from tests.waiting import wait_for
 from workers import lease
 from workers.lease import Leases
 
 
-@pytest.fixture
-def writer() -> Iterator[Writer]:
-    engine = migrate.open_database(load())
-    writer = Writer(engine)
-    yield writer
-    writer.close()
-    engine.dispose()
-
-
 def waiting(writer: Writer, lost_leases: int = 0) -> str:
-    drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, Priority.SCANS, None)
-    writer.do(lambda connection: drops.accept(connection, drop))
-    writer.do(lambda connection: connection.execute(update(scans).where(scans.c.file_id == drop.id).values(lost_leases=lost_leases)))
-    return str(writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+    scan_id = enter(writer, any_drop())
+    writer.do(lambda connection: connection.execute(update(scans).where(scans.c.id == scan_id).values(lost_leases=lost_leases)))
+    return scan_id
 
 
 def test_a_scan_is_had_by_one_block_at_a_time(writer: Writer) -> None:
@@ -63,9 +50,7 @@ def test_a_scan_that_lost_two_leases_is_read_alone(writer: Writer) -> None:
     assert entered.wait(20)
     second = threading.Thread(target=read, args=(suspect, "suspect", None))
     second.start()
-    deadline = time.monotonic() + 20
-    while not leases._alone and time.monotonic() < deadline:  # it is claimed, and waits for the first to end
-        time.sleep(0.01)
+    wait_for(lambda: leases._alone, "the claim of the suspect, which waits for the first to end")
     third = threading.Thread(target=read, args=(later, "later", None))
     third.start()
     leave.set()
@@ -81,10 +66,8 @@ def test_what_is_in_hand_is_renewed(writer: Writer, monkeypatch: pytest.MonkeyPa
     scan_id = waiting(writer)
     with leases.claim(scan_id):
         writer.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1))))
-        deadline = time.monotonic() + 20
-        while writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.lease_until > now(30)))) is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        renewed = select(scans.c.id).where(scans.c.lease_until > now(30))
+        wait_for(lambda: writer.do(lambda connection: connection.scalar(renewed)), "the renewal")
     leases.stop()
 
 

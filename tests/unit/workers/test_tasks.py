@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
-from db import drops, migrate
+from db import migrate
 from db.drops import Drop
 from db.results import Verdict
 from db.tables import Priority, scans
@@ -23,6 +23,7 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.settings import load
 from lungline.store import Store
 from tests.corpus.files import dicom, png
+from tests.entered import enter
 from workers import reading
 from workers.batcher import Batcher
 from workers.judge import Judge
@@ -48,13 +49,13 @@ class Bench:
     def drop(self, data: bytes, *, store_in: str = "place") -> str:
         """Enters a scan whose bytes are in place, still in `incoming`, or nowhere."""
         drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, Modality.XRAY)
-        self.writer.do(lambda connection: drops.accept(connection, drop))
+        scan_id = enter(self.writer, drop)
         incoming = self.store.incoming / f"{drop.id}~scans~any"
         folder = {"place": self.store.folder(str(drop.sha256)), "incoming": incoming}.get(store_in)
         if folder is not None:
             folder.mkdir(parents=True)
             (folder / "name").write_bytes(data)
-        return str(self.writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+        return scan_id
 
     def one(self, statement: str) -> object:
         return self.writer.do(lambda connection: connection.scalar(text(statement)))
@@ -166,3 +167,19 @@ def test_an_error_of_others_is_told_without_its_words(bench: Bench, monkeypatch:
     with pytest.raises(UnexpectedError) as raised:
         bench.reader.read(scan_id)
     assert "DOE" not in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_scan_that_is_read_again_keeps_its_verdict_if_that_fails(bench: Bench) -> None:
+    data = png(picture("xray", 8))
+    scan_id = bench.drop(data)
+    bench.reader.read(scan_id)
+    asked = update(scans).where(scans.c.id == scan_id).values(state="waiting", again=True)
+    bench.writer.do(lambda connection: connection.execute(asked))
+    assert bench.reader.read(scan_id) == "normal 1.000 accepted, read again"
+    bench.writer.do(lambda connection: connection.execute(asked))
+    path = bench.store.find(hashlib.sha256(data).hexdigest(), "")
+    assert path is not None
+    path.write_bytes(b"rotten")
+    assert bench.reader.read(scan_id) == "its verdict stands: truncated"
+    assert bench.one("SELECT count(*) FROM scan_results") == 1
+    assert bench.one("SELECT count(*) FROM quarantine") == 0

@@ -1,0 +1,115 @@
+"""Intake broken off at every step that a crash could find it at, and gone on with by the next, or by another watcher."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from db.tables import Outcome
+from db.writer import Writer
+from lungline.errors import LedgerError
+from tests.integration.intake.place import Place
+from watcher.intake import Intake
+
+
+def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> None:
+    place.bring(place.drop())
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+    assert place.in_incoming() == []
+
+
+def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    brought = place.bring(place.drop())
+    monkeypatch.setattr(Intake, "_place", lambda *_: None)
+    place.intake.enter([brought])
+    monkeypatch.undo()
+    assert place.store.find(str(brought.drop.sha256), brought.drop.id) is not None  # a worker may be quicker than the move
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+
+
+@pytest.mark.parametrize("after_row", [False, True])
+def test_a_crash_while_copying_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch, after_row: bool) -> None:
+    path = place.link()
+    brought = place.bring(path)
+    if after_row:
+        monkeypatch.setattr(Intake, "_place", lambda *_: None)
+        place.intake.enter([brought])
+        monkeypatch.undo()
+    place.restarted()
+    if path.exists():
+        place.intake.enter([place.bring(path)])
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+    assert not path.exists()
+    assert place.in_incoming() == []
+
+
+def test_a_lost_database_loses_nothing(place: Place) -> None:
+    brought = place.bring(place.drop())
+    place.writer.close()
+    with pytest.raises(LedgerError):
+        place.intake.enter([brought])
+    place.writer = Writer(place.engine)
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+
+
+def test_what_another_watcher_brings_at_this_moment_is_not_thrown_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = place.store.incoming / "0~scans~any"
+    folder.mkdir()
+    iterdir = Path.iterdir
+
+    def too_early(path: Path) -> Iterator[Path]:
+        found = list(iterdir(path))
+        if path == folder:
+            (folder / "a.png").write_bytes(b"data")
+        return iter(found)
+
+    monkeypatch.setattr(Path, "iterdir", too_early)
+    place.restarted()
+    monkeypatch.undo()
+    assert place.in_incoming() == ["0~scans~any", "a.png"]
+
+
+def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> None:
+    path = place.link()
+    brought = place.bring(path)
+    second = Intake(place.store, place.writer, place.key, "move")
+    assert second.finish() == 0
+    assert place.intake.enter([brought]) == [Outcome.ACCEPTED]
+    assert place.stored() == ["a.png"]
+    assert not path.exists()
+    lost = place.bring(place.drop("b.png", b"more"))
+    place.intake.close()  # as its death does
+    assert second.finish() == 1
+    second.close()
+    assert place.stored(b"more") == ["b.png"]
+    assert place.store.find(str(lost.drop.sha256), lost.drop.id) is not None
+    assert place.counts() == (2, 2, 0, 0)
+
+
+def test_lost_bytes_that_are_dropped_again_are_found_before_they_are_in_place(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = place.bring(place.drop())
+    place.intake.enter([first])
+    shutil.rmtree(place.store.folder(str(first.drop.sha256)))
+    again = place.bring(place.drop("b.png"))
+    monkeypatch.setattr(Intake, "_place", lambda *_: None)
+    assert place.intake.enter([again]) == [Outcome.DUPLICATE]
+    found = place.store.find(str(first.drop.sha256), first.drop.id)
+    assert found is not None
+    assert found.read_bytes() == b"data"
+    monkeypatch.undo()
+    place.restarted()
+    assert place.stored() == ["b.png"]
+
+
+def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:
+    place.bring(place.drop())
+    (place.store.incoming / "put here by hand").mkdir()
+    place.restarted()
+    assert place.counts() == (1, 1, 0, 0)

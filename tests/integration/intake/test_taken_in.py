@@ -1,0 +1,142 @@
+"""Files taken in, told to be duplicates, or refused, against a real ledger and a real store."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from db.tables import Outcome, Priority
+from lungline.reasons import Reason
+from lungline.store import FILE_BYTES_MAX
+from tests.integration.intake.place import Place
+
+
+def test_a_file_moves_into_the_store(place: Place) -> None:
+    path = place.drop()
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert not path.exists()
+    assert place.stored() == ["a.png"]
+    assert place.in_incoming() == []
+
+
+def test_a_duplicate_is_a_second_name(place: Place) -> None:
+    for name in ("a.png", "b.png", "b.png"):
+        place.intake.enter([place.bring(place.drop(name))])
+    assert place.counts() == (3, 1, 2, 0)
+    assert place.stored() == ["a.png", "b.png"]
+    assert place.in_incoming() == []
+
+
+def test_duplicates_that_come_together_are_put_in_place_together(place: Place) -> None:
+    brought = []
+    for number in range(60):
+        folder = place.inbox / str(number)
+        folder.mkdir()
+        (folder / f"{number % 20}.png").write_bytes(b"data")
+        brought.append(place.bring(folder / f"{number % 20}.png"))
+    outcomes = place.intake.enter(brought)
+    assert (outcomes[0], outcomes.count(Outcome.DUPLICATE)) == (Outcome.ACCEPTED, 59)
+    assert place.counts() == (60, 1, 59, 0)
+    assert place.stored() == sorted(f"{number}.png" for number in range(20))
+    assert place.in_incoming() == []
+
+
+def test_a_hard_link_is_copied_and_unlinked(place: Place) -> None:
+    path = place.link()
+    place.intake.enter([place.bring(path)])
+    place.other.write_bytes(b"changed by its other name")
+    assert not path.exists()
+    assert (place.store.folder(hashlib.sha256(b"data").hexdigest()) / "a.png").read_bytes() == b"data"
+
+
+def test_another_file_system_is_copied_from(place: Place) -> None:
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == place.inbox.stat().st_dev:
+        pytest.skip("no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        place.inbox = Path(folder)
+        _comes_in(place)
+
+
+def _comes_in(place: Place) -> None:
+    path = place.drop()
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert not path.exists()
+    assert place.stored() == ["a.png"]
+
+
+def test_what_is_left_in_the_inbox_counts_once(place: Place) -> None:
+    place.restarted("leave")
+    path = place.drop()
+    place.intake.enter([place.bring(path)])
+    assert path.exists()
+    assert place.intake.known([(str(path), path.lstat())]) == {str(path)}
+    place.intake.enter([place.bring(path)])  # a watcher that did not ask
+    assert place.counts() == (1, 1, 0, 0)
+    path.write_bytes(b"another picture")
+    assert place.intake.known([(str(path), path.lstat())]) == set()
+
+
+@pytest.mark.parametrize("kind", ["empty", "fifo", "link", "folder_link"])
+def test_what_cannot_be_read_is_refused_and_kept(place: Place, kind: str) -> None:
+    path = place.inbox / "a.png"
+    if kind == "empty":
+        path.touch()
+    elif kind == "fifo":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/etc/hostname" if kind == "link" else "/etc")
+    brought = place.bring(path)
+    assert brought.reason is (Reason.EMPTY if kind == "empty" else Reason.NOT_A_REGULAR_FILE)
+    place.intake.enter([brought])
+    assert place.counts() == (1, 0, 0, 1)
+    assert place.store.refused_names(brought.drop.id) == ["a.png"]
+    assert not os.path.lexists(path)
+
+
+def test_a_file_that_changes_while_it_is_read_is_left_alone(place: Place) -> None:
+    path = place.drop()
+    before = path.lstat()
+    path.write_bytes(b"more data")
+    assert place.intake.bring(str(path), before, Priority.SCANS, None) is None
+    assert path.exists()
+    assert place.in_incoming() == []
+
+
+def test_two_links_to_one_file_are_two_drops(place: Place) -> None:
+    paths = [place.link(name) for name in ("a.png", "b.png")]
+    brought = [place.bring(path) for path in paths]
+    place.intake.enter(brought)  # unlinking the one changes the other's change time
+    assert [path.exists() for path in paths] == [False, False]
+    assert place.counts() == (2, 1, 1, 0)
+
+
+def test_an_original_that_was_written_to_since_it_was_copied_is_left(place: Place) -> None:
+    path = place.link()
+    brought, before = place.bring(path), path.stat()
+    path.write_bytes(b"DATA")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # and its time set back
+    place.intake.enter([brought])
+    assert path.read_bytes() == b"DATA"
+
+
+def test_what_is_larger_than_any_scan_is_refused_unread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watcher.intake.hashlib.file_digest", None)
+    path = place.inbox / "huge.dcm"
+    with path.open("wb") as file:
+        file.truncate(FILE_BYTES_MAX + 1)
+    brought = place.bring(path)
+    assert brought.reason is Reason.TOO_LARGE
+    assert place.intake.enter([brought]) == [Outcome.REFUSED]
+    assert place.store.refused_names(brought.drop.id) == ["huge.dcm"]
+
+
+def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
+    path = place.drop()
+    brought = place.intake.give_up(str(path), path.lstat(), Priority.SCANS, None)
+    assert brought is not None
+    assert brought.reason is Reason.UNREADABLE
+    assert place.intake.enter([brought]) == [Outcome.REFUSED]
+    assert place.store.refused_names(brought.drop.id) == ["a.png"]

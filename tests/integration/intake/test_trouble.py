@@ -1,0 +1,99 @@
+"""Disks that are full, fail or are away, and files that other users hold: nothing is lost, and nothing counts twice."""
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from db.tables import Outcome, Priority
+from lungline.errors import StoreError
+from lungline.reasons import Reason
+from tests.integration.intake.place import Place
+from watcher.intake import FileError
+
+
+def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    path = place.link()
+    monkeypatch.setattr("watcher.intake.shutil.copyfileobj", full)
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        place.bring(path)
+    monkeypatch.undo()
+    assert place.in_incoming() == []
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+
+
+def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    path = place.inbox / "a.png"
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        place.bring(path)
+    assert os.path.lexists(path)
+
+
+def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(_: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    path = place.drop()
+    monkeypatch.setattr("watcher.intake.os.fsync", fails)
+    with pytest.raises(FileError):
+        place.intake.bring(str(path), path.lstat(), Priority.SCANS, None)
+    assert path.exists()
+    assert place.in_incoming() == []
+
+
+def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
+    path = place.drop()
+    place.store.root.rename(place.store.root.with_name("away"))
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        place.bring(path)
+    assert path.exists()
+    assert not place.store.root.exists()
+    place.store.root.with_name("away").rename(place.store.root)
+    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+
+
+def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:
+    brought = [place.bring(place.drop("a.png", b"first")), place.bring(place.drop("b.png", b"second"))]
+    in_the_way = place.store.folder(str(brought[1].drop.sha256)) / "b.png"
+    in_the_way.mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        place.intake.enter(brought)
+    in_the_way.rmdir()
+    assert place.intake.enter(brought) == [Outcome.ACCEPTED] * 2  # as the watcher does: once more, though the first is in place
+    assert place.stored(b"first") == ["a.png"]
+    assert place.stored(b"second") == ["b.png"]
+    assert place.counts() == (2, 2, 0, 0)
+    assert place.in_incoming() == []
+
+
+def test_an_unreadable_file_is_refused(place: Place) -> None:
+    path = place.drop()
+    path.chmod(0)
+    for folder in (place.inbox, place.inbox.parent):
+        folder.chmod(0o777)
+    with place.stranger():  # who may move from there, but not read
+        brought = place.bring(path)
+    assert brought.reason is Reason.UNREADABLE
+    place.intake.enter([brought])
+    assert place.counts() == (1, 0, 0, 1)
+
+
+def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place) -> None:
+    path = place.drop()
+    path.chmod(0o644)
+    place.inbox.chmod(0o1777)
+    with place.stranger():
+        for _ in range(2):
+            place.intake.enter([place.bring(path)])
+    assert path.exists()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.in_incoming() == []
