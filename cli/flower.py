@@ -2,7 +2,7 @@
 
 
 def flower() -> None:
-    """Serve Flower on loopback: tasks, workers and queues; `up` starts it by itself."""
+    """Serve Flower: tasks, workers and queues; `up` starts it by itself."""
     from cli import flower_server
     from lungline import log
     from lungline.presence import Presence

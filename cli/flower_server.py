@@ -29,7 +29,8 @@ from lungline.settings import Settings
 from workers.app import make_app
 
 USER: Final = "admin"
-_ADDRESS: Final = "127.0.0.1"
+_LOOPBACK: Final = "127.0.0.1"
+_EVERY_ADDRESS: Final = ("0.0.0.0", "::")
 _PORTS: Final = 100  # so many are tried, from the wanted one on
 _TASKS: Final = 10_000  # that are remembered
 _WORKERS: Final = 100
@@ -48,7 +49,7 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
         logging.getLogger(noisy).setLevel(logging.ERROR)
     folder = settings.home / "flower"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    options.address = _ADDRESS
+    options.address = settings.flower_address
     options.basic_auth = [f"{USER}:{_password(settings)}"]
     options.persistent = True
     options.db = str(folder / "flower.db")
@@ -60,7 +61,8 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     loop = IOLoop.current()
     server = ClosedFlower(make_app(settings), loop, on_hearing=lambda: presence.tell(ready=True))
     port = _listen(server, settings.flower_port)
-    write_secret(settings.run / "flower.url", f"http://{_ADDRESS}:{port}\n")
+    shown = _LOOPBACK if settings.flower_address in _EVERY_ADDRESS else settings.flower_address
+    write_secret(settings.run / "flower.url", f"http://{f'[{shown}]' if ':' in shown else shown}:{port}\n")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.add_callback_from_signal(server.stop))
     server.start()  # returns after `stop`, which saves the history

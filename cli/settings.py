@@ -33,11 +33,10 @@ def masked(address: str) -> str:
 
 
 def _sources() -> dict[str, str]:
-    """Setting -> environment or lungline.toml, for those that are set at all."""
-    from pydantic_settings import EnvSettingsSource, TomlConfigSettingsSource
+    """Setting -> where it comes from, for those that are set at all; the last source goes before the others."""
+    from pydantic_settings import EnvSettingsSource
 
-    from lungline.settings import Settings
+    from lungline.settings import Settings, secret_files, toml_file
 
-    home = Settings.model_fields["home"].get_default(call_default_factory=True)
-    file = TomlConfigSettingsSource(Settings, toml_file=home / "lungline.toml")()
-    return dict.fromkeys(file, "lungline.toml") | dict.fromkeys(EnvSettingsSource(Settings)(), "environment")
+    sources = {"lungline.toml": toml_file(Settings), "secret file": secret_files(Settings), "environment": EnvSettingsSource(Settings)}
+    return {setting: name for name, source in sources.items() for setting in source()}

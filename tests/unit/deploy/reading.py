@@ -1,0 +1,75 @@
+"""What lies in deploy/, as data."""
+
+import re
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml  # type: ignore[import-untyped]
+
+REPOSITORY: Final = Path(__file__).resolve().parents[3]
+DEPLOY: Final = REPOSITORY / "deploy"
+UNITS: Final = DEPLOY / "systemd"
+COMMON: Final = UNITS / "lungline-.service.d" / "common.conf"
+PROGRAM: Final = "/opt/lungline/.venv/bin/lungline"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit file: each key with all its values, in their order."""
+
+    name: str
+    values: Mapping[str, list[str]]
+
+    def one(self, key: str) -> str:
+        (value,) = self.values[key]
+        return value
+
+
+def unit(path: Path) -> Unit:
+    """Reads a unit, or any other file of `key=value` lines."""
+    values: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines():
+        if line and line[0] not in "#;[":
+            key, _, value = line.partition("=")
+            values.setdefault(key, []).append(value)
+    return Unit(path.name, values)
+
+
+def services() -> list[Unit]:
+    return [unit(path) for path in sorted(UNITS.glob("lungline-*.service"))]
+
+
+def arguments(service: Unit) -> list[str]:
+    """What the unit's command tells `lungline`, as the first instance of a template."""
+    program, *rest = shlex.split(service.one("ExecStart").replace("%i", "0"))
+    assert program == PROGRAM
+    return rest
+
+
+def compose(name: str = "compose.yaml") -> Any:
+    return yaml.safe_load((DEPLOY / name).read_text())
+
+
+def own_services() -> dict[str, Any]:
+    """Those services of compose.yaml that are Lungline's own processes."""
+    return {name: service for name, service in compose()["services"].items() if service["image"].startswith("lungline:")}
+
+
+def instructions() -> Iterator[tuple[str, str]]:
+    """The Dockerfile's instructions: name and the rest, in their order."""
+    text = re.sub(r"\\\n", " ", (DEPLOY / "Dockerfile").read_text())
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            name, _, rest = line.partition(" ")
+            yield name, " ".join(rest.split())
+
+
+def image_environment() -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, rest in instructions():
+        if name == "ENV":
+            found |= dict(pair.split("=", 1) for pair in shlex.split(rest))
+    return found
