@@ -16,19 +16,20 @@ app = typer.Typer(no_args_is_help=True)
 
 
 class Kind(StrEnum):
-    """What a data set is built from; the same as `training.builders.KINDS`."""
+    """What a data set is built from: the same as `training.builders.KINDS`, and this home's store."""
 
     IEEE8023 = "ieee8023"
     COVID_CT = "covid-ct"
     FOLDERS = "folders"
     TREE = "tree"
     MANIFEST = "manifest"
+    STORE = "store"
 
 
 _FROM = (
     "ieee8023: a clone of ieee8023/covid-chestxray-dataset. covid-ct: a clone of UCSD-AI4H/COVID-CT. folders: a folder a class. "
     "tree: train, validation and test, with a folder a class in each. manifest: a CSV file with path, label, modality, patient or group, "
-    "source, split."
+    "source, split. store: the scans of this home that readers have labelled (`lungline labels import`); no path."
 )
 
 
@@ -39,9 +40,9 @@ def data() -> None:
 
 @app.command()
 def build(
-    path: Annotated[Path, typer.Argument(help="The data set: a folder, or a CSV file.", show_default=False)],
     kind: Annotated[Kind, typer.Option("--from", metavar="KIND", help=_FROM, show_default=False)],
     out: Annotated[Path, typer.Option(metavar="MANIFEST", help="The CSV file to write, best `manifest.csv`; or a folder for it.")],
+    path: Annotated[Path | None, typer.Argument(help="The data set: a folder, or a CSV file.", show_default=False)] = None,
     modality: Annotated[Modality | None, typer.Option(help="Of all pictures, where no folder or column tells it.")] = None,
     label: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="What a class is called here; OLD= leaves it out.")] = None,
     source: Annotated[str | None, typer.Option(help="Where the pictures come from; by default the data set's name.")] = None,
@@ -55,7 +56,14 @@ def build(
     from training.builders.labels import Names
 
     place = _manifest(out)
-    built = write(kind, Order(path, Names(label or ()), modality, source), place, only_sound=only_sound)
+    if kind is Kind.STORE:
+        if path or modality or label or source or only_sound:
+            raise typer.BadParameter("`--from store` takes no PATH and no option but --out: the store knows the rest")
+        built = _build_from_store(place)
+    elif path is None:
+        raise typer.BadParameter("name the data set: a folder, or a CSV file", param_hint="PATH")
+    else:
+        built = write(kind, Order(path, Names(label or ()), modality, source), place, only_sound=only_sound)
     _print_counts(built)
     for why, count in built.left_out.items():
         print(f"Left out: {count} {why}.")
@@ -88,6 +96,40 @@ def check(
         print(f"{len(found.errors)} errors, {len(found.findings) - len(found.errors)} warnings.")
     if found.errors:
         raise typer.Exit(1)
+
+
+def _build_from_store(place: Path) -> "Built":
+    """Labelled scans of the store alone, less what LUNGLINE_TRAINING_DATA has on a more protected side."""
+    from collections import Counter
+
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.errors import TrainingError
+    from lungline.pseudonyms import PseudonymKey
+    from lungline.settings import load
+    from lungline.store import Store
+    from training import manifests, store_labels
+    from training.builders import Built
+
+    settings = load()
+    left_out: Counter[str] = Counter()
+    with read_only(open_database(settings)).connect() as connection:
+        labelled = store_labels.labelled_rows(connection, Store(settings.store), left_out)
+    known = settings.training_data / "manifest.csv" if settings.training_data else None
+    beside = manifests.read(known) if known and known.is_file() and known.resolve() != place.resolve() else []
+    if not labelled:
+        raise TrainingError("No scan of the store has labels that can be learnt from: see `lungline labels import` and `labels list`.")
+    joined = store_labels.join(beside, labelled, PseudonymKey.load_or_create(settings.key_file))
+    ours = {row.path for row in labelled}
+    rows = tuple(row for row in joined.rows if row.path in ours)
+    left_out["that LUNGLINE_TRAINING_DATA holds, or that are unreadable, have two labels, or belong to a more protected side"] += len(
+        labelled
+    ) - len(rows)
+    if not rows:
+        raise TrainingError("No labelled scan of the store can be used: see `lungline labels list`.")
+    place.parent.mkdir(parents=True, exist_ok=True)
+    manifests.write(place, rows)
+    return Built(rows, +left_out, 0, 0)
 
 
 def _manifest(path: Path) -> Path:

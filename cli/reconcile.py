@@ -55,7 +55,7 @@ def _in_ledger(connection: "Connection") -> Iterator[tuple[str, int]]:
         "refused files without a row in quarantined_files": """
             SELECT count(*) FROM files f WHERE f.outcome = 'refused' AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.file_id = f.id)""",
         "scans done that have not exactly one current verdict": """
-            SELECT count(*) FROM scans s WHERE s.state = 'done'
+            SELECT count(*) FROM scans s WHERE (s.state = 'done' OR s.again)
             AND 1 <> (SELECT count(*) FROM verdicts v WHERE v.scan_id = s.id AND v.superseded_at IS NULL)""",
         "scans with a current verdict that are quarantined": """
             SELECT count(*) FROM scans s JOIN verdicts v ON v.scan_id = s.id AND v.superseded_at IS NULL WHERE s.state = 'quarantined'""",
@@ -74,6 +74,7 @@ def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[
     from sqlalchemy import text
 
     from lungline.store import Store
+    from watcher.label_drops import left
 
     store = Store(settings.store)
     missing = 0
@@ -87,6 +88,7 @@ def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[
     yield "bytes in the store that the ledger does not know", sum(name not in known for name in stored)
     waiting = sum(folder.is_dir() for folder in store.incoming.iterdir()) if store.incoming.exists() else 0
     yield "files between inbox and ledger (the watcher finishes these)", waiting
+    yield "files of labels that are kept and not imported (the watcher does so at its start)", len(left(store))
 
 
 def _holds(store: "Store", sha256: str, file_id: str, size: int) -> bool:
@@ -106,8 +108,11 @@ def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
     from db.connect import connect, read_only
     from db.tables import files
     from lungline.pseudonyms import PseudonymKey
+    from lungline.store import Store
+    from watcher.label_drops import is_known
     from watcher.walk import patterns, walk
 
+    store = Store(settings.store)
     key = PseudonymKey.load_or_create(settings.key_file)
     waiting = 0
     is_away = False
@@ -116,7 +121,8 @@ def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
         try:
             for entry in walk(settings.inbox, patterns(settings.ignore), closed):
                 stays = _stay_key(key, entry)
-                waiting += stays is not None and connection.scalar(select(func.count()).where(files.c.stay_key == stays)) == 0
+                if stays is not None and connection.scalar(select(func.count()).where(files.c.stay_key == stays)) == 0:
+                    waiting += not is_known(store, stays)
         except OSError:
             is_away = True
     yield "files in the inbox that are not taken in yet", waiting

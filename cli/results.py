@@ -29,6 +29,9 @@ def results(
 def show(
     scan: str = typer.Argument(help="A scan's id, or a file whose bytes were dropped.", metavar="SCAN|FILE"),
     as_json: bool = typer.Option(False, "--json", help="One JSON object."),
+    explain: bool = typer.Option(False, "--explain", help="Draw where a member looked for the finding (Grad-CAM), over what it saw."),
+    member: str | None = typer.Option(None, help="Which member to explain, by name or version. Default: the one with the most weight."),
+    out: Path | None = typer.Option(None, help="The PNG file of `--explain`, or a folder for it. Default: HOME/explained."),
 ) -> None:
     """Print all that is known of a scan, with the names it was dropped by."""
     import hashlib
@@ -52,9 +55,13 @@ def show(
         def rows(statement: str, **parameters: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
 
-        found = rows(f"SELECT id AS scan_id, sha256, frame, state, received_at FROM scans WHERE {key} = :value ORDER BY frame", value=value)
+        state = "CASE WHEN again THEN 'done' ELSE state END AS state"
+        which = f"SELECT id AS scan_id, sha256, frame, {state}, received_at FROM scans WHERE {key} = :value ORDER BY frame"
+        found = rows(which, value=value)
         if not found:
             raise LedgerError("No such scan; `lungline results` lists those that are done, `lungline quarantine list` those turned away.")
+        if explain and len(found) > 1:
+            raise LedgerError("These bytes hold several frames, a scan each: name one by its id to have it explained.")
         names = Store(settings.store).names(str(found[0]["sha256"]))
         for one in found:
             scan_id = str(one["scan_id"])
@@ -68,5 +75,9 @@ def show(
                 one.setdefault("predictions", {}).setdefault(row["member"], {})[row["finding"]] = row["probability"]
             for row in rows("SELECT * FROM quarantined_files WHERE scan_id = :id AND released_at IS NULL", id=scan_id):
                 one |= {name: row[name] for name in ("quarantine_id", "reason", "detail")}
+            if explain:
+                from cli.explain import explain as draw
+
+                one |= draw(settings, one, member, out)
             print_one(one | {"names": names if as_json else ", ".join(map(printable, names))}, as_json=as_json)
     notice()

@@ -57,7 +57,8 @@ def _enter_duplicate(connection: Connection, drop: Drop) -> None:
     connection.execute(update(files).where(files.c.id == drop.id).values(outcome=Outcome.DUPLICATE))
     _retry_quarantined(connection, str(drop.sha256))
     if drop.priority is Priority.STAT:
-        slow = and_(scans.c.sha256 == drop.sha256, scans.c.state == State.WAITING, scans.c.priority == Priority.SCANS)
+        waits = and_(scans.c.state == State.WAITING, scans.c.again.is_(False))
+        slow = and_(waits, scans.c.sha256 == drop.sha256, scans.c.priority == Priority.SCANS)
         connection.execute(update(scans).where(slow).values(priority=Priority.STAT, rung_at=None))
 
 

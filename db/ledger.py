@@ -4,6 +4,7 @@
                           ^                  |--quarantine_scan--> quarantined --release--> waiting
                           |--give_back,------|
                           |  expire_leases
+    done --read_again--> waiting, and so on; its verdict stands meanwhile, and whatever ends the reading, the scan is done again.
 A doorbell in Redis only says "scan N waits"; a state is believed from here alone.
 """
 
@@ -39,6 +40,7 @@ class Claim:
     attempt: int
     alone: bool  # two workers died that held it: nothing may be read beside it, and `read_alone` says when that begins
     waited_seconds: float  # since its file was taken in
+    again: bool = False  # it has a verdict, which stands until this reading brings another
 
 
 def insert_scan(connection: Connection, file_id: str, sha256: str, frame: int, priority: Priority, hint: Modality | None) -> bool:
@@ -61,6 +63,7 @@ def scan_row(file_id: str, sha256: str, frame: int, priority: Priority, hint: Mo
         "lost_leases": 0,
         "deaths": 0,
         "timeouts": 0,
+        "again": False,
     }
 
 
@@ -99,7 +102,7 @@ def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -
     for priority in Priority:  # one by one, so that the index gives the order: a backlog of a million is not sorted every second
         query = (
             select(scans.c.id)
-            .where(scans.c.state == State.WAITING, scans.c.priority == priority, unheard)
+            .where(scans.c.state == State.WAITING, scans.c.priority == priority, scans.c.again.is_(False), unheard)
             .order_by(scans.c.received_at, scans.c.id)
             .limit(most - len(found))
         )
@@ -135,7 +138,7 @@ def claim(connection: Connection, scan_id: str, owner: str) -> Claim | None:
     hint = Modality(row.hint) if row.hint else None
     alone = row.lost_leases >= ALONE_AFTER
     waited = (row.claimed_at - row.received_at).total_seconds()
-    return Claim(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), owner, row.attempt, alone, waited)
+    return Claim(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), owner, row.attempt, alone, waited, row.again)
 
 
 def held(claim: Claim) -> ColumnElement[bool]:
@@ -201,7 +204,7 @@ def condemn(connection: Connection) -> int:
     To be asked in the transaction that freed some, and in no other: it looks at every scan that waits.
     """
     guilty = connection.execute(
-        select(scans.c.id, scans.c.file_id, scans.c.sha256, files.c.bytes)
+        select(scans.c.id, scans.c.file_id, scans.c.sha256, scans.c.again, files.c.bytes)
         .join(files, files.c.id == scans.c.file_id)
         .where(scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
         .limit(1000)
@@ -211,9 +214,9 @@ def condemn(connection: Connection) -> int:
         left = connection.execute(
             update(scans)
             .where(scans.c.id == row.id, scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
-            .values(state=State.QUARANTINED)
+            .values(_turned_away(Reason.READER_DIED, row.again))
         )
-        if left.rowcount:
+        if left.rowcount and not row.again:
             condemned += 1
             insert_quarantine(
                 connection, new_id(), row.file_id, row.id, row.sha256, Reason.READER_DIED, Reason.READER_DIED.sentence, row.bytes
@@ -224,11 +227,18 @@ def condemn(connection: Connection) -> int:
 # --- ends other than a verdict ---
 
 
+def _turned_away(reason: Reason, again: bool) -> dict[str, object]:
+    # one that was only to be read again keeps its verdict, and the reason why it has no newer one
+    end = {"state": State.DONE, "again": False, "again_reason": reason} if again else {"state": State.QUARANTINED}
+    return {**end, "lease_owner": None, "lease_until": None}
+
+
 def quarantine_scan(connection: Connection, claim: Claim, reason: Reason, detail: str) -> bool:
-    """Ends a claimed scan that cannot be read; False if the claim is void."""
-    values = {"state": State.QUARANTINED, "lease_owner": None, "lease_until": None}
-    if connection.execute(update(scans).where(held(claim)).values(values)).rowcount == 0:
+    """Ends a claimed scan that cannot be read; False if the claim is void. One that was read again is done as before."""
+    if connection.execute(update(scans).where(held(claim)).values(_turned_away(reason, claim.again))).rowcount == 0:
         return False
+    if claim.again:
+        return True
     size = connection.scalar(select(files.c.bytes).where(files.c.id == claim.file_id)) or 0
     insert_quarantine(connection, new_id(), claim.file_id, claim.scan_id, claim.sha256, reason, detail, size)
     return True

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import Connection, insert, update
+from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
 
 from db.clock import now
 from db.ledger import Claim, held
@@ -48,11 +48,25 @@ class Verdict:
 
 def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict) -> bool:
     """Ends a claimed scan with its verdict; False, and nothing written, if the claim is void."""
-    values = {"state": State.DONE, "lease_owner": None, "lease_until": None, **vars(facts)}
-    if connection.execute(update(scans).where(held(claim)).values(values)).rowcount == 0:
+    ended = {"state": State.DONE, "lease_owner": None, "lease_until": None, "again": False, "again_reason": None}
+    if connection.execute(update(scans).where(held(claim)).values(ended | vars(facts))).rowcount == 0:
         return False
-    current = (verdicts.c.scan_id == claim.scan_id) & verdicts.c.superseded_at.is_(None)
-    connection.execute(update(verdicts).where(current).values(superseded_at=now()))
+    mine = verdicts.c.scan_id == claim.scan_id
+    others = verdicts.c.ensemble != verdict.ensemble
+    connection.execute(update(verdicts).where(mine, others, verdicts.c.superseded_at.is_(None)).values(superseded_at=now()))
+    if not (claim.again and _reinstate(connection, and_(mine, ~others))):
+        _write(connection, claim, verdict)
+    return True
+
+
+def _reinstate(connection: Connection, same: ColumnElement[bool]) -> bool:
+    """Makes the verdict current that this very version once gave: same bytes and versions, same verdict. False if there is none."""
+    former = and_(same, verdicts.c.superseded_at.is_not(None))
+    connection.execute(update(verdicts).where(former).values(superseded_at=None, reinstated_at=now()))
+    return connection.scalar(select(verdicts.c.id).where(same)) is not None
+
+
+def _write(connection: Connection, claim: Claim, verdict: Verdict) -> None:
     verdict_id = new_id()
     connection.execute(
         insert(verdicts).values(
@@ -78,4 +92,3 @@ def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verd
     ]
     if own:
         connection.execute(insert(predictions), own)
-    return True

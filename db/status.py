@@ -1,13 +1,13 @@
 """The counts that `lungline up` and `lungline status` show, and the sums that must hold between them."""
 
-from sqlalchemy import Column, Connection, Engine, func, select
+from sqlalchemy import ColumnElement, Connection, Engine, func, select
 
 from db.clock import now
 from db.connect import read_only
-from db.tables import Outcome, State, files, scans
+from db.tables import Outcome, State, files, scans, state_told
 
 
-def _count(connection: Connection, column: Column[str]) -> dict[str, int]:
+def _count(connection: Connection, column: ColumnElement[str]) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(select(column, func.count()).group_by(column))}
 
 
@@ -15,8 +15,10 @@ def counts(engine: Engine) -> dict[str, int | float | None]:
     """Drops by outcome, scans by state, and for how long the oldest waiting scan has waited (None if none waits), from one snapshot."""
     with read_only(engine).connect() as connection:
         by_outcome = _count(connection, files.c.outcome)
-        by_state = _count(connection, scans.c.state)
-        first = select(func.min(scans.c.received_at).label("first"), now().label("now")).where(scans.c.state == State.WAITING)
+        by_state = _count(connection, state_told)
+        first = select(func.min(scans.c.received_at).label("first"), now().label("now")).where(
+            scans.c.state == State.WAITING, scans.c.again.is_(False)
+        )
         oldest = connection.execute(first).one()
     return {
         "files": sum(by_outcome.values()),

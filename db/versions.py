@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
 
+from db import audit
+from db.audit import US, Action
 from db.clock import now
 from db.insert import insert_new
 from db.tables import promotions, versions
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.ids import new_id
-
-US = "lungline"  # who promotes what ships
 
 _LONGEST_NAME, _LONGEST_REASON = 64, 300
 
@@ -126,6 +126,24 @@ def rollback(connection: Connection, champion: str, former: str, members: Sequen
     _change(connection, champion, former, members, "rollback", by, why)
 
 
+def come_of(connection: Connection, version: str, members: Sequence[str], run_id: str) -> None:
+    """Notes which training run made an ensemble, and those of its members that no other run made."""
+    mine = and_(versions.c.version.in_([version, *members]), versions.c.run_id.is_(None), versions.c.shipped.is_(False))
+    connection.execute(update(versions).where(mine).values(run_id=run_id))
+
+
+def run_of(connection: Connection, version: str) -> str | None:
+    """The training run that made a version, or None."""
+    found: str | None = connection.scalar(select(versions.c.run_id).where(_is(version)))
+    return found
+
+
+def refuse(connection: Connection, version: str, members: Sequence[str], why: str) -> None:
+    """Marks a challenger that the gate refused, and its members that no champion has."""
+    coming = and_(versions.c.state == "challenger", versions.c.version.in_([version, *members]))
+    connection.execute(update(versions).where(coming).values(state="refused", why=why[:_LONGEST_REASON]))
+
+
 def _change(connection: Connection, champion: str | None, version: str, members: Sequence[str], action: str, by: str, why: str) -> None:
     by, why = check_grounds(by, why)
     new = connection.execute(select(versions.c.name, versions.c.modality).where(_is(version))).one()
@@ -138,6 +156,7 @@ def _change(connection: Connection, champion: str | None, version: str, members:
     connection.execute(
         insert(promotions).values(id=new_id(), name=new.name, action=action, from_version=champion, to_version=version, **said)
     )
+    audit.note(connection, Action(action), f"over {champion or 'none'}: {why}", who=by, subject=version)
 
 
 def _name_of(connection: Connection, version: str) -> str:

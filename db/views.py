@@ -23,8 +23,8 @@ _RESULT = """
 
 # Bottom up: a view may use those above it.
 VIEWS: Final[dict[str, str]] = {
-    "scan_results": _RESULT.replace("{more}", "") + "WHERE v.superseded_at IS NULL AND s.state = 'done'",
-    "scan_history": _RESULT.replace("{more}", ", v.superseded_at"),
+    "scan_results": _RESULT.replace("{more}", "") + "WHERE v.superseded_at IS NULL AND (s.state = 'done' OR s.again)",
+    "scan_history": _RESULT.replace("{more}", ", v.superseded_at, v.reinstated_at"),
     "scan_probabilities": """
         SELECT v.scan_id, v.ensemble, p.finding, p.probability
         FROM probabilities p JOIN verdicts v ON v.id = p.verdict_id WHERE v.superseded_at IS NULL
@@ -52,6 +52,33 @@ VIEWS: Final[dict[str, str]] = {
     """,
     "model_quality": """
         SELECT version, data, metric, nullif(source, '') AS source, value, low, high, images, groups, measured_at FROM quality
+    """,
+    "label_agreement": """
+        SELECT l.scan_id, l.reader, l.finding AS reader_finding, v.finding AS model_finding,
+               coalesce(v.finding = l.finding, false) AS agrees
+        FROM labels l JOIN verdicts v ON v.scan_id = l.scan_id AND v.superseded_at IS NULL
+    """,
+    "scan_labels": """
+        SELECT l.id AS label_id, l.scan_id, s.sha256, s.frame, s.modality, l.reader, l.label, l.finding, l.read_at, l.imported_at,
+               l.import_id, EXISTS (SELECT 1 FROM labels o WHERE o.scan_id = l.scan_id AND o.finding <> l.finding) AS conflicts
+        FROM labels l JOIN scans s ON s.id = l.scan_id
+    """,
+    "audit_log": """
+        SELECT id AS audit_id, at, action, who, subject, detail FROM audit
+    """,
+    "training_runs": """
+        SELECT id AS run_id, slot, trigger, recipes, state, decision, reason, data_sha256, seed, code_version, started_at, heartbeat_at,
+               finished_at, epochs_done, resumed, entered_at, forced, step, manifest_sha256, labels, labels_until, split, libraries,
+               settings
+        FROM runs
+    """,
+    "gate_rulings": """
+        SELECT run_id, name, champion, challenger, decision, reason, uses, judged_at FROM gates
+    """,
+    "gate_clauses": """
+        SELECT c.run_id, c.name, g.challenger AS version, g.decision, c.number, c.clause, c.source, c.outcome, c.champion, c.challenger,
+               c.difference, c.low, c.high, c.images, c.groups, g.uses
+        FROM clauses c JOIN gates g ON g.run_id = c.run_id AND g.name = c.name
     """,
 }
 

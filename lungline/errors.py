@@ -31,6 +31,10 @@ class StoreError(LunglineError):
     """The store lacks bytes that the ledger knows, or cannot take new ones."""
 
 
+class LabelsError(LunglineError):
+    """A file of readers' labels cannot be read as one."""
+
+
 class ModelError(LunglineError):
     """A model's files are missing, damaged, or do not fit the ensemble."""
 

@@ -1,5 +1,6 @@
 """Modalities and the findings that each may have: fixed, so that any two ensembles of a modality can be compared."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
@@ -29,6 +30,20 @@ _SAME_AS: Final[dict[Modality, dict[str, str]]] = {
     Modality.XRAY: {},
     Modality.CT: {"cap": "non_covid", "normal": "non_covid"},
 }
+
+
+def label_of(modality: Modality, said: str) -> str:
+    """The label that a reader means, however it is spelt: `COVID-19`, `Non COVID`.
+
+    Raises:
+        KeyError: the modality has none such.
+    """
+    known = {_plain(label): label for label in (*FINDINGS[modality], *_SAME_AS[modality])}
+    return known[_plain(said)]
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
 
 
 def finding_of(modality: Modality, label: str) -> str:

@@ -1,4 +1,4 @@
-"""Settings: `LUNGLINE_*` in the environment, else `$LUNGLINE_HOME/lungline.toml`, else a default. docs/settings.md is held to this file."""
+"""Settings: from the environment, else a secret file, else lungline.toml, else a default. docs/settings.md is held to this file."""
 
 import os
 import re
@@ -11,12 +11,14 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
+    SecretsSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 from pydantic_settings.exceptions import SettingsError as SourceError
 
 from lungline.errors import SettingsError
+from lungline.schedule import Schedule, crontab_of, zone_of
 
 PREFIX = "LUNGLINE_"
 
@@ -58,12 +60,26 @@ class Settings(BaseSettings):
         default="auto", description="What runs the networks; `auto` takes OpenVINO on a CPU where it answers as Keras does."
     )
     batch_max: int = Field(default=32, ge=1, le=256, description="The most scans that one run of the ensemble takes.")
-    flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port on loopback; the next free one if it is taken.")
+    flower_address: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that Flower listens on; `0.0.0.0` within a container."
+    )
+    flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; the next free one if it is taken.")
     weights_dir: Path | None = Field(
         default=None, description="A folder of ImageNet weights (`NAME_notop.weights.h5`) for training without internet."
     )
     training_data: Path | None = Field(
         default=None, description="A folder with `manifest.csv` of labelled scans, paths relative to it, for `lungline train`."
+    )
+    training_device: str = Field(
+        default="auto", description="What networks are trained on: `auto`, `cpu`, or the number of a GPU that inference leaves alone."
+    )
+    retrain_cron: str = Field(default="0 3 * * 0", description="When networks are retrained: a crontab line of five fields.")
+    timezone: str = Field(default="UTC", description="The time zone of `RETRAIN_CRON`, such as `Europe/Berlin`.")
+    retrain_recipes: str = Field(
+        default="", description="Comma-separated recipes that are retrained. Default: those of the champions for X-ray and CT."
+    )
+    retrain_promote: Literal["auto", "ask"] = Field(
+        default="auto", description="Whether a challenger that passes the gate judges at once (`auto`), or a person promotes it (`ask`)."
     )
 
     @classmethod
@@ -75,13 +91,31 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=_home() / "lungline.toml")
+        return init_settings, env_settings, secret_files(settings_cls), toml_file(settings_cls)
 
     @field_validator("devices")
     @classmethod
     def _devices(cls, value: str) -> str:
         if not re.fullmatch(r"auto|cpu|\d+(,\d+)*", value):
             raise ValueError("must be auto, cpu, or GPU numbers such as 0,1")
+        return value
+
+    @field_validator("training_device")
+    @classmethod
+    def _training_device(cls, value: str) -> str:
+        if not re.fullmatch(r"auto|cpu|\d+", value):
+            raise ValueError("must be auto, cpu, or the number of a GPU")
+        return value
+
+    @field_validator("retrain_cron")
+    @classmethod
+    def _retrain_cron(cls, value: str) -> str:
+        return crontab_of(value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, value: str) -> str:
+        zone_of(value)
         return value
 
     @field_validator("broker_url")
@@ -106,6 +140,11 @@ class Settings(BaseSettings):
         if self.inbox == self.store or self.inbox in self.store.parents or self.store in self.inbox.parents:
             raise ValueError(f"{PREFIX}INBOX and {PREFIX}STORE must not lie inside each other")
         return self
+
+    @property
+    def schedule(self) -> Schedule:
+        """When networks are retrained."""
+        return Schedule(self.retrain_cron, zone_of(self.timezone))
 
     @property
     def run(self) -> Path:
@@ -137,6 +176,17 @@ class Settings(BaseSettings):
             raise SettingsError("No broker: start `lungline up`, or set LUNGLINE_BROKER_URL.") from None
 
 
+def secret_files(settings_cls: type[BaseSettings]) -> SecretsSettingsSource:
+    """Files named `lungline_database_url` and so on, in the folder where systemd and containers put secrets."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")  # systemd.exec(5); the container image sets it, too
+    return SecretsSettingsSource(settings_cls, secrets_dir=folder if folder and Path(folder).is_dir() else None)
+
+
+def toml_file(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
+    """`$LUNGLINE_HOME/lungline.toml`."""
+    return TomlConfigSettingsSource(settings_cls, toml_file=_home() / "lungline.toml")
+
+
 def unknown() -> list[str]:
     """`LUNGLINE_*` variables of the environment that are no setting: a slip of the pen, most likely."""
     return sorted(name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX).lower() not in Settings.model_fields)
@@ -146,14 +196,14 @@ def load() -> Settings:
     """The settings of this process.
 
     Raises:
-        SettingsError: a value is malformed, or lungline.toml holds a name that is no setting.
+        SettingsError: a value is malformed, a file cannot be read, or lungline.toml holds a name that is no setting.
     """
     try:
         return Settings()
     except ValidationError as error:
         raise SettingsError("; ".join(map(_said, error.errors())) + ". See docs/settings.md.") from None
-    except (SourceError, ValueError) as error:
-        raise SettingsError(f"lungline.toml cannot be read as TOML ({type(error).__name__}); see docs/settings.md.") from None
+    except (SourceError, OSError, ValueError) as error:
+        raise SettingsError(f"lungline.toml or a secret file cannot be read ({type(error).__name__}); see docs/settings.md.") from None
 
 
 def _said(error: ErrorDetails) -> str:

@@ -1,7 +1,7 @@
 """Where original bytes lie: `STORE/ab/<sha256>/<original name>`. Bytes and names live here and nowhere else."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +18,8 @@ class Store:
         """Out of the inbox, not yet entered and in place: `<file id>~<priority>~<modality or any>~<watcher>~<sha256 or none>/<name>`."""
         self.quarantine = root / "quarantine"
         """`<file id>/<name>`: what was refused."""
+        self.labels = root / "labels"
+        """Files of readers' labels that were dropped, and what became of each (watcher/label_drops.py)."""
 
     def folder(self, sha256: str) -> Path:
         """Where the bytes with this hash lie, under every name that they were dropped by."""
@@ -43,6 +45,15 @@ class Store:
     def names(self, sha256: str) -> list[str]:
         """The names that bytes were dropped by, for those who may read the store."""
         return sorted(path.name for path in _entries(self.folder(sha256)))
+
+    def named(self, names: Collection[str]) -> dict[str, set[str]]:
+        """Name -> hashes of the bytes that were dropped by it, of those names that there are. Walks the whole store."""
+        found: dict[str, set[str]] = {}
+        for folder in self.root.glob("[0-9a-f][0-9a-f]/*"):
+            for path in _entries(folder):
+                if path.name in names:
+                    found.setdefault(path.name, set()).add(folder.name)
+        return found
 
     def refused_names(self, file_id: str) -> list[str]:
         """The name of a refused file; empty if it stayed in the inbox."""

@@ -58,6 +58,16 @@ class FileError(Exception):
     """A file that lies in the inbox cannot be read or moved now."""
 
 
+def in_our_words(error: OSError, store: Store) -> None:
+    """Raises what a caller is to be told; nothing if the file is gone."""
+    if error.errno in _FULL:
+        raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
+    if not isinstance(error, FileNotFoundError):
+        raise FileError(error.errno) from None
+    if not store.incoming.is_dir():
+        raise StoreError("LUNGLINE_STORE is not there: mount its disk again.") from None
+
+
 class Intake:
     """Brings files from the inbox into store and ledger; `bring` and `enter` may run beside each other, each in one thread."""
 
@@ -98,7 +108,7 @@ class Intake:
         try:
             return self._bring(path, status, priority, hint, age)
         except OSError as error:
-            self._in_our_words(error)
+            in_our_words(error, self._store)
             return None
 
     def give_up(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None) -> Brought | None:
@@ -111,17 +121,8 @@ class Intake:
         try:
             return self._carry(path, status, drop, Reason.UNREADABLE)
         except OSError as error:
-            self._in_our_words(error)
+            in_our_words(error, self._store)
             return None
-
-    def _in_our_words(self, error: OSError) -> None:
-        """Raises what a caller is to be told; nothing if the file is gone."""
-        if error.errno in _FULL:
-            raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
-        if not isinstance(error, FileNotFoundError):
-            raise FileError(error.errno) from None
-        if not self._store.incoming.is_dir():
-            raise StoreError("LUNGLINE_STORE is not there: mount its disk again.") from None
 
     def _bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float) -> Brought | None:
         drop = Drop(new_id(), None, status.st_size if stat.S_ISREG(status.st_mode) else 0, priority, hint)

@@ -16,7 +16,7 @@ import structlog
 from db.migrate import open_database
 from db.tables import Outcome, Priority
 from db.writer import Writer
-from lungline.errors import LedgerError, StoreError
+from lungline.errors import LedgerError, LunglineError, StoreError
 from lungline.findings import Modality
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
@@ -24,6 +24,7 @@ from lungline.settings import Settings
 from lungline.store import Store
 from watcher.dispatch import Dispatcher
 from watcher.intake import Brought, FileError, Intake, Unfinished
+from watcher.label_drops import LabelDrops, Taken, are_labels
 from watcher.observe import Observing
 from watcher.relook import relook, tidy
 from watcher.settle import MOST, Settling
@@ -68,8 +69,10 @@ class Watcher:
         self._engine = open_database(settings)
         self._writer = Writer(self._engine)
         self._store = Store(settings.store)
-        self._intake = Intake(self._store, self._writer, PseudonymKey.load_or_create(settings.key_file), settings.intake)
-        self._dispatcher = Dispatcher(make_app(settings), self._writer)
+        key = PseudonymKey.load_or_create(settings.key_file)
+        self._intake = Intake(self._store, self._writer, key, settings.intake)
+        self._labels = LabelDrops(self._store, self._writer, key, settings.intake)
+        self._dispatcher = Dispatcher(make_app(settings), self._writer, settings.schedule)
         self._observing = Observing(settings.inbox, settings.observer, self._wake.set)
         self._enterer = ThreadPoolExecutor(1, thread_name_prefix="enter")
         self._entering: Future[None] | None = None
@@ -86,6 +89,7 @@ class Watcher:
         self._settings.inbox.mkdir(parents=True, exist_ok=True)
         finished = self._until_possible(self._intake.finish)
         self._until_possible(partial(tidy, self._store, self._writer))
+        self._until_possible(self._labels.finish)
         self._dispatcher.start()
         self._observing.look()
         log.info("watching", mode="inotify" if self._observing.has_events else "polling", finished=finished)
@@ -218,18 +222,20 @@ class Watcher:
         priority, hint = said_by_folders(path, self._settings.inbox)
         return _Settled(path, status, self._settling.age(path, at), priority, hint)
 
-    def _bring(self, settled: list[_Settled], at: float) -> tuple[list[Brought], StoreError | None]:
+    def _bring(self, settled: list[_Settled], at: float) -> tuple[list[Brought], LunglineError | None]:
         """Brings what is whole; what is not is due again later. What is in the way of the store, if it cannot take some."""
         brought: list[Brought] = []
-        trouble: StoreError | None = None
+        trouble: LunglineError | None = None
         for one, result in zip(settled, self._intake.hands.each(self._try, settled), strict=True):
             match result:
                 case Brought():
                     brought.append(result)
                     self._stay(one) if result.drop.stay_key is not None else self._settling.forget(one.path)
+                case Taken():
+                    self._stay(one) if result.stays else self._settling.forget(one.path)
                 case Unfinished():
                     self._settling.not_whole(one.path, at)
-                case StoreError():
+                case StoreError() | LedgerError():
                     trouble = result
                     self._settling.again(one.path, at + self._settings.quiet_seconds)
                 case FileError() if self._settling.failed(one.path, at):
@@ -238,11 +244,13 @@ class Watcher:
                     self._settling.again(one.path, at + self._settings.quiet_seconds)
         return brought, trouble
 
-    def _try(self, one: _Settled) -> Brought | Exception | None:
+    def _try(self, one: _Settled) -> Brought | Taken | Exception | None:
         """In one of several threads: tells what it raises, so that each file has its own."""
         try:
+            if are_labels(one.path, one.status, self._settings.inbox):
+                return self._labels.take(one.path, one.status, one.age)
             return self._intake.bring(one.path, one.status, one.priority, one.hint, one.age)
-        except (Unfinished, FileError, StoreError) as error:
+        except (Unfinished, FileError, StoreError, LedgerError) as error:
             return error
 
     def _give_up(self, one: _Settled) -> list[Brought]:

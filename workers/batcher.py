@@ -51,7 +51,7 @@ class Waiting:
 
 
 class Batcher:
-    """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first."""
+    """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first, those read again last."""
 
     def __init__(self, writer: Writer, most: int, broken: Callable[[], None]) -> None:
         """`broken` is called when the engine fails, whatever it is given; what it failed on waits again, if this process lives on."""
@@ -69,8 +69,8 @@ class Batcher:
 
         The future raises StoppingError, ModelError (no usable answer for this very scan), or LedgerError (not committed).
         """
-        urgent = waiting.claim.priority is Priority.STAT
-        self._waiting.put((1 if urgent else 2, next(self._order), waiting))
+        rank = 3 if waiting.claim.again else 1 if waiting.claim.priority is Priority.STAT else 2
+        self._waiting.put((rank, next(self._order), waiting))
         if self._stopped.is_set():
             self._empty()
         return waiting.done

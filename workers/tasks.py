@@ -102,7 +102,9 @@ class ScanReader:
         except (StoppingError, ReadersStopped):
             self._writer.do(lambda connection: ledger.give_back(connection, [claim]))
             return "returned: the worker stops"
-        return "void: another worker has it" if verdict is None else f"{_summary(verdict)}, waited {claim.waited_seconds:.1f} s"
+        if verdict is None:
+            return "void: another worker has it"
+        return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
 
     def _decode(self, claim: Claim, judge: Judge) -> Reading:
         path = self._store.find(claim.sha256, claim.file_id)
@@ -119,7 +121,9 @@ class ScanReader:
 
     def _quarantine(self, claim: Claim, reason: Reason, detail: str) -> str:
         stands = self._writer.do(lambda connection: ledger.quarantine_scan(connection, claim, reason, detail))
-        return f"quarantined: {reason}" if stands else "void: another worker has it"
+        if not stands:
+            return "void: another worker has it"
+        return f"{'its verdict stands' if claim.again else 'quarantined'}: {reason}"
 
 
 def scan_facts(reading: Reading, key: PseudonymKey) -> ScanFacts:

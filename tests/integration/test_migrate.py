@@ -38,7 +38,7 @@ def first(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with engine.begin() as connection, monkeypatch.context() as patch:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        then = {name: body for name, body in views.VIEWS.items() if name not in ("model_promotions", "model_quality")}
+        then = {name: body for name, body in views.VIEWS.items() if name in ("scan_probabilities", "model_predictions", "model_versions")}
         patch.setattr(views, "VIEWS", then)
         views.create(connection)
         for statement in _FIRST_ROWS:
@@ -75,6 +75,9 @@ def test_a_database_of_the_first_version_keeps_what_is_in_it(first: Settings) ->
         assert (promoted["from_version"], promoted["to_version"], promoted["promoted_by"]) == (None, "xray-1-old", "lungline")
         assert str(promoted["promoted_at"])[:10] == "2026-11-01"
         assert connection.scalar(text("SELECT count(*) FROM model_quality")) == 0
+        begun = connection.execute(text("SELECT * FROM audit_log")).mappings().one()
+        assert (begun["action"], begun["subject"], begun["detail"]) == ("promote", "xray-1-old", "over none: shipped")
+        assert connection.scalar(text("SELECT count(*) FROM scan_history WHERE reinstated_at IS NULL")) == 1
     with engine.begin() as connection:  # what shipped then gives way to what ships now
         versions.enter(connection, [Version("xray-2-new", "ensemble", "xray", Modality.XRAY, "cc", True)])
         assert versions.champions(connection) == {"xray": "xray-2-new"}

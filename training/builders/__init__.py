@@ -1,7 +1,7 @@
 """From a data set as people publish it to a manifest that `lungline train` reads. Pictures stay where they lie, and as they are."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -52,7 +52,17 @@ def build(kind: str, order: Order, out: Path, *, only_sound: bool) -> Built:
         raise TrainingError("`--out` is what the data set is built from, which stays as it is; name another file.")
     out.parent.mkdir(parents=True, exist_ok=True)
     order.beside = out.parent
-    found = list(KINDS[kind](order))
+    built = assemble(list(KINDS[kind](order)), order.left_out, only_sound=only_sound)
+    manifests.write(out, built.rows)
+    return built
+
+
+def assemble(found: Sequence[Found], left_out: Counter[str], *, only_sound: bool) -> Built:
+    """Groups and splits pictures, after a look at each; `left_out` is counted on.
+
+    Raises:
+        TrainingError: there is none, or none is left.
+    """
     if not found:
         raise TrainingError("The data set has no picture that can be used; see `lungline data build --help`.")
     with steps("data build: reading pictures", len(found)) as step:
@@ -60,18 +70,17 @@ def build(kind: str, order: Order, out: Path, *, only_sound: bool) -> Built:
     pairs = likeness.by_modality([each.modality for each in found], looks)
     rows = _rows(found, looks, pairs)
     if only_sound:
-        rows = _sound(rows, looks, pairs, order.left_out)
+        rows = _sound(rows, looks, pairs, left_out)
         if not rows:
             raise TrainingError("Nothing is left of the data set without its faults; build it without `--only-sound` and check it.")
-    manifests.write(out, rows)
     sides: dict[str, set[str]] = {}
     for row in rows:
         sides.setdefault(row.group, set()).add(row.side)
     lost = 0 if only_sound else sum(look is None for look in looks)
-    return Built(tuple(rows), order.left_out, sum(len(each) > 1 for each in sides.values()), lost)
+    return Built(tuple(rows), left_out, sum(len(each) > 1 for each in sides.values()), lost)
 
 
-def _rows(found: list[Found], looks: list[Look | None], pairs: list[likeness.Pair]) -> list[Row]:
+def _rows(found: Sequence[Found], looks: list[Look | None], pairs: list[likeness.Pair]) -> list[Row]:
     groups = groups_of(found, looks, pairs)
     return [
         Row(number, each.path, each.modality, each.label, each.patient, group, each.source, split)

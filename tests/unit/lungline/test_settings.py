@@ -1,5 +1,6 @@
 """Settings come from the environment, then lungline.toml, then defaults; what is wrong is said with its name."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,7 +112,7 @@ def test_a_name_in_the_toml_that_is_no_setting_is_refused(home: Path) -> None:
 @pytest.mark.parametrize("content", [b"batch_max =\n", b"\xff\xfe\x00"])
 def test_a_toml_that_is_none_is_said_without_quoting_it(content: bytes, home: Path) -> None:
     (home / "lungline.toml").write_bytes(content)
-    with pytest.raises(SettingsError, match=r"lungline\.toml cannot be read"):
+    with pytest.raises(SettingsError, match=r"lungline\.toml or a secret file cannot be read"):
         load()
 
 
@@ -130,3 +131,37 @@ def test_the_broker_is_the_setting_else_what_up_wrote_down(home: Path, monkeypat
     assert load().broker == "redis://:own@127.0.0.1:7001/0"
     monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://elsewhere/0")
     assert load().broker == "redis://elsewhere/0"
+
+
+def test_a_secret_may_lie_in_a_file_that_systemd_or_a_container_gives(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "credentials" / "lungline_broker_url"
+    secret.parent.mkdir()
+    secret.write_text("redis://:from-file@redis/0\n")
+    (secret.parent / "of another program").write_text("not ours")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret.parent))
+    (home / "lungline.toml").write_text('broker_url = "redis://:from-toml@redis/0"\n')
+    assert load().broker_url == "redis://:from-file@redis/0"
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://:from-environment@redis/0")
+    assert load().broker_url == "redis://:from-environment@redis/0"
+    monkeypatch.delenv("LUNGLINE_BROKER_URL")
+    secret.write_text("http://no broker\n")
+    with pytest.raises(SettingsError, match="LUNGLINE_BROKER_URL: must look like"):
+        load()
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "absent"))  # as where a container has no secrets
+    assert load().broker_url == "redis://:from-toml@redis/0"
+
+
+def test_a_secret_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "lungline_broker_url").write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match=r"a secret file cannot be read \(SettingsError\)"):
+        load()
+    if os.geteuid() != 0:
+        pytest.skip("only root can act as another user")
+    tmp_path.chmod(0o700)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(SettingsError, match=r"a secret file cannot be read \(PermissionError\)"):
+            load()
+    finally:
+        os.seteuid(0)

@@ -1,4 +1,4 @@
-"""The tables. What people query are the views over them (db/views.py); these may change with any migration."""
+"""The tables of files and scans: drops, states, verdicts, and what readers say of them."""
 
 from enum import StrEnum
 
@@ -11,14 +11,15 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     UniqueConstraint,
+    case,
     text,
 )
 
 from db.clock import UtcTime
+from db.tables.base import id_column, metadata
 
 
 class Outcome(StrEnum):
@@ -45,25 +46,10 @@ class Priority(StrEnum):
     SCANS = "scans"
 
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-def _id(name: str = "id") -> Column[str]:
-    return Column(name, String(36), primary_key=True)
-
-
 files = Table(
     "files",
     metadata,
-    _id(),
+    id_column(),
     Column("outcome", String(9), nullable=False),
     Column("sha256", String(64)),  # NULL where the bytes could not be read
     Column("bytes", BigInteger, nullable=False),
@@ -79,7 +65,7 @@ Index("ix_files_sha256", files.c.sha256)
 scans = Table(
     "scans",
     metadata,
-    _id(),
+    id_column(),
     Column("file_id", String(36), ForeignKey("files.id"), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("frame", Integer, nullable=False),  # from 1
@@ -107,16 +93,22 @@ scans = Table(
     Column("device_model", String(64)),
     Column("rows", Integer),
     Column("columns", Integer),
+    Column("again", Boolean, nullable=False),  # waits or is read though it has a verdict, which stands meanwhile: told as done
+    Column("again_reason", String(32)),  # why that failed the last time
     CheckConstraint("state in ('waiting', 'reading', 'done', 'quarantined')", name="state"),
     UniqueConstraint("sha256", "frame"),
 )
 Index("ix_scans_state_priority_received_at", scans.c.state, scans.c.priority, scans.c.received_at)
 Index("ix_scans_file_id", scans.c.file_id)
+Index("ix_scans_image_key", scans.c.image_key)
+Index("ix_scans_again", scans.c.id, sqlite_where=text("again = 1"), postgresql_where=text("again"))
+
+state_told = case((scans.c.again, State.DONE.value), else_=scans.c.state)  # as status, views and commands tell it
 
 quarantine = Table(
     "quarantine",
     metadata,
-    _id(),
+    id_column(),
     Column("file_id", String(36), ForeignKey("files.id"), nullable=False),
     Column("scan_id", String(36), ForeignKey("scans.id")),  # NULL for a refused file
     Column("sha256", String(64)),
@@ -134,7 +126,7 @@ Index("ix_quarantine_next_look_at", quarantine.c.next_look_at)
 verdicts = Table(
     "verdicts",
     metadata,
-    _id(),
+    id_column(),
     Column("scan_id", String(36), ForeignKey("scans.id"), nullable=False),
     Column("ensemble", String(64), nullable=False),
     Column("finding", String(16)),  # NULL for rejected alone
@@ -145,6 +137,7 @@ verdicts = Table(
     Column("entropy", Double),
     Column("finished_at", UtcTime, nullable=False),
     Column("superseded_at", UtcTime),
+    Column("reinstated_at", UtcTime),  # when it became current anew, the last time
     CheckConstraint("(finding is null) = (status = 'rejected')", name="finding"),
     UniqueConstraint("scan_id", "ensemble"),
 )
@@ -174,62 +167,26 @@ predictions = Table(
     Column("probability", Double, nullable=False),
 )
 
-versions = Table(
-    "versions",
+labels = Table(  # what readers said of scans; never altered
+    "labels",
     metadata,
-    Column("version", String(80), primary_key=True),
-    Column("kind", String(8), nullable=False),  # member or ensemble
-    Column("name", String(64), nullable=False),
-    Column("modality", String(4)),
-    Column("state", String(10), nullable=False),  # challenger, champion, retired, refused
-    Column("sha256", String(64), nullable=False),
-    Column("shipped", Boolean, nullable=False),  # with a Lungline; else its files are in the store
-    Column("run_id", String(36)),
-    Column("created_at", UtcTime, nullable=False),
-    Column("promoted_at", UtcTime),
-    Column("promoted_by", String(64)),
-    Column("why", String(300)),
-)
-Index(
-    "uq_versions_champion",
-    versions.c.kind,
-    versions.c.name,
-    unique=True,
-    sqlite_where=text("state = 'champion'"),
-    postgresql_where=text("state = 'champion'"),
+    id_column(),
+    Column("scan_id", String(36), ForeignKey("scans.id"), nullable=False),
+    Column("label", String(16), nullable=False),  # as it was given: on CT finer than a finding
+    Column("finding", String(16), nullable=False),
+    Column("reader", String(64), nullable=False),
+    Column("read_at", UtcTime, nullable=False),
+    Column("imported_at", UtcTime, nullable=False),
+    Column("import_id", String(36), nullable=False),  # the row of the audit that tells of its file
+    UniqueConstraint("scan_id", "reader", "read_at", "label"),
 )
 
-promotions = Table(  # every change of a champion, never altered
-    "promotions",
+reprocesses = Table(  # what `lungline reprocess` was asked for
+    "reprocesses",
     metadata,
-    _id(),
-    Column("name", String(64), nullable=False),
-    Column("action", String(8), nullable=False),  # promote, rollback
-    Column("from_version", String(80)),  # NULL: the first
-    Column("to_version", String(80), nullable=False),
-    Column("promoted_at", UtcTime, nullable=False),
-    Column("promoted_by", String(64), nullable=False),
-    Column("why", String(300), nullable=False),
-)
-
-quality = Table(
-    "quality",
-    metadata,
-    Column("version", String(80), primary_key=True),
-    Column("data", String(32), primary_key=True),  # which split, or set of labelled scans
-    Column("metric", String(200), primary_key=True),
-    Column("source", String(200), primary_key=True),  # empty: all of the data
-    Column("value", Double, nullable=False),
-    Column("low", Double),  # of its 95 % interval
-    Column("high", Double),
-    Column("images", Integer),
-    Column("groups", Integer),
-    Column("measured_at", UtcTime, nullable=False),
-)
-
-facts = Table(  # of this home: the fingerprint of its key
-    "facts",
-    metadata,
-    Column("name", String(32), primary_key=True),
-    Column("value", String(120), nullable=False),
+    id_column(),
+    Column("asked", String(120), nullable=False),  # which scans, as options
+    Column("champions", String(300), nullable=False),  # by which versions
+    Column("began_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),  # NULL: not all of them yet
 )

@@ -1,0 +1,144 @@
+"""Files of readers' labels, row by row: what may be believed, and for all else a line number and a reason, never its content."""
+
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import count
+from pathlib import PurePath
+from typing import Final
+
+from lungline.errors import LabelsError
+
+BYTES_MAX: Final = 4 << 20  # some 40,000 rows: read whole, and entered in one transaction that others wait for
+
+SCAN_COLUMNS: Final = ("sha256", "sop_instance_uid", "file_name")
+_NEEDED: Final = ("finding", "reader", "read_at")
+_READER_MAX: Final = 64
+_SEE: Final = "see docs/data.md"
+
+
+class Fault(StrEnum):
+    """Why a row was not taken."""
+
+    MALFORMED = "malformed"
+    BAD_FRAME = "bad_frame"
+    BAD_READER = "bad_reader"
+    BAD_READ_AT = "bad_read_at"
+    UNKNOWN_SCAN = "unknown_scan"
+    SEVERAL_SCANS = "several_scans"
+    NOT_READ_YET = "not_read_yet"
+    UNKNOWN_FINDING = "unknown_finding"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, for people."""
+        return _SENTENCES[self]
+
+
+_SENTENCES: Final = {
+    Fault.MALFORMED: "the row has more or fewer cells than the head, or cannot be read as CSV",
+    Fault.BAD_FRAME: "the frame is no number from 1 on",
+    Fault.BAD_READER: f"the reader is empty, longer than {_READER_MAX} characters, or not printable",
+    Fault.BAD_READ_AT: "read_at is no time such as 2026-11-21T08:00:00+01:00",
+    Fault.UNKNOWN_SCAN: "there is no such scan",
+    Fault.SEVERAL_SCANS: "several scans are meant: name one by sha256, and its frame where a file has more than one",
+    Fault.NOT_READ_YET: "the scan was not read yet, or not as an X-ray or CT slice",
+    Fault.UNKNOWN_FINDING: "the scan's modality has no such finding",
+}
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One row, before the ledger was asked. `scan` is what its first column holds and may name a patient: it is shown nowhere."""
+
+    line: int
+    scan: str
+    frame: int | None
+    finding: str
+    reader: str
+    read_at: datetime  # aware, whole milliseconds
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A row that was not taken."""
+
+    line: int  # of the file, from 1; where the row begins
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class Table:
+    """A file of labels. `by` is the column that says which scan."""
+
+    by: str
+    rows: tuple[LabelRow, ...]
+    refused: tuple[Refused, ...]
+
+
+def read(data: bytes) -> Table:
+    """Reads a CSV file with a head: `finding`, `reader`, `read_at`, one of `SCAN_COLUMNS`, and `frame` if it likes.
+
+    Args:
+        data: the file's bytes, UTF-8; bytes that are none are kept, since a file's name may hold such.
+
+    Raises:
+        LabelsError: it is too large, has no such head, or no row below it.
+    """
+    if len(data) > BYTES_MAX:
+        raise LabelsError(f"The file of labels has more than {BYTES_MAX >> 20} MiB: split it.")
+    lines = _cells(data.decode("utf-8-sig", "surrogateescape"))
+    head = [name.strip().lower() for name in next(lines, (1, ""))[1] or ()]
+    by = [name for name in SCAN_COLUMNS if name in head]
+    if len(by) != 1 or not set(_NEEDED) <= set(head) or len(set(head)) < len(head):
+        raise LabelsError(f"The file's head must name {', '.join(_NEEDED)}, and one of {', '.join(SCAN_COLUMNS)}; {_SEE}.")
+    read = [_row(line, head, cells, by[0]) for line, cells in lines]
+    if not read:
+        raise LabelsError(f"The file of labels has no row below its head; {_SEE}.")
+    rows = tuple(one for one in read if isinstance(one, LabelRow))
+    return Table(by[0], rows, tuple(one for one in read if isinstance(one, Refused)))
+
+
+def _cells(text: str) -> Iterator[tuple[int, list[str] | None]]:
+    """The line where each row begins, and its cells; None, and no more, where it is no CSV."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    for _ in count():
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error:
+            yield line, None
+            return
+        if cells is None:
+            return
+        if any(cell.strip() for cell in cells):
+            yield line, [cell.strip() for cell in cells]
+
+
+def _row(line: int, head: list[str], cells: list[str] | None, by: str) -> LabelRow | Refused:
+    if cells is None or len(cells) != len(head):
+        return Refused(line, Fault.MALFORMED)
+    told = dict(zip(head, cells, strict=True))
+    frame = told.get("frame", "")
+    if frame and not (frame.isascii() and frame.isdigit() and int(frame[:9]) > 0 and len(frame) < 9):
+        return Refused(line, Fault.BAD_FRAME)
+    if not (0 < len(told["reader"]) <= _READER_MAX and told["reader"].isprintable()):
+        return Refused(line, Fault.BAD_READER)
+    read_at = _time(told["read_at"])
+    if read_at is None:
+        return Refused(line, Fault.BAD_READ_AT)
+    scan = PurePath(told[by]).name if by == "file_name" else told[by]
+    return LabelRow(line, scan, int(frame) if frame else None, told["finding"], told["reader"], read_at)
+
+
+def _time(said: str) -> datetime | None:
+    """An ISO 8601 time, of UTC where it does not say; whole milliseconds, as SQLite keeps them."""
+    try:
+        time = datetime.fromisoformat(said)
+        time = (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return time.replace(microsecond=time.microsecond // 1000 * 1000)

@@ -1,0 +1,73 @@
+"""Scans that are read again, under a real dispatcher, a real Redis and a real reader: behind all others, and heard in the end."""
+
+import pytest
+from celery import Celery
+from sqlalchemy import insert, select, text, update
+
+from db import again, ledger, results
+from db.again import Choice
+from db.clock import now
+from db.results import ScanFacts, Verdict
+from db.tables import Priority, scans, versions
+from db.writer import Writer
+from lungline.findings import Modality, Status
+from lungline.settings import load
+from tests.entered import any_drop, enter
+from tests.servers import Broker
+from watcher.dispatch import Dispatcher
+from workers.app import make_app
+from workers.queues import queue_lengths
+
+
+@pytest.fixture
+def app(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", fresh_broker.url)
+    return make_app(load())
+
+
+def asked_for(writer: Writer, count: int) -> list[str]:
+    """Scans that a former champion judged, and that are to be read again."""
+    facts, said = ScanFacts(Modality.XRAY, 1, 1), Verdict("A", Status.ACCEPTED, "normal", 1.0, None, 0.0, 0.0, {"normal": 1.0})
+    for scan_id in [enter(writer, any_drop()) for _ in range(count)]:
+        claim = writer.do(lambda connection, scan_id=scan_id: ledger.claim(connection, scan_id, "slot/boot/x"))  # type: ignore[misc]
+        assert claim is not None
+        assert writer.do(lambda connection, claim=claim: results.record(connection, claim, facts, said))  # type: ignore[misc]
+    row = {"version": "B", "kind": "ensemble", "name": "xray", "modality": "xray", "state": "champion", "sha256": "0" * 64}
+    writer.do(lambda connection: connection.execute(insert(versions).values(**row, shipped=True, created_at=now())))
+    return writer.do(lambda connection: again.ask(connection, Choice(), "", count))
+
+
+def test_they_are_rung_a_few_at_a_time_while_nothing_else_rings(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    asked = asked_for(writer, 40)
+    dispatcher = Dispatcher(app, writer, load().schedule)
+    assert dispatcher.turn() == 32
+    assert dispatcher.turn() == 0  # until those are heard
+    live = enter(writer, any_drop())
+    urgent = enter(writer, any_drop(Priority.STAT))
+    assert dispatcher.turn() == 2
+    bells = queue_lengths(app)
+    assert (bells["stat"], bells["scans"]) == (1, 33)
+    fresh_broker.client.delete("stat", "scans")  # heard
+    first, second = enter(writer, any_drop()), enter(writer, any_drop())
+    assert dispatcher.turn() == 2  # these alone
+    fresh_broker.client.delete("stat", "scans")
+    assert dispatcher.turn() == 8
+    assert not {live, urgent, first, second} & set(asked)
+
+
+def test_a_bell_that_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    asked_for(writer, 3)
+    dispatcher = Dispatcher(app, writer, load().schedule)
+    assert dispatcher.turn() == 3
+    fresh_broker.restart()
+    assert dispatcher.turn() == 0  # they may just have been heard
+    writer.do(lambda connection: connection.execute(update(scans).values(rung_at=now(-31))))
+    assert dispatcher.turn() == 3
+
+
+def test_what_is_called_back_is_rung_no_more(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    asked = asked_for(writer, 3)
+    writer.do(again.call_back)
+    assert Dispatcher(app, writer, load().schedule).turn() == 0
+    assert writer.do(lambda connection: connection.scalars(select(scans.c.state)).all()) == ["done"] * 3
+    assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results"))) == len(asked)
