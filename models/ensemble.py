@@ -10,6 +10,7 @@ from lungline.errors import ModelError
 from lungline.findings import FINDINGS, Modality, Status, finding_of
 from models.calibration import probabilities
 from models.engines import Engine
+from models.files import Member
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -143,3 +144,17 @@ def fold(modality: Modality, version: str, outputs: Sequence[str]) -> Probabilit
     if not matrix.any(axis=0).all():
         raise ModelError(f"Member `{version}` may not join an ensemble for {modality.value}: its outputs are not its findings.")
     return matrix
+
+
+def may_join(member: Member) -> bool:
+    """Whether a member's outputs cover the findings of its modality, and it may join an ensemble.
+
+    One that a published protocol trained saw validation, and may not; nor may a student, who would only echo its teacher.
+    """
+    if member.modality is None or "as_published" in member.told or "teacher" in member.told:
+        return False
+    try:
+        fold(member.modality, member.version, member.outputs)
+    except ModelError:
+        return False
+    return True

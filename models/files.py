@@ -44,8 +44,9 @@ class Member:
 
     @property
     def figures(self) -> dict[str, Mapping[str, Any]]:
-        """Data -> how it did there."""
-        return _measured(self.told)
+        """Data -> how it did there; `as_published`: on what a published protocol holds out."""
+        own = self.told.get("as_published")
+        return _measured(self.told) | ({"as_published": own["figures"]} if own else {})
 
     def checked_weights(self) -> Path:
         """The weights file, after its hash was found right.
@@ -180,7 +181,7 @@ def _find_member(root: Path, name: str, sha256: str) -> Member:
 
 
 def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
-    """Takes every ensemble of `folder`, as training writes them, into the store of models, where each version has a place of its own.
+    """Takes every ensemble and member of `folder`, as training writes them, into the store of models, where each has a place of its own.
 
     A member that is there already is the same, and stays. Interrupted, it leaves no half version behind, and may be asked again.
 
@@ -197,7 +198,16 @@ def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
             _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
         _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
         adopted.append(read_ensemble(store, files.version))
+    for path in sorted(folder.glob(f"*/{MEMBER}")):  # those that joined no ensemble, too
+        member = read_member(path.parent)
+        member.checked_weights()
+        _copy(member.folder, store / member.name / member.version)
     return adopted
+
+
+def stored_members(store: Path) -> list[Path]:
+    """The folders of the members in the store of models, whether they joined an ensemble or not."""
+    return sorted(path.parent for path in store.glob(f"*/*/{MEMBER}") if not path.parent.name.startswith("."))
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from models.admission import NEITHER, Admission
 from models.engines import Engine, agree
 from models.engines.choose import Engines
 from models.ensemble import Ensemble, Review, Seat
-from models.files import ADMISSION, CARD, ENSEMBLES, EnsembleFiles, Place, read_ensemble
+from models.files import ADMISSION, CARD, ENSEMBLES, MEMBER, EnsembleFiles, Member, Place, read_ensemble, read_member, stored_members
 
 log = structlog.get_logger()
 
@@ -56,6 +56,23 @@ def find(version: str, store: Path) -> EnsembleFiles:
     if not (store / ENSEMBLES / f"{version}.json").is_file():
         raise ModelError(f"The files of `{version}` are not at hand: restore LUNGLINE_STORE's `models`, or see `lungline models rollback`.")
     return read_ensemble(store, version)
+
+
+def find_member(version: str, store: Path) -> Member:
+    """A member's version, shipped or in the store, whether an ensemble has it or not.
+
+    Args:
+        version: as `lungline models list` prints it.
+        store: the store's folder of models.
+
+    Raises:
+        ModelError: its description is not at hand, or damaged. Weights are looked at only when they are loaded.
+    """
+    name = version.rpartition("-")[0]
+    for folder in (SHIPPED / name, store / name / version):
+        if (folder / MEMBER).is_file() and (member := read_member(folder)).version == version:
+            return member
+    raise ModelError(f"The files of `{version}` are not at hand: restore LUNGLINE_STORE's `models`.")
 
 
 def load_ensemble(files: EnsembleFiles, engines: Engines = REFERENCE) -> Ensemble:
@@ -159,7 +176,9 @@ class Description:
 
 
 def descriptions(store: Path) -> list[Description]:
-    """Every ensemble that ships or lies in the store, each followed by its members. What is damaged in the store is passed over.
+    """Every ensemble that ships or lies in the store, each followed by its members; then the members of the store that joined none.
+
+    What is damaged in the store is passed over.
 
     Args:
         store: the store's folder of models.
@@ -175,6 +194,11 @@ def descriptions(store: Path) -> list[Description]:
             _describe(read_ensemble(store, path.stem), False, found)
         except ModelError as error:
             log.warning("a version in the store is passed over", why=str(error))
+    for folder in stored_members(store):
+        try:
+            _describe_member(read_member(folder), False, found)
+        except ModelError as error:
+            log.warning("a version in the store is passed over", why=str(error))
     return list(found.values())
 
 
@@ -185,8 +209,12 @@ def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]
         files.version, "ensemble", files.name, files.modality, files.sha256, shipped, members, files.figures, told, files.card
     )
     found.setdefault(files.version, ensemble)
-    for member in (place.member for place in files.places):
-        told = {"version": member.version, **member.told}
-        card = member.folder / CARD
-        one = Description(member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.figures, told, card)
-        found.setdefault(member.version, one)
+    for place in files.places:
+        _describe_member(place.member, shipped, found)
+
+
+def _describe_member(member: Member, shipped: bool, found: dict[str, Description]) -> None:
+    told = {"version": member.version, **member.told}
+    card = member.folder / CARD
+    one = Description(member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.figures, told, card)
+    found.setdefault(member.version, one)

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from models.preprocess import Pixels
 from training.recipes import Augment
@@ -22,13 +23,20 @@ def augment(pictures: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:
 
 
 def _place(picture: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:
-    """Turns, shifts, zooms and mirrors in one resampling. What comes in from outside is black, around a picture that shrank any gray."""
+    """Turns, shears, shifts, zooms and mirrors in one resampling."""
     side = picture.shape[0]
     centre = (side - 1) / 2
     size, outside = 1 + rng.uniform(-how.zoom, how.zoom), 0.0
+    if how.zoomed < 1 and rng.random() >= how.zoomed:
+        size = 1.0
     if how.shrink:
         size, outside = size * (1 - rng.uniform(0, how.shrink)), rng.uniform(0, 1)
-    matrix = cv2.getRotationMatrix2D((centre, centre), rng.uniform(-how.rotate, how.rotate), size)
+    angle = rng.uniform(-how.rotate, how.rotate)
+    if how.rotated < 1 and rng.random() >= how.rotated:
+        angle = 0.0
+    matrix = cv2.getRotationMatrix2D((centre, centre), angle, size)
+    if how.shear:
+        matrix = matrix @ _sheared(np.tan(np.radians(rng.uniform(-how.shear, how.shear))), centre)
     if how.stretch:
         across = 2 ** rng.uniform(-how.stretch, how.stretch)
         matrix[0] = matrix[0] * across + np.array([0, 0, centre * (1 - across)])
@@ -36,7 +44,17 @@ def _place(picture: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:
     if rng.random() < how.flip:
         matrix[0] *= -1
         matrix[0, 2] += side - 1
-    return np.asarray(cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderValue=outside), np.float32)
+    if how.upend and rng.random() < how.upend:
+        matrix[1] *= -1
+        matrix[1, 2] += side - 1
+    border = cv2.BORDER_REPLICATE if how.fill == "nearest" else cv2.BORDER_CONSTANT
+    moved = cv2.warpAffine(picture, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=border, borderValue=outside)
+    return np.asarray(moved, np.float32)
+
+
+def _sheared(slope: float, centre: float) -> npt.NDArray[np.float64]:
+    """Moves each row sideways by its distance from the centre times `slope`."""
+    return np.array([[1, slope, -slope * centre], [0, 1, 0], [0, 0, 1]])
 
 
 def _light(picture: Pixels, how: Augment, rng: np.random.Generator) -> Pixels:

@@ -4,7 +4,7 @@ import json
 import os
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Standing:
     best_auroc: float
     best: Weights
     average: Weights  # the running average of weights over epochs
+    curve: list[dict[str, Any]] = field(default_factory=list)  # a line an epoch, as `training.fit.Fitted` tells it
 
 
 class Checkpoint:
@@ -45,6 +46,7 @@ class Checkpoint:
             "epoch": standing.epoch,
             "best_epoch": standing.best_epoch,
             "best_auroc": standing.best_auroc,
+            "curve": standing.curve,
         }
         arrays = {f"{_STATE}{number}": keras.ops.convert_to_numpy(one) for number, one in enumerate(_variables(network))}
         arrays |= {f"{_BEST}{number}": one for number, one in enumerate(standing.best)}
@@ -74,7 +76,7 @@ class Checkpoint:
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)
         rng.bit_generator.state = told["rng"]
-        return Standing(told["epoch"], told["best_epoch"], told["best_auroc"], best, average)
+        return Standing(told["epoch"], told["best_epoch"], told["best_auroc"], best, average, told["curve"])
 
     def remove(self) -> None:
         """After the last use."""

@@ -1,8 +1,9 @@
 """Labelled pictures from LUNGLINE_TRAINING_DATA: its manifest, its splits, and the promise that no patient is on two sides."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Final
 
@@ -58,24 +59,50 @@ def load(root: Path, modality: Modality | None) -> DataSet:
     """Reads the manifest below `root`.
 
     Args:
-        root: the folder with `manifest.csv`: columns path, modality, label, group, source, split; paths relative to it.
+        root: the folder with `manifest.csv`, or a manifest: columns path, modality, label, group, source, split; paths relative to it.
         modality: whose examples to take, labelled by finding. None takes all, labelled by modality, and those of `neither/manifest.csv`
             (columns path, group, source, split, and kind where there is one, which then stands for the source), labelled `neither`.
 
     Raises:
         TrainingError: a manifest is missing or malformed, or a group is in two splits.
     """
-    manifest = _there(root / "manifest.csv")
+    manifest = _manifest_of(root)
     rows = manifests.read(manifest)
-    digest = hashlib.sha256(manifest.read_bytes())
+    told = hashlib.sha256(manifest.read_bytes())
     if modality:
         examples = [_example(row, row.label) for row in rows if row.modality == modality.value and row.label]
     else:
-        neither = _there(root / "neither" / "manifest.csv")
+        neither = _there(manifest.parent / "neither" / "manifest.csv")
         examples = [_example(row, row.modality) for row in rows] + _strangers(neither)
-        digest.update(neither.read_bytes())
+        told.update(neither.read_bytes())
     check_groups(examples)
-    return DataSet(tuple(examples), digest.hexdigest())
+    return DataSet(tuple(examples), told.hexdigest())
+
+
+def digest(root: Path) -> str:
+    """The hash of a manifest, as `load` finds it.
+
+    Raises:
+        TrainingError: it is missing.
+    """
+    return hashlib.sha256(_manifest_of(root).read_bytes()).hexdigest()
+
+
+def limited(data: DataSet, most: int) -> DataSet:
+    """At most so many examples of each split: of its labels in turn, and of each label's sources in turn; always the same ones."""
+    queues: dict[str, dict[str, dict[str, list[Example]]]] = {}
+    for example in data.examples:
+        queues.setdefault(example.split, {}).setdefault(example.label, {}).setdefault(example.origin, []).append(example)
+    chosen: set[Example] = set()
+    for labels in queues.values():
+        mixed = [_in_turn(list(sources.values())) for sources in labels.values()]
+        chosen.update(islice(_in_turn(mixed), most))
+    return DataSet(tuple(example for example in data.examples if example in chosen), data.sha256)
+
+
+def _in_turn(queues: Sequence[Iterable[Example]]) -> Iterator[Example]:
+    for turn in zip_longest(*queues):
+        yield from (example for example in turn if example is not None)
 
 
 def check_groups(examples: Sequence[Example]) -> None:
@@ -124,6 +151,10 @@ def read_pictures(
     if unreadable:
         raise TrainingError(f"{unreadable} pictures that the manifest in LUNGLINE_TRAINING_DATA lists are missing or unreadable.")
     return np.stack(pictures)
+
+
+def _manifest_of(root: Path) -> Path:
+    return _there(root if root.suffix == ".csv" else root / "manifest.csv")
 
 
 def _there(manifest: Path) -> Path:

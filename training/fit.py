@@ -1,7 +1,10 @@
 """The training loop: from labelled pictures to the network of the best validation epoch. It is given train and val, and nothing else."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +12,14 @@ import numpy.typing as npt
 from lungline.errors import TrainingError
 from lungline.progress import say, steps
 from models.architectures import build
-from models.backend import jit, keras
+from models.backend import keras
 from models.calibration import probabilities
 from models.engines.keras import KerasEngine
 from models.preprocess import Pixels
-from training.augment import augment
 from training.checkpoint import Checkpoint, Standing
 from training.figures import macro_auroc
+from training.learner import learner
+from training.optimise import compile_network
 from training.recipes import Recipe
 
 
@@ -28,6 +32,8 @@ class Labelled:
     outputs: npt.NDArray[np.intp]  # (n,), index of the network's output that should answer
     sources: npt.NDArray[np.str_]  # (n,), where each comes from
     groups: npt.NDArray[np.str_]  # (n,), what belongs together
+    kept: Path | None = None  # a folder for what a frozen base makes of them; None: it is kept in memory
+    votes: npt.NDArray[np.float32] | None = None  # (n, outputs), a teacher's; None: labels alone are learnt
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class Fitted:
     network: keras.Model
     epochs: int  # that were run
     best_epoch: int  # from 1
+    curve: list[dict[str, Any]]  # for each epoch its number, loss, validation AUROC, and seconds
 
 
 def fit(
@@ -54,6 +61,8 @@ def fit(
     Stops when validation macro AUROC has not risen for `recipe.patience` epochs; only labels that are outputs themselves are judged
     (for CT, `cap` and `normal` train as `non_covid`, but would flatter the figure: most of their sources hold no covid19).
 
+    Without base weights nothing stays frozen, whatever the recipe says: random features are worth nothing.
+
     Raises:
         TrainingError: the loss is no number any more, or train or validation lack an output.
     """
@@ -61,42 +70,53 @@ def fit(
     rng = np.random.default_rng(seed)
     network = build(recipe.architecture, len(recipe.outputs), load_base)
     if load_base:
-        _freeze(network, recipe)
+        freeze(network, recipe)
+    else:
+        network.trainable = True
     weights = example_weights(recipe, train)
     used = np.flatnonzero(weights)
     batches = -(-len(used) // recipe.batch)
-    _compile(network, recipe, batches, epochs)
+    lessons = learner(recipe, network, train.pictures[used], val.pictures, train.kept)
+    trained = lessons.network
+    compile_network(trained, recipe, batches, epochs)
     wanted = np.eye(len(recipe.outputs), dtype=np.float32)[train.outputs]
-    standing = checkpoint.restore(network, rng) or Standing(0, 0, -1.0, network.get_weights(), network.get_weights())
+    if train.votes is not None:
+        wanted = (1 - recipe.votes) * wanted + recipe.votes * train.votes
+    standing = checkpoint.restore(trained, rng) or Standing(0, 0, -1.0, trained.get_weights(), trained.get_weights())
     if standing.epoch:
         say(f"{recipe.name}: goes on after epoch {standing.epoch}")
     while standing.epoch < epochs and not _is_stale(recipe, standing):
         standing.epoch += 1
-        losses = []
+        losses, began = [], time.monotonic()
         with steps(f"{recipe.name} epoch {standing.epoch} of {epochs}", batches) as step:
             for order in np.array_split(rng.permutation(len(used)), batches):
                 batch = used[order]
-                pictures = augment(train.pictures[batch], recipe.augment, rng)
-                losses.append(float(network.train_on_batch(pictures, wanted[batch], sample_weight=weights[batch])))
+                losses.append(float(trained.train_on_batch(lessons.batch(order, rng), wanted[batch], sample_weight=weights[batch])))
                 step()
         if not np.isfinite(losses).all():
             raise TrainingError("The loss is no number any more; lower `learning_rate` in the recipe.")
-        latest = network.get_weights()
+        latest = trained.get_weights()
         keep = recipe.average if standing.epoch > 1 else 0.0
         standing.average = [keep * before + (1 - keep) * now for before, now in zip(standing.average, latest, strict=True)]
-        network.set_weights(standing.average)
-        auroc = validation_auroc(recipe, val, KerasEngine(network).run(val.pictures))
-        network.set_weights(latest)
-        say(f"{recipe.name}: epoch {standing.epoch} of {epochs}, loss {np.mean(losses):.3f}, validation macro AUROC {auroc:.3f}")
-        if auroc >= standing.best_auroc:  # of equals the latest: where all are perfect, it has the widest margin
+        trained.set_weights(standing.average)
+        auroc = validation_auroc(recipe, val, KerasEngine(trained).run(lessons.asked))
+        trained.set_weights(latest)
+        # Of equals the latest: where all are perfect, it has the widest margin.
+        if auroc >= standing.best_auroc or recipe.patience is None:
             standing.best_auroc, standing.best_epoch, standing.best = auroc, standing.epoch, standing.average
-        checkpoint.write(network, rng, standing)
-    network.set_weights(standing.best)
-    return Fitted(network, standing.epoch, standing.best_epoch)
+        seconds = time.monotonic() - began
+        loss = float(np.mean(losses))
+        standing.curve.append(
+            {"epoch": standing.epoch, "loss": round(loss, 5), "validation_auroc": round(auroc, 5), "seconds": round(seconds, 2)}
+        )
+        _tell(recipe, standing, epochs)
+        checkpoint.write(trained, rng, standing)
+    trained.set_weights(standing.best)
+    return Fitted(network, standing.epoch, standing.best_epoch, standing.curve)
 
 
-def _freeze(network: keras.Model, recipe: Recipe) -> None:
-    """Leaves parts of a public base as they are."""
+def freeze(network: keras.Model, recipe: Recipe) -> None:
+    """Leaves parts of a public base as they are: what the architecture does not train, and what `recipe` says besides."""
     (base,) = [layer for layer in network.layers if isinstance(layer, keras.Model)]
     names = [layer.name for layer in base.layers]
     first = names.index(recipe.tuned_from) if recipe.tuned_from else 0
@@ -106,7 +126,21 @@ def _freeze(network: keras.Model, recipe: Recipe) -> None:
 
 
 def _is_stale(recipe: Recipe, standing: Standing) -> bool:
-    return standing.epoch - standing.best_epoch >= recipe.patience
+    return recipe.patience is not None and standing.epoch - standing.best_epoch >= recipe.patience
+
+
+def _tell(recipe: Recipe, standing: Standing, epochs: int) -> None:
+    """One line an epoch; what is left is at most so long, as it may stop early."""
+    latest = standing.curve[-1]
+    left = (epochs - standing.epoch) * float(np.mean([one["seconds"] for one in standing.curve]))
+    say(
+        f"{recipe.name}: epoch {standing.epoch} of {epochs}, loss {latest['loss']:.3f}, "
+        f"validation macro AUROC {latest['validation_auroc']:.3f}, at most {_duration(left)} left"
+    )
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
 def validation_auroc(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) -> float:
@@ -118,23 +152,13 @@ def validation_auroc(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.float
     return macro_auroc(probabilities(logits[judged], 1.0), outputs)
 
 
-def _compile(network: keras.Model, recipe: Recipe, batches: int, epochs: int) -> None:
-    warmup = min(recipe.warmup_epochs * batches, epochs * batches // 2)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, decay_steps=max(1, epochs * batches - warmup), warmup_target=recipe.learning_rate, warmup_steps=warmup
-    )
-    optimiser = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
-    optimiser.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    loss = keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=recipe.label_smoothing)
-    network.compile(optimizer=optimiser, loss=loss, jit_compile=jit())
-
-
 def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:
     """How much each training example counts, with mean 1 over those that count at all.
 
-    With `recipe.shares`, each label gets its share, however many examples it has. Without, each source's weight (its number of examples)
-    falls in equal parts on its outputs, and a source of one output alone counts for nothing: all that it could teach is how it looks. Nor
-    does a source with fewer than `recipe.source_groups` groups of an output: what it could teach is how these patients look.
+    With `recipe.even` all count alike. With `recipe.shares`, each label gets its share, however many examples it has. Without, each
+    source's weight (its number of examples) falls in equal parts on its outputs, and a source of one output alone counts for nothing: all
+    that it could teach is how it looks. Nor does a source with fewer than `recipe.source_groups` groups of an output: what it could teach
+    is how these patients look. Labels in `recipe.leaves_out` count for nothing.
 
     Returns:
         float32 (n,).
@@ -143,7 +167,9 @@ def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:
         TrainingError: nothing is left to learn from.
     """
     weights = np.zeros(len(train.labels), np.float32)
-    if recipe.shares is not None:
+    if recipe.even:
+        weights[:] = 1.0
+    elif recipe.shares is not None:
         for label, share in recipe.shares.items():
             here = train.labels == label
             weights[here] = share / max(1, here.sum())
@@ -157,6 +183,7 @@ def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:
             for output in present:
                 cell = here & (train.outputs == output)
                 weights[cell] = here.sum() / len(present) / cell.sum()
+    weights[np.isin(train.labels, recipe.leaves_out)] = 0.0
     if not weights.any():
         raise TrainingError(f"The training split leaves nothing for recipe `{recipe.name}` to learn from: no source has two outputs.")
     weights /= weights[weights > 0].mean()

@@ -13,6 +13,7 @@ from lungline.findings import Modality
 from models.admission import NEITHER
 from models.preprocess import Pixels, prepare
 from training import strangers
+from training.augment import augment
 from training.datasets import DataSet, Example
 from training.fit import Labelled
 from training.readings import Readings
@@ -40,7 +41,19 @@ def labelled(recipe: Recipe, data: DataSet, split: str, readings: Readings) -> L
     outputs = _outputs(recipe, examples)
     pictures = readings.pictures(recipe.preprocess, recipe.modality, split)
     labels, sources, groups = (np.array([getattr(example, name) for example in examples]) for name in ("label", "origin", "group"))
-    return Labelled(pictures, labels, outputs, sources, groups)
+    return Labelled(pictures, labels, outputs, sources, groups, kept=readings.kept)
+
+
+def with_doubles(recipe: Recipe, train: Labelled, seed: int) -> Labelled:
+    """The training pictures of a recipe, and a changed copy of each of its rarest output's."""
+    rng = np.random.default_rng(seed)
+    learnt = ~np.isin(train.labels, recipe.leaves_out)
+    rarest = np.bincount(train.outputs[learnt], minlength=len(recipe.outputs)).argmin()
+    rows = np.flatnonzero(learnt & (train.outputs == rarest))
+    copies = augment(train.pictures[rows], recipe.augment, rng) if len(rows) else train.pictures[rows]
+    more = [np.concatenate([column, column[rows]]) for column in (train.labels, train.outputs, train.sources, train.groups)]
+    labels, outputs, sources, groups = more
+    return Labelled(np.concatenate([train.pictures, copies]), labels, outputs, sources, groups, kept=train.kept)
 
 
 def with_made(recipe: Recipe, data: DataSet, train: Labelled, seed: int) -> Labelled:
@@ -74,8 +87,10 @@ def with_made(recipe: Recipe, data: DataSet, train: Labelled, seed: int) -> Labe
 
 
 def _outputs(recipe: Recipe, examples: Sequence[Example]) -> npt.NDArray[np.intp]:
+    """The output that answers for each example; any for one that is left out, which counts for nothing."""
     try:
-        return np.array([recipe.outputs.index(recipe.output_of(example.label)) for example in examples], np.intp)
+        known = (recipe.outputs[0] if example.label in recipe.leaves_out else recipe.output_of(example.label) for example in examples)
+        return np.array([recipe.outputs.index(output) for output in known], np.intp)
     except (KeyError, ValueError):
         raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has a label that recipe `{recipe.name}` does not know.") from None
 

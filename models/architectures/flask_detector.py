@@ -7,9 +7,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from models.architectures.backbone import SIDE, backbone
 from models.backend import keras
-
-SIDE = 224
 
 _BASES: Final = {
     "flask_vgg16": "VGG16",
@@ -30,15 +29,10 @@ def flask_detector(name: str, outputs: int, load_base: Callable[[keras.Model], N
     Returns:
         A model from float32 (batch, 224, 224, 1), gray in [0, 1], to float32 logits (batch, outputs).
     """
-    make = getattr(keras.applications, _BASES[name])
-    base = make(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
-    if load_base:
-        load_base(base)
-    base.trainable = False
     gray = keras.Input((SIDE, SIDE, 1), name="gray")
-    colour = keras.layers.Concatenate(name="repeat")([gray, gray, gray])
-    features = keras.layers.Dropout(0.5, name="dropout")(keras.layers.Flatten(name="flatten")(base(colour)))
-    return keras.Model(gray, keras.layers.Dense(outputs, name="logits")(features), name=name)
+    x = backbone(_BASES[name], gray, load_base)
+    x = keras.layers.Dropout(0.5, name="dropout")(keras.layers.Flatten(name="flatten")(x))
+    return keras.Model(gray, keras.layers.Dense(outputs, name="logits")(x), name=name)
 
 
 FLASK_DETECTOR: Final = {name: partial(flask_detector, name) for name in _BASES}

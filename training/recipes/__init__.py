@@ -1,4 +1,9 @@
-"""Recipes: one small TOML file for each way of making a member. They say everything that decides the outcome but data, seed and base."""
+"""Recipes: one small TOML file for each way of making a member. They say everything that decides the outcome but data, seed and base.
+
+A recipe of a published system has a table `published`: the system's own head and protocol, its figure, which of the settings its article
+does not state (ours), and what is wrong with the protocol. What several recipes share stands in a file of `shared/` that each names by
+`like`; what the recipe says itself counts.
+"""
 
 import tomllib
 from dataclasses import dataclass, field
@@ -16,10 +21,14 @@ class Augment:
     """How far a training picture may be changed at random. Zero leaves it as it is."""
 
     flip: float = 0.0  # probability of a mirror image
+    upend: float = 0.0  # probability of standing on its head
     invert: float = 0.0  # probability of a negative
     rotate: float = 0.0  # degrees, either way
+    rotated: float = 1.0  # probability that it is turned at all
+    shear: float = 0.0  # degrees, either way
     shift: float = 0.0  # share of the side, either way
     zoom: float = 0.0  # share of the size, either way
+    zoomed: float = 1.0  # probability that it is zoomed at all
     shrink: float = 0.0  # share of the size that a picture may lose besides; what is then around it has any gray
     stretch: float = 0.0  # of log2 of the aspect ratio, either way
     contrast: float = 0.0  # around the mean, either way
@@ -27,6 +36,25 @@ class Augment:
     gamma: float = 0.0  # of log2 of the exponent, either way
     blur: float = 0.0  # the largest standard deviation in pixels; half of the pictures stay sharp
     noise: float = 0.0  # the largest standard deviation of added noise
+    fill: str = "black"  # what comes in from outside: `black` (or with `shrink` any gray), or `nearest`: the border goes on
+
+
+@dataclass(frozen=True)
+class Published:
+    """A system as it was published: its own head and protocol, and the figure that a recipe answers to."""
+
+    system: str  # who published it, and where
+    metric: str
+    said: str  # what the figure was measured on
+    outputs: tuple[str, ...]  # of its own head
+    held_out: float  # share of the pictures that steer or judge training, drawn picture by picture
+    unstated: tuple[str, ...]  # settings that the article does not state: ours
+    wrong: tuple[str, ...]  # with this protocol
+    epochs: int
+    value: float | None = None  # None: it stands in no text
+    set_aside: float = 0.0  # share of the pictures that is put away before that, for a test of which nothing is published
+    balanced: bool = False  # as many pictures of each output as of the rarest
+    seed: int | None = None  # of the split; None: the training's
 
 
 @dataclass(frozen=True)
@@ -39,23 +67,33 @@ class Recipe:
     outputs: tuple[str, ...]
     batch: int
     epochs: int
-    patience: int  # epochs without a better validation AUROC before training stops
-    learning_rate: float  # AdamW's, after the warm-up; falls to zero by a cosine
-    warmup_epochs: int
-    weight_decay: float
-    label_smoothing: float
+    patience: int | None  # epochs without a better validation AUROC before training stops; None: never, and the last epoch counts
+    learning_rate: float
+    optimiser: str = "adamw"  # after its warm-up the rate falls to zero by a cosine; of adam, sgd and adagrad by `decay`
+    decay: float = 0.0  # the rate is divided by 1 + decay times the steps so far, as Keras 2 did; not for adamw
+    loss: str = "categorical"  # cross-entropy; or `binary`: each output's own, on the softmax
+    warmup_epochs: int = 0  # of adamw
+    weight_decay: float = 0.0  # of adamw
+    label_smoothing: float = 0.0
+    even: bool = False  # every example counts alike, and `shares` and sources do not matter
     shares: dict[str, float] | None = None  # how much of the training weight each label of the data gets; None: balanced within sources
     # with `shares` None: a source counts if each of its outputs has so many groups; of fewer, it is patients that are learnt
     source_groups: int = 1
+    leaves_out: tuple[str, ...] = ()  # labels of the data that it does not learn from
+    doubles_smallest: bool = False  # the augmentation makes a copy of each picture of the rarest output, and changes nothing else
+    views: int = 0  # random views of a picture, of which is kept what a frozen base makes of them; 0: changed anew each time
     tuned_from: str | None = None  # the first layer of a public base that is trained, those before stay as they are; None: all are trained
     frozen_norms: bool = False  # whether a public base's batch normalisation keeps its statistics, scales and offsets
+    votes: float = 0.0  # how much of what it learns is an ensemble's vote on each picture, the rest its label; above zero, it is a student
+    softened: float = 1.0  # the temperature of these votes
     average: float = 0.0  # how much of the running average of weights an epoch keeps; what is judged and saved is the average
     modality: Modality | None = None  # None: the admission network, which is asked of every picture
     augment: Augment = field(default_factory=Augment)
+    published: Published | None = None  # the system that it answers to
 
     def output_of(self, label: str) -> str:
         """The network's output that answers for a label of the data."""
-        return finding_of(self.modality, label) if self.modality else label
+        return label if label in self.outputs or not self.modality else finding_of(self.modality, label)
 
 
 def names() -> list[str]:
@@ -71,9 +109,26 @@ def load(name: str) -> Recipe:
     """
     if name not in names():
         raise TrainingError(f"No recipe is named `{name}`. There are: {', '.join(names())}.")
-    said: dict[str, Any] = tomllib.loads((_FOLDER / f"{name}.toml").read_text())
+    said = _read(_FOLDER / f"{name}.toml")
+    if "like" in said:
+        said = _over(_read(_FOLDER / "shared" / f"{said.pop('like')}.toml"), said)
     said["augment"] = Augment(**said.get("augment", {}))
-    said["outputs"] = tuple(said["outputs"])
     if "modality" in said:
         said["modality"] = Modality(said["modality"])
-    return Recipe(name=name, **said)
+    if "published" in said:
+        said["published"] = Published(**_tuples(said["published"]))
+    return Recipe(name=name, **_tuples(said))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text())
+
+
+def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables merged, `above` counting."""
+    both = {name: _over(below[name], told) if isinstance(told, dict) and name in below else told for name, told in above.items()}
+    return below | both
+
+
+def _tuples(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(told) if isinstance(told, list) else told for name, told in said.items()}

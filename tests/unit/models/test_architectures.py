@@ -4,11 +4,23 @@ import numpy as np
 import pytest
 
 from lungline.errors import ModelError
-from models.architectures import ARCHITECTURES, build
-from models.architectures.flask_detector import FLASK_DETECTOR
+from models.architectures import ARCHITECTURES, build, counts
 from models.backend import keras
 
-SIZES = [("mobilenetv2", 224, 2.3e6), ("mobilenetv2_128", 128, 2.3e6), ("compact_cnn", 128, 5.1e5), ("small_cnn", 96, 1.1e5)]
+SIZES = [
+    ("mobilenetv2", 224, 2.3e6),
+    ("mobilenetv2_128", 128, 2.3e6),
+    ("compact_cnn", 128, 5.1e5),
+    ("small_cnn", 96, 1.1e5),
+    ("cnn6", 300, 3e4),
+    ("vgg16_pyimage", 224, 1.5e7),
+    ("vgg19_clahe", 224, 2.1e7),
+    ("resnet50_cap", 512, 5e7),
+    ("resnet50_mid", 224, 3.2e6),
+]
+
+# Those without batch normalisation.
+PLAIN = {"flask_vgg16", "vgg16_pyimage", "vgg19_clahe"}
 
 
 @pytest.mark.parametrize(("name", "side", "most"), SIZES)
@@ -21,7 +33,7 @@ def test_shapes_and_size(name: str, side: int, most: float) -> None:
     assert np.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - FLASK_DETECTOR.keys()))  # those stay frozen
+@pytest.mark.parametrize("name", sorted(ARCHITECTURES.keys() - PLAIN))
 def test_batch_normalisation_follows_quickly(name: str) -> None:
     network = build(name, 2)
     layers = [*network.layers, *(inner for layer in network.layers if isinstance(layer, keras.Model) for inner in layer.layers)]
@@ -38,6 +50,13 @@ def test_the_base_can_be_filled() -> None:
     random.set_weights(filled.get_weights())
     pictures = np.random.default_rng(0).random((2, 224, 224, 1), np.float32)
     np.testing.assert_allclose(np.asarray(random(pictures)), np.asarray(filled(pictures)), atol=1e-5)
+
+
+def test_the_lung_ct_network_has_the_published_numbers_of_parameters() -> None:
+    """From the article's `model.summary()`."""
+    network = build("resnet50_cap", 3)
+    assert counts(network) == {"parameters": 49_722_627, "trainable": 40_909_315, "non_trainable": 8_813_312}
+    assert {weight.path[:5] for weight in network.trainable_weights if weight.path.startswith("conv")} == {"conv5"}
 
 
 def test_unknown_architecture_is_told() -> None:

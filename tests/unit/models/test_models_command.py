@@ -70,6 +70,13 @@ def test_show_tells_about_every_version(kind: str, tmp_path: Path) -> None:
             assert json.loads(as_json.stdout)["version"] == each.version
 
 
+def test_show_of_a_recipe_tells_its_network_before_anything_was_trained() -> None:
+    told = json.loads(run("show", "ct-resnet50-cap", "--json").stdout)
+    assert (told["parameters"], told["trainable"], told["non_trainable"]) == (49_722_627, 40_909_315, 8_813_312)
+    assert told["published"]["value"] == 0.9817
+    assert '"architecture": "resnet50_cap"' in run("show", "ct-resnet50-cap").stdout
+
+
 def test_show_of_an_unknown_version_names_the_way_out() -> None:
     done = run("show", "xray-9-00000000")
     assert isinstance(done.exception, ModelError)

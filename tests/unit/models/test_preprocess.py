@@ -19,8 +19,34 @@ def test_shape_dtype_and_range(name: str, shape: tuple[int, int]) -> None:
     assert prepared.max() <= 1
 
 
-def test_picture_without_contrast_is_black() -> None:
-    assert not prepare("gray-96", np.full((50, 40), 0.7, np.float32)).any()
+@pytest.mark.parametrize("name", ["gray-96", "minmax-512"])
+def test_picture_without_contrast_is_black(name: str) -> None:
+    assert not prepare(name, np.full((50, 40), 0.7, np.float32)).any()
+
+
+def test_plain_pictures_keep_their_grays() -> None:
+    pixels = np.float32(0.3) + np.float32(0.2) * np.random.default_rng(1).random((224, 224), np.float32)
+    np.testing.assert_array_equal(prepare("plain-224", pixels)[:, :, 0], pixels)
+    assert np.all(prepare("plain-300", np.full((50, 40), 0.7, np.float32)) == np.float32(0.7))
+
+
+def test_minmax_reaches_from_the_darkest_to_the_brightest_pixel() -> None:
+    pixels = np.full((256, 256), 0.5, np.float32)
+    pixels[:64, :64], pixels[128:, 128:] = 0.4, 0.6
+    prepared = prepare("minmax-512", pixels)
+    assert (prepared.min(), prepared.max()) == (0, 1)
+    assert prepared[300, 40] == pytest.approx(0.5, abs=0.01)
+
+
+def test_clahe_takes_noise_away_before_it_evens_contrast() -> None:
+    """By OpenCV's own functions in the article's order; the other way round gives another picture."""
+    gray = np.random.default_rng(3).integers(60, 100, (224, 224), np.uint8)
+    clahe = cv2.createCLAHE(2.0, (8, 8))
+    wanted, reversed_ = clahe.apply(cv2.GaussianBlur(gray, (5, 5), 0)), cv2.GaussianBlur(clahe.apply(gray), (5, 5), 0)
+    pixels = np.asarray(gray / 255, np.float32)
+    found = np.round(prepare("clahe-224", pixels)[:, :, 0] * 255)
+    np.testing.assert_array_equal(found, wanted)
+    assert not np.array_equal(found, reversed_)
 
 
 def test_exposure_and_window_do_not_matter() -> None:

@@ -16,7 +16,7 @@ SOURCES = ["both"] * 8 + ["lone"] * 4 + ["few"] * 4
 OUTPUTS = [0, 0, 1, 1, 1, 1, 1, 1] + [1] * 4 + [0, 0, 1, 1]
 LABELS = ["covid19", "covid19", *["non_covid"] * 6, *["normal"] * 4, "covid19", "covid19", "cap", "cap"]
 GROUPS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "m", "n", "n"]
-TRAIN = Labelled(np.zeros((16, 1, 1, 1), np.float32), *(np.array(one) for one in (LABELS, OUTPUTS, SOURCES, GROUPS)))
+TRAIN = Labelled(np.zeros((16, 1, 1, 1), np.float32), np.array(LABELS), np.array(OUTPUTS), np.array(SOURCES), np.array(GROUPS))
 
 
 def test_sources_weigh_as_much_as_they_hold_and_in_equal_parts_on_their_outputs() -> None:
@@ -41,3 +41,8 @@ def test_labels_weigh_their_shares_however_many_they_are() -> None:
 def test_nothing_to_learn_from_is_told() -> None:
     with pytest.raises(TrainingError, match="no source"):
         example_weights(dataclasses.replace(CT, source_groups=99), TRAIN)
+
+
+def test_even_means_that_all_count_alike_but_what_is_left_out() -> None:
+    weights = example_weights(dataclasses.replace(CT, even=True, leaves_out=("normal",)), TRAIN)
+    np.testing.assert_array_equal(weights, (TRAIN.labels != "normal").astype(np.float32))

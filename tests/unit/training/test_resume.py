@@ -14,8 +14,8 @@ from models.architectures import build
 from models.backend import keras
 from training import recipes
 from training.checkpoint import Checkpoint, Standing
-from training.fit import _compile
 from training.make import Start, train
+from training.optimise import compile_network
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 EPOCHS = 8
@@ -56,13 +56,13 @@ def test_killed_in_the_middle_and_run_again_it_gives_the_same_weights(tiny_data:
 @pytest.fixture
 def network() -> keras.Model:
     compiled = build("small_cnn", 3)
-    _compile(compiled, recipes.load("xray-cnn"), 2, 2)
+    compile_network(compiled, recipes.load("xray-cnn"), 2, 2)
     compiled.train_on_batch(np.zeros((4, 96, 96, 1), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
     return compiled
 
 
 def _standing(network: keras.Model) -> Standing:
-    return Standing(2, 1, 0.7, network.get_weights(), network.get_weights())
+    return Standing(2, 1, 0.7, network.get_weights(), network.get_weights(), [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4}])
 
 
 def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: keras.Model, tmp_path: Path) -> None:
@@ -70,11 +70,12 @@ def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: ke
     kept.write(network, rng, _standing(network))
     expected = rng.random(4)
     other = build("small_cnn", 3)
-    _compile(other, recipes.load("xray-cnn"), 2, 2)
+    compile_network(other, recipes.load("xray-cnn"), 2, 2)
     again = np.random.default_rng(99)
     standing = kept.restore(other, again)
     assert standing is not None
     assert (standing.epoch, standing.best_epoch, standing.best_auroc) == (2, 1, 0.7)
+    assert [one["loss"] for one in standing.curve] == [0.5, 0.4]
     np.testing.assert_array_equal(again.random(4), expected)
     pictures, wanted = np.random.default_rng(0).random((4, 96, 96, 1), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     for one in (network, other):
