@@ -1,73 +1,103 @@
 """`lungline evaluate`: how good members and ensembles are, on labelled scans that they were not trained on."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from models.files import EnsembleFiles
-    from training.judge import Judge
+    from lungline.settings import Settings
+    from training.candidates import Candidate
+    from training.readings import Readings
+    from training.uses import Uses
+
+_SPLITS = {"test": ("test",), "val": ("val",), "both": ("val", "test")}
 
 
 def evaluate(
     versions: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VERSION]...", help="Versions or names of members and ensembles. Default: all in the folder."),
+        typer.Argument(metavar="[VERSION]...", help="Versions or names of members and ensembles; an ensemble's go with it. Default: all."),
     ] = None,
     split: Annotated[str, typer.Option(help="`test` (each look at it is counted), `val`, or `both`.")] = "both",
     models: Annotated[
         Path | None,
-        typer.Option(
-            help="A folder of models, as `lungline train` writes it: cards and figures are written there, too. Default: what ships."
-        ),
+        typer.Option(metavar="FOLDER", help="Models as `lungline train --out` writes them. Default: those that ship, and the store's."),
+    ] = None,
+    leave_one_out: Annotated[
+        bool, typer.Option("--leave-one-out", help="Train members anew without each source in turn, and ask about that one: takes hours.")
+    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="MANIFEST", help="Another data set, as `lungline data build` writes it. Default: LUNGLINE_TRAINING_DATA."),
     ] = None,
 ) -> None:
-    """Judge members and ensembles on LUNGLINE_TRAINING_DATA: cards to read, figures for the view model_quality."""
+    """Judge members and ensembles on labelled scans: a report, cards, and figures for the view model_quality."""
     from lungline.errors import TrainingError
     from lungline.settings import load
 
     settings = load()
-    if settings.training_data is None:
-        raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv.")
-    splits = {"test": ["test"], "val": ["val"], "both": ["val", "test"]}.get(split)
-    if splits is None:
+    root = data or settings.training_data
+    if root is None:
+        raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv, or name a data set by `--data`.")
+    if split not in _SPLITS:
         raise typer.BadParameter("`--split` takes test, val or both.")
 
     from db import quality
     from db.migrate import open_database
-    from models.files import ENSEMBLES, read_ensemble
-    from models.registry import SHIPPED
-    from training.judge import Judge
+    from lungline.ids import new_id
+    from lungline.progress import say
+    from training import report
+    from training.candidates import chosen
+    from training.datasets import digest
+    from training.judge import CALLED, Judge
     from training.readings import Readings
 
-    root = models or SHIPPED
-    judge = Judge(root, Readings(settings.training_data), settings.weights_dir, writes=models is not None)
-    found = {path.stem: read_ensemble(root, path.stem) for path in sorted((root / ENSEMBLES).glob("*.json"))}
-    asked = set(versions or ())
-    unknown = asked - {name for files in found.values() for name in _names(files)}
-    if unknown or not found:
-        raise TrainingError(f"The folder of models has no {', '.join(sorted(unknown)) or 'ensemble'}.")
+    asked = chosen(_known(settings, models, writes=data is None), versions or ())
+    readings = Readings(root, kept=settings.home / "cache" / "features")
+    another = f"set {digest(root)[:8]}" if data else ""  # by its bytes: its name may tell more than it should
+    judge = Judge(readings, settings.weights_dir, _uses(settings, models, readings, another), leave_one_out=leave_one_out)
     engine = open_database(settings)
-    for stem, files in found.items():
-        for version, told, card in _judged(judge, stem, files, splits, asked):
-            with engine.begin() as connection:
-                for data in splits:
-                    quality.enter(connection, quality.rows(version, data, told["figures" if data == "test" else "validation"]))
-            print(card)
+    found = []
+    for candidate in asked:
+        there = [one for one in _SPLITS[split] if readings.has(candidate.what.modality, one)]
+        if not there:
+            say(f"{candidate.what.version}: not judged, as the data set has no picture for it")
+            continue
+        found.append(candidate.judge(judge, there))
+        with engine.begin() as connection:
+            for one in there:
+                figures = found[-1].told[CALLED[one]]
+                quality.enter(connection, quality.rows(found[-1].version, f"{one} of {another}" if another else one, figures))
+        print(found[-1].card)
+    if not found:
+        raise TrainingError("The data set has no picture to judge these models on; `lungline data check` tells what it holds.")
+    print(report.write(settings.home / "reports" / new_id(), found, readings))
 
 
-def _judged(judge: "Judge", stem: str, files: "EnsembleFiles", splits: list[str], asked: set[str]) -> Any:
-    """Version, figures and card of each that was asked for, one by one."""
-    from models.admission import NEITHER
+def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[Candidate]":
+    """Those of a folder; or all that ship, which is never written to, and those of the store."""
+    from models.registry import SHIPPED
+    from training.candidates import candidates
+    from workers.catalogue import models_folder
 
-    whole = not asked or bool(asked & {files.name, files.version})
-    for place in files.places:
-        if whole or asked & {place.member.name, place.member.version}:
-            yield (place.member.version, *judge.member(place.member, splits, files.thresholds.get(NEITHER)))
-    if whole and files.modality is not None:
-        yield (files.version, *judge.ensemble(files, stem, splits))
+    if models:
+        return candidates(models, writes=writes)
+    return candidates(SHIPPED, writes=False) + candidates(models_folder(settings), writes=writes)
 
 
-def _names(files: "EnsembleFiles") -> set[str]:
-    return {files.name, files.version, *(name for place in files.places for name in (place.member.name, place.member.version))}
+def _uses(settings: "Settings", models: Path | None, readings: "Readings", another: str) -> "Uses":
+    """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
+    from models.registry import SHIPPED, shipped
+    from training.uses import Uses, read
+    from workers.catalogue import models_folder
+
+    if models or another:
+        return Uses(models or models_folder(settings), data=another)
+    before: dict[str, Sequence[str]] = {}
+    for name, looked in read(SHIPPED).items():
+        made_on = {place.member.told.get("data_sha256") for files in shipped().values() for place in files.places if files.name == name}
+        if any(files.name == name and readings.data(files.modality).sha256 in made_on for files in shipped().values()):
+            before[name] = looked
+    return Uses(models_folder(settings), before)

@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from imaging.read import read
 from models.preprocess import Pixels
+from training.audit.looks import look
 from training.datasets import Example
 from training.figures import Votes, Wanted
 
@@ -39,8 +39,9 @@ def source_rule(train: Sequence[Example], wanted: Wanted, test: Sequence[Example
 
 
 def blind(train: Sequence[Example], wanted: Wanted, test: Sequence[Example]) -> Votes:
-    """Logistic regression on size, aspect, bytes and border of the files."""
-    return _regress(_blind_features(train), wanted, _blind_features(test))
+    """Logistic regression on size, aspect, bytes and border of the files, as the audit of a data set sees them."""
+    seen, asked = (np.stack([look(example.path.read_bytes()).outside for example in examples]) for examples in (train, test))
+    return _regress(seen, wanted, asked)
 
 
 def thumbnails(train: Pixels, wanted: Wanted, test: Pixels) -> Votes:
@@ -51,17 +52,6 @@ def thumbnails(train: Pixels, wanted: Wanted, test: Pixels) -> Votes:
 def _regress(train: npt.NDArray[np.float64], wanted: Wanted, test: npt.NDArray[np.float64]) -> Votes:
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced"))
     return np.asarray(model.fit(train, wanted).predict_proba(test), np.float64)
-
-
-def _blind_features(examples: Sequence[Example]) -> npt.NDArray[np.float64]:
-    features = []
-    for example in examples:
-        data = example.path.read_bytes()
-        pixels = read(data).pixels
-        rows, columns = pixels.shape
-        border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).mean()
-        features.append([np.log(columns), np.log(rows), columns / rows, np.log(len(data)), len(data) / pixels.size, float(border)])
-    return np.array(features)
 
 
 def _small(pictures: Pixels) -> npt.NDArray[np.float64]:

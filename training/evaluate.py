@@ -71,8 +71,8 @@ def findings_figures(judged: Judged) -> Measured:
 
     - macro_auroc, covid19_auroc, balanced_accuracy, accuracy, brier; a finding's sensitivity, specificity, precision (at the data's
       prevalence) and f1; covid19_precision_at_10 (at a prevalence of 10 %); accepted_share, accepted_accuracy
-    - within each source that holds covid19 and something else, at least three of each: covid19_auroc, balanced_accuracy, accuracy,
-      covid19_sensitivity, covid19_specificity
+    - within each source that holds two findings, at least three of each: macro_auroc over its findings, covid19_auroc where it holds
+      covid19, balanced_accuracy, accuracy, covid19_sensitivity, covid19_specificity
     - brier_before and ece_before (at temperature 1), ece, ece_null (mean and 95 % of what perfect calibration would show);
       accuracy_at_coverage_50 … _100; disagreement
     """
@@ -97,31 +97,40 @@ def findings_figures(judged: Judged) -> Measured:
 
 
 def contrasts(judged: Judged) -> list[str]:
-    """The sources that hold covid19 and something else."""
-    sources, first = judged.sources, judged.wanted == 0
-    return [
-        str(source)
-        for source in np.unique(sources)
-        if min(np.sum((sources == source) & first), np.sum((sources == source) & ~first)) >= _FEWEST
-    ]
+    """The sources that hold at least two findings."""
+    sources = judged.sources
+    counts = {str(source): np.bincount(judged.wanted[sources == source], minlength=2) for source in np.unique(sources)}
+    return [source for source, count in counts.items() if np.sum(count >= _FEWEST) > 1]
 
 
 def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
     """Baselines on the same pictures, by their names; within sources, too."""
     told: dict[str, Measured] = {}
+    first = judged.findings[0]
     for rival, votes in rivals.items():
-        told[rival] = {
-            "macro_auroc": alone(figures.macro_auroc(votes, judged.wanted)),
-            "balanced_accuracy": alone(figures.balanced_accuracy(votes, judged.wanted)),
-            "accuracy": alone(figures.accuracy(votes, judged.wanted)),
-            "within_source": {},
-        }
+        within = {}
         for source in contrasts(judged):
             here = judged.sources == source
-            first = f"{judged.findings[0]}_auroc"
-            within = {first: alone(figures.first_auroc(votes[here], judged.wanted[here])), **_counts(judged.groups[here])}
-            told[rival]["within_source"][source] = within
+            votes_here, wanted = votes[here], judged.wanted[here]
+            measured = {
+                "macro_auroc": figures.occurring_auroc(votes_here, wanted),
+                f"{first}_auroc": figures.first_auroc(votes_here, wanted),
+                "balanced_accuracy": figures.balanced_accuracy(votes_here, wanted),
+                "accuracy": figures.accuracy(votes_here, wanted),
+            }
+            within[source] = {**_known(measured), **_counts(judged.groups[here])}
+        measured = {
+            "macro_auroc": figures.macro_auroc(votes, judged.wanted),
+            "balanced_accuracy": figures.balanced_accuracy(votes, judged.wanted),
+            "accuracy": figures.accuracy(votes, judged.wanted),
+        }
+        told[rival] = {**_known(measured), "within_source": within}
     return told
+
+
+def _known(measured: Mapping[str, float]) -> Measured:
+    """Figures without intervals, but for those that are not defined."""
+    return {name: alone(value) for name, value in measured.items() if np.isfinite(value)}
 
 
 def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]) -> Measured:
@@ -187,6 +196,7 @@ def _source_figures(judged: Judged, drawn: Rows) -> dict[str, float]:
     first = judged.findings[0]
     of_first = figures.of_output(votes, wanted, 0)
     return {
+        "macro_auroc": figures.occurring_auroc(votes, wanted),
         f"{first}_auroc": figures.first_auroc(votes, wanted),
         "balanced_accuracy": figures.balanced_accuracy(votes, wanted),
         "accuracy": figures.accuracy(votes, wanted),

@@ -39,6 +39,12 @@ def macro_auroc(votes: Votes, wanted: Wanted) -> float:
     return float(np.mean([auroc(votes[:, k], wanted == k) for k in range(votes.shape[1])]))
 
 
+def occurring_auroc(votes: Votes, wanted: Wanted) -> float:
+    """`macro_auroc` over the outputs that occur, as of a source that has not all; NaN where fewer than two do."""
+    here = np.unique(wanted)
+    return float(np.mean([auroc(votes[:, k], wanted == k) for k in here])) if len(here) > 1 else float("nan")
+
+
 def first_auroc(votes: Votes, wanted: Wanted) -> float:
     """The AUROC of the first output (covid19) against the rest."""
     return auroc(votes[:, 0], wanted == 0)

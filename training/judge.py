@@ -1,8 +1,9 @@
-"""Makes the figures and cards of members and ensembles, in one way for `lungline train` (on val) and `lungline evaluate` (on test, too)."""
+"""Makes the figures and cards of members and ensembles, in one way for `lungline train` and `lungline evaluate`."""
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,110 +12,144 @@ import numpy as np
 from lungline.findings import FINDINGS, Modality
 from lungline.progress import say
 from models.admission import NEITHER
-from models.files import CARD, ENSEMBLES, MEMBER, EnsembleFiles, Member
-from training import base, baselines, controls, evaluate, figures, recipes, reliability, uses
+from models.backend import keras
+from models.files import CARD, MEMBER, EnsembleFiles, Member
+from training import base, baselines, controls, evaluate, figures, recipes, reliability, teacher
 from training.card import card
 from training.evaluate import Judged, Measured, judged_labels
 from training.figures import Votes, alone, with_intervals
+from training.fit import Labelled
+from training.left_out import left_out
 from training.lessons import labelled
 from training.readings import Readings
 from training.readings import alone as by_itself
+from training.recipes import Recipe
+from training.uses import Uses
+
+LoadBase = Callable[[keras.Model], None]
 
 # What figures are called in the files, by the split that they were measured on.
-_CALLED: Final = {"val": "validation", "test": "figures"}
+CALLED: Final = {"val": "validation", "test": "figures"}
 
 # Thumbnails are made of pictures that keep their framing, as it tells the source.
 _THUMBNAILS_OF: Final = "gray-96"
 
 
-class Judge:
-    """Judges versions of one folder of models on one folder of labelled scans."""
+@dataclass(frozen=True)
+class Found:
+    """What judging one version found."""
 
-    def __init__(self, root: Path, readings: Readings, weights_dir: Path | None, *, writes: bool = True) -> None:
+    version: str
+    told: Measured  # all of `member.json`; or of an ensemble's JSON with its modality, and its findings as `outputs`
+    card: str
+    files: EnsembleFiles  # of a member: as it stands by itself
+    judged: Mapping[str, Judged]  # by split; none of admission
+
+
+class Judge:
+    """Judges versions on one folder of labelled scans."""
+
+    def __init__(self, readings: Readings, weights_dir: Path | None, uses: Uses, *, leave_one_out: bool = False) -> None:
         """Judges nothing yet.
 
         Args:
-            root: the folder of models.
             readings: of the labelled scans.
             weights_dir: LUNGLINE_WEIGHTS_DIR, from which the control with shuffled labels starts where the member did so.
-            writes: whether figures and cards are written into `root`.
+            uses: where looks at test are counted.
+            leave_one_out: whether members' recipes are trained anew without each source in turn: hours.
         """
-        self._root = root
-        self._writes = writes
+        self._uses = uses
+        self._leave_one_out = leave_one_out
         self._weights_dir = weights_dir
         self._readings = readings
-        self._rivals: dict[tuple[Modality, str], dict[str, Votes]] = {}
+        self._rivals: dict[tuple[Modality | None, str, tuple[str, ...]], dict[str, Votes]] = {}
 
-    def member(self, member: Member, splits: Sequence[str], threshold: float | None = None) -> tuple[Measured, str]:
+    def member(self, member: Member, splits: Sequence[str], threshold: float | None = None, *, writes: bool = True) -> Found:
         """Judges a member by itself.
 
         Args:
             member: what to judge.
-            splits: of val and test; a look at test is counted.
+            splits: of val and test, the one that counts last; a look at test is counted.
             threshold: of an admission network.
-
-        Returns:
-            All of `member.json`, and of `card.md`.
+            writes: whether `member.json` and `card.md` are written.
         """
         told = dict(member.told)
+        files = by_itself(member, told["temperature"])
+        judged: dict[str, Judged] = {}
+        if member.modality is None:
+            assert threshold is not None
+            told["threshold"] = threshold
+            files = dataclasses.replace(files, thresholds={NEITHER: threshold})
         for split in splits:
             say(f"{member.version}: judged on {split}")
             if member.modality is None:
-                assert threshold is not None
-                told["threshold"] = threshold
-                files = dataclasses.replace(by_itself(member, 1.0), thresholds={NEITHER: threshold})
-                told[_CALLED[split]] = evaluate.admission_figures(
-                    self._readings.data(None).split(split), self._readings.admit(files, split)
-                )
-            else:
-                files = by_itself(member, told["temperature"])
-                measured = self._measure(files, split)
-                for name in ("accepted_share", "accepted_accuracy", "disagreement"):  # an ensemble's: by itself a member accepts all
-                    measured.pop(name, None)
-                if split == "test":
-                    measured["source_in_features"] = self._source_in_features(member)
-                    measured["shuffled_labels"] = self._shuffled_labels(member)
-                told[_CALLED[split]] = measured
-            if split == "test":
-                told["test_uses"] = uses.use(self._root, member.modality, member.version, writes=self._writes)
-        return told, self._put(member.folder / MEMBER, told, member.folder / CARD, card(told, member.version))
+                admitted = self._readings.admit(files, split)
+                told[CALLED[split]] = evaluate.admission_figures(self._readings.data(None).split(split), admitted)
+                continue
+            judged[split] = self._readings.judge(files, split)
+            measured = self._measure(files, judged[split], with_controls=split == splits[-1])
+            for name in ("accepted_share", "accepted_accuracy", "disagreement"):  # an ensemble's: by itself a member accepts all
+                measured.pop(name, None)
+            if split == splits[-1]:
+                measured["source_in_features"] = self._source_in_features(member, split)
+                if self._leave_one_out:
+                    measured["left_out"] = {"within_source": self._left_out(member, judged[split])}
+            if "teacher" in told:
+                measured |= teacher.lost(member, self._uses.folder, split, self._readings)
+            if split == "test" and "imported" not in member.told:
+                measured |= self._shuffled_labels(member)
+            told[CALLED[split]] = measured
+        if "test" in splits:
+            told["test_uses"] = self._uses.use(member.modality, member.version)
+        text = card(told, member.version)
+        if writes:
+            _write(member.folder / MEMBER, told, member.folder / CARD, text)
+        return Found(member.version, told, text, files, judged)
 
-    def ensemble(self, files: EnsembleFiles, stem: str, splits: Sequence[str]) -> tuple[Measured, str]:
+    def ensemble(self, files: EnsembleFiles, path: Path, splits: Sequence[str], *, writes: bool = True) -> Found:
         """Judges an ensemble.
 
-        Returns:
-            All of `ensembles/<stem>.json`, and of `ensembles/<stem>.md`.
+        Args:
+            files: what to judge.
+            path: its JSON; its card lies beside it.
+            splits: of val and test, the one that counts last; a look at test is counted.
+            writes: whether both are written.
         """
-        path = self._root / ENSEMBLES / f"{stem}.json"
         told: Measured = json.loads(path.read_text())
+        judged: dict[str, Judged] = {}
         for split in splits:
             say(f"{files.version}: judged on {split}")
-            told[_CALLED[split]] = self._measure(files, split)
-            if split == "test":
-                told["test_uses"] = uses.use(self._root, files.modality, files.version, writes=self._writes)
-        shown = {"name": files.name, "modality": files.modality, "outputs": FINDINGS[files.modality] if files.modality else ()}
-        return told, self._put(path, told, path.with_suffix(".md"), card({**told, **shown}, files.version))
+            judged[split] = self._readings.judge(files, split)
+            told[CALLED[split]] = self._measure(files, judged[split], with_controls=split == splits[-1])
+        if "test" in splits:
+            told["test_uses"] = self._uses.use(files.modality, files.version)
+        shown = {
+            **told,
+            "name": files.name,
+            "modality": files.modality,
+            "outputs": list(FINDINGS[files.modality]) if files.modality else [],
+        }
+        if limits := [place.member.told["limit"] for place in files.places if "limit" in place.member.told]:
+            shown["limit"] = max(limits)  # a member that is a trial makes its ensemble one
+        text = card(shown, files.version)
+        if writes:
+            _write(path, told, path.with_suffix(".md"), text)
+        return Found(files.version, shown, text, files, judged)
 
-    def _put(self, path: Path, told: Measured, card_path: Path, text: str) -> str:
-        if self._writes:
-            path.write_text(json.dumps(told, indent=2) + "\n")
-            card_path.write_text(text)
-        return text
-
-    def _measure(self, files: EnsembleFiles, split: str) -> Measured:
-        judged = self._readings.judge(files, split)
+    def _measure(self, files: EnsembleFiles, judged: Judged, *, with_controls: bool) -> Measured:
         measured = evaluate.findings_figures(judged)
         measured["confusion"] = judged.confusion()
         measured["reliability"] = reliability.reliability(judged.votes, judged.wanted)
-        if split == "test":
-            measured["beside"] = evaluate.beside(judged, self._beside(files, judged))
-            measured["black_lungs"] = self._black_lungs(files)
+        if with_controls:
+            measured["black_lungs"] = self._black_lungs(files, judged.data)
+            if self._readings.has(files.modality, "train"):
+                measured["beside"] = evaluate.beside(judged, self._beside(files, judged))
         return measured
 
-    def _black_lungs(self, files: EnsembleFiles) -> Measured:
+    def _black_lungs(self, files: EnsembleFiles, split: str) -> Measured:
         assert files.modality is not None
         modality = files.modality
-        dark = self._readings.judge_altered(files, "test", lambda pixels: controls.black_lungs(modality, pixels))
+        dark = self._readings.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
         return dict(
             with_intervals(
                 dark.groups,
@@ -125,10 +160,12 @@ class Judge:
             )
         )
 
-    def _source_in_features(self, member: Member) -> dict[str, Any]:
+    def _source_in_features(self, member: Member, split: str) -> dict[str, Any]:
         """Within each label: what the features still know of the source."""
-        train, test = (self._readings.data(member.modality).split(split) for split in ("train", "test"))
-        learnt, asked = (self._readings.features(member, split) for split in ("train", "test"))
+        if not self._readings.has(member.modality, "train"):
+            return {}
+        train, test = (self._readings.data(member.modality).split(one) for one in ("train", split))
+        learnt, asked = (self._readings.features(member, one) for one in ("train", split))
         told = {}
         for label in sorted({example.label for example in test}):
             here, there = ([number for number, example in enumerate(examples) if example.label == label] for examples in (train, test))
@@ -140,34 +177,58 @@ class Judge:
 
     def _shuffled_labels(self, member: Member) -> Measured:
         """The member's recipe, trained for some epochs on shuffled labels, mean of several: at chance on test, or something leaks."""
-        recipe = recipes.load(member.told["recipe"])
-        weights = "none" if member.told["base"] == "none" else "imagenet"
-        load_base, _ = base.loader(recipe.architecture, weights, self._weights_dir)
-        data = self._readings.data(recipe.modality)
-        train, val, test = (labelled(recipe, data, split, self._readings) for split in ("train", "val", "test"))
-        rows = judged_labels(recipe.outputs, data.split("test"))
+        trained = self._again(member, "test")
+        if trained is None:
+            return {}
+        recipe, (train, val, test), load_base = trained
+        rows = np.isin(test.labels, recipe.outputs)
         found = []
         for seed in range(controls.SHUFFLES):
             votes = controls.shuffled_votes(recipe, train, val, test, load_base, seed)
             found.append(figures.macro_auroc(votes[rows], test.outputs[rows]))
-        return {"macro_auroc": {**alone(float(np.mean(found))), "lowest": round(min(found), 4), "highest": round(max(found), 4)}}
+        if not np.isfinite(found).all():
+            return {}
+        told = {**alone(float(np.mean(found))), "lowest": round(min(found), 4), "highest": round(max(found), 4)}
+        return {"shuffled_labels": {"macro_auroc": told}}
+
+    def _left_out(self, member: Member, judged: Judged) -> Measured:
+        trained = self._again(member, judged.data)
+        return left_out(trained[0], trained[1], judged, trained[2], member.told["seed"]) if trained else {}
+
+    def _again(self, member: Member, split: str) -> tuple[Recipe, tuple[Labelled, Labelled, Labelled], LoadBase | None] | None:
+        """What trains a member's recipe anew: the recipe with as many epochs as it had; train, val and `split`; and its base. None for what
+        no recipe of ours made on our splits, and where the data have none."""
+        if "as_published" in member.told or "imported" in member.told:
+            return None
+        recipe = recipes.load(member.told["recipe"])
+        if not all(self._readings.has(recipe.modality, one) for one in ("train", "val")):
+            return None
+        recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, member.told["epochs"]))
+        load_base, _ = base.loader(recipe.architecture, "none" if member.told["base"] == "none" else "imagenet", self._weights_dir)
+        data = self._readings.data(recipe.modality)
+        train, val, asked = (labelled(recipe, data, one, self._readings) for one in ("train", "val", split))
+        return recipe, (train, val, asked), load_base
 
     def _beside(self, files: EnsembleFiles, judged: Judged) -> dict[str, Votes]:
         """Baselines on the pictures that were judged."""
-        modality = files.modality
-        assert modality is not None
-        if (modality, judged.data) not in self._rivals:
-            findings = FINDINGS[modality]
+        modality, findings = files.modality, judged.findings
+        key = modality, judged.data, findings
+        if key not in self._rivals:
             examples = self._readings.data(modality).split("train")
             rows = judged_labels(findings, examples)
             train = [examples[row] for row in rows]
             wanted = np.array([findings.index(example.label) for example in train], np.intp)
             asked = judged_labels(findings, self._readings.data(modality).split(judged.data))
             pictures, others = (self._readings.pictures(_THUMBNAILS_OF, modality, split) for split in ("train", judged.data))
-            self._rivals[modality, judged.data] = {
+            self._rivals[key] = {
                 "majority_class": baselines.majority(wanted, len(judged.wanted), len(findings)),
                 "source_rule": baselines.source_rule(train, wanted, judged.examples, len(findings)),
                 "blind": baselines.blind(train, wanted, judged.examples),
                 "thumbnails": baselines.thumbnails(pictures[rows], wanted, others[asked]),
             }
-        return self._rivals[modality, judged.data]
+        return self._rivals[key]
+
+
+def _write(path: Path, told: Measured, card_path: Path, text: str) -> None:
+    path.write_text(json.dumps(told, indent=2) + "\n")
+    card_path.write_text(text)

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lungline.findings import FINDINGS, Modality, Status
+from lungline.errors import TrainingError
+from lungline.findings import FINDINGS, Modality, Status, finding_of
 from lungline.progress import steps
 from models.backend import keras
+from models.calibration import probabilities
 from models.engines.keras import KerasEngine, load_network
 from models.files import EnsembleFiles, Member, Place
 from models.preprocess import Pixels
@@ -17,6 +19,7 @@ from models.registry import assemble, assemble_admission
 from training import datasets
 from training.datasets import DataSet, Example
 from training.evaluate import Judged, judged_labels
+from training.figures import Votes
 
 Array = npt.NDArray[np.float32]
 
@@ -26,9 +29,17 @@ UNSURE_OF_NOTHING = {"margin": 0.0, "disagreement": 1.0}  # review thresholds by
 class Readings:
     """Pictures and answers of one data folder, kept until a run ends."""
 
-    def __init__(self, root: Path) -> None:
-        """`root`: LUNGLINE_TRAINING_DATA."""
+    def __init__(self, root: Path, *, limit: int | None = None, kept: Path | None = None) -> None:
+        """Reads nothing yet.
+
+        Args:
+            root: LUNGLINE_TRAINING_DATA.
+            limit: of each split at most so many pictures, for a trial.
+            kept: a folder for what frozen bases make of pictures, LUNGLINE_HOME's `cache/features`; None: memory alone.
+        """
         self._root = root
+        self._limit = limit
+        self.kept = kept
         self._sets: dict[Modality | None, DataSet] = {}
         self._pictures: dict[tuple[Modality | None, str, str], Pixels] = {}
         self._networks: dict[str, keras.Model] = {}
@@ -37,8 +48,19 @@ class Readings:
     def data(self, modality: Modality | None) -> DataSet:
         """The labelled pictures of a modality, or of admission."""
         if modality not in self._sets:
-            self._sets[modality] = datasets.load(self._root, modality)
+            data = datasets.load(self._root, modality)
+            self._sets[modality] = data if self._limit is None else datasets.limited(data, self._limit)
         return self._sets[modality]
+
+    def has(self, modality: Modality | None, split: str) -> bool:
+        """Whether a split holds a picture that figures are about; of admission, whether there are strangers at all."""
+        try:
+            examples = [example for example in self.data(modality).examples if example.split == split]
+        except TrainingError:
+            if modality is None:
+                return False
+            raise
+        return bool(examples if modality is None else judged_labels(FINDINGS[modality], examples))
 
     def pictures(self, preprocess: str, modality: Modality | None, split: str) -> Pixels:
         """All pictures of a split, preprocessed: float32 (n, side, side, 1)."""
@@ -80,18 +102,15 @@ class Readings:
 
     def judge(self, files: EnsembleFiles, split: str) -> Judged:
         """What an ensemble says of the pictures that its figures are about."""
-        assert files.modality is not None
-        findings = FINDINGS[files.modality]
         examples = self.data(files.modality).split(split)
-        rows = judged_labels(findings, examples)
+        rows = judged_labels(answers(files), examples)
         logits = [self.logits(place.member, split)[rows] for place in files.places]
         return _judged(files, split, [examples[row] for row in rows], logits)
 
     def judge_altered(self, files: EnsembleFiles, split: str, alter: Callable[[Pixels], Pixels]) -> Judged:
         """The same of pictures that were changed before they were preprocessed."""
-        assert files.modality is not None
         examples = self.data(files.modality).split(split)
-        chosen = [examples[row] for row in judged_labels(FINDINGS[files.modality], examples)]
+        chosen = [examples[row] for row in judged_labels(answers(files), examples)]
         read = {name: self.read(chosen, name, f"changed {split}", alter) for name in {place.member.preprocess for place in files.places}}
         logits = [self.answer(place.member, read[place.member.preprocess]) for place in files.places]
         return _judged(files, split, chosen, logits)
@@ -126,23 +145,48 @@ def alone(member: Member, temperature: float) -> EnsembleFiles:
     return EnsembleFiles(member.name, 0, member.modality, (Place(member, 1.0, temperature),), UNSURE_OF_NOTHING)
 
 
-def _judged(files: EnsembleFiles, split: str, examples: Sequence[Example], logits: Sequence[Array]) -> Judged:
+def answers(files: EnsembleFiles) -> tuple[str, ...]:
+    """What an ensemble's figures are about, covid19 first: its modality's findings. Of a member that does not tell all of them, as one that
+    keeps a published head, its own outputs."""
     assert files.modality is not None
     findings = FINDINGS[files.modality]
-    engines = [Recorded(each) for each in logits]
-    judgements = assemble(files, engines).judge(_inputs(files, len(examples)))
+    if len(files.places) > 1 or {finding_of(files.modality, output) for output in files.places[0].member.outputs} == {*findings}:
+        return findings
+    outputs = files.places[0].member.outputs
+    return tuple(sorted(outputs, key=lambda output: (output != findings[0], outputs.index(output))))
+
+
+def _judged(files: EnsembleFiles, split: str, examples: Sequence[Example], logits: Sequence[Array]) -> Judged:
+    findings = answers(files)
     cold = dataclasses.replace(files, places=tuple(dataclasses.replace(place, temperature=1.0) for place in files.places))
-    uncalibrated = assemble(cold, engines).judge(_inputs(files, len(examples)))
-    wanted = [findings.index(example.label) for example in examples]
+    votes, accepted, disagreement = _votes(files, findings, logits)
     return Judged(
         data=split,
         examples=examples,
         findings=findings,
-        wanted=np.array(wanted, np.intp),
-        votes=np.array([[each.probabilities[finding] for finding in findings] for each in judgements]),
-        uncalibrated=np.array([[each.probabilities[finding] for finding in findings] for each in uncalibrated]),
-        accepted=np.array([each.status is Status.ACCEPTED for each in judgements]),
-        disagreement=np.array([each.disagreement for each in judgements]),
+        wanted=np.array([findings.index(example.label) for example in examples], np.intp),
+        votes=votes,
+        uncalibrated=_votes(cold, findings, logits)[0],
+        accepted=accepted,
+        disagreement=disagreement,
+    )
+
+
+def _votes(
+    files: EnsembleFiles, findings: Sequence[str], logits: Sequence[Array]
+) -> tuple[Votes, npt.NDArray[np.bool_], npt.NDArray[np.float64]]:
+    """Votes (n, findings), whether each is accepted, and how far the members differ; by the code that serves, but for heads that cannot."""
+    count = len(logits[0])
+    assert files.modality is not None
+    if findings != FINDINGS[files.modality]:
+        (place,) = files.places
+        own = probabilities(logits[0], place.temperature)[:, [place.member.outputs.index(finding) for finding in findings]]
+        return own, np.ones(count, np.bool_), np.zeros(count)
+    judgements = assemble(files, [Recorded(each) for each in logits]).judge(_inputs(files, count))
+    return (
+        np.array([[each.probabilities[finding] for finding in findings] for each in judgements]),
+        np.array([each.status is Status.ACCEPTED for each in judgements]),
+        np.array([each.disagreement for each in judgements]),
     )
 
 

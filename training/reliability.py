@@ -42,9 +42,14 @@ def reliability(votes: Votes, wanted: Wanted) -> list[dict[str, float]]:
 
 def covered_accuracy(votes: Votes, wanted: Wanted, coverage: float) -> float:
     """Accuracy among the share `coverage` of scans with the widest margin between the two most probable findings."""
+    chosen = surest(votes)[: max(1, round(coverage * len(votes)))]
+    return float((votes[chosen].argmax(axis=1) == wanted[chosen]).mean())
+
+
+def surest(votes: Votes) -> npt.NDArray[np.intp]:
+    """All rows, those with the widest margin between the two most probable findings first."""
     ordered = np.sort(votes, axis=1)
-    surest = np.argsort(ordered[:, -2] - ordered[:, -1], kind="stable")[: max(1, round(coverage * len(votes)))]
-    return float((votes[surest].argmax(axis=1) == wanted[surest]).mean())
+    return np.argsort(ordered[:, -2] - ordered[:, -1], kind="stable")
 
 
 def _ece(confidence: npt.NDArray[np.float64], right: npt.NDArray[np.bool_]) -> float:

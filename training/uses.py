@@ -1,6 +1,8 @@
 """How often a test split was looked at: with each look and choice after it, its figures become a little too good."""
 
 import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -11,42 +13,51 @@ from models.files import ADMISSION
 USES: Final = "test-uses.json"  # beside the models: modality or admission -> versions that were judged on its test split, in order
 
 
-def use(root: Path, modality: Modality | None, version: str, *, writes: bool) -> list[str]:
-    """Notes that `version` is judged on the test split now; one that was before counts once. Gives the whole list.
+@dataclass(frozen=True)
+class Uses:
+    """A count of looks that lasts."""
 
-    Args:
-        root: the folder of models.
-        modality: whose test split; None for that of admission.
-        version: a member or an ensemble.
-        writes: whether the list is kept.
+    folder: Path  # of models; the list lies beside them
+    before: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what was judged elsewhere on the same data, as `read` gives it
+    data: str = ""  # names another test split than that of LUNGLINE_TRAINING_DATA, which has a list of its own
 
-    Raises:
-        TrainingError: the list cannot be read or written.
-    """
-    told = _read(root)
-    versions = told.setdefault(_key(modality), [])
-    if version not in versions:
-        versions.append(version)
-        if not writes:
-            return versions
-        part = root / f".{USES}.part"
+    def use(self, modality: Modality | None, version: str) -> list[str]:
+        """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.
+
+        Args:
+            modality: whose test split; None for that of admission.
+            version: a member or an ensemble.
+
+        Returns:
+            All versions so far.
+
+        Raises:
+            TrainingError: the list cannot be read or written.
+        """
+        told = read(self.folder)
+        name = modality.value if modality else ADMISSION
+        versions = told.setdefault(f"{name} of {self.data}" if self.data else name, [])
+        versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
+        part = self.folder / f".{USES}.part"
         try:
+            self.folder.mkdir(parents=True, exist_ok=True)
             part.write_text(json.dumps(told, indent=2) + "\n")
-            part.replace(root / USES)
+            part.replace(self.folder / USES)
         except OSError:
             raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
-    return versions
+        return versions
 
 
-def _read(root: Path) -> dict[str, list[str]]:
+def read(folder: Path) -> dict[str, list[str]]:
+    """The list beside a folder's models; empty where there is none.
+
+    Raises:
+        TrainingError: it is damaged.
+    """
     try:
-        told: dict[str, list[str]] = json.loads((root / USES).read_text())
+        told: dict[str, list[str]] = json.loads((folder / USES).read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         raise TrainingError(f"{USES} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
     return told
-
-
-def _key(modality: Modality | None) -> str:
-    return modality.value if modality else ADMISSION

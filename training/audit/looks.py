@@ -37,6 +37,21 @@ class Look:
     border: npt.NDArray[np.float64]  # (8,): mean, deviation, share nearly white, share nearly black; means of top, bottom, left, right
     format: str  # kind of file, and how it was compressed
 
+    @property
+    def size(self) -> npt.NDArray[np.float64]:
+        """(3,): logarithms of width, height and aspect."""
+        return np.log([self.columns, self.rows, self.columns / self.rows])
+
+    @property
+    def length(self) -> npt.NDArray[np.float64]:
+        """(2,): logarithm of the bytes, and bytes a pixel."""
+        return np.array([np.log(self.file_bytes), self.file_bytes / (self.rows * self.columns)])
+
+    @property
+    def outside(self) -> npt.NDArray[np.float64]:
+        """(13,): all that is known without a look at the lungs: size, border and length."""
+        return np.concatenate([self.size, self.border, self.length])
+
 
 def look_at(paths: Sequence[Path], step: Callable[[], None] = lambda: None) -> list[Look | None]:
     """A look at each picture; None where it is missing or unreadable. `step` is called after each."""

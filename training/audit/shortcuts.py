@@ -64,16 +64,13 @@ def told(modality: str, labels: Sequence[str], rows: Sequence[Row], looks: Seque
 
 
 def _ways(rows: Sequence[Row], looks: Sequence[Look]) -> dict[str, tuple[Way, ...]]:
-    sizes = np.array([[np.log(look.columns), np.log(look.rows), np.log(look.columns / look.rows)] for look in looks])
-    lengths = np.array([[np.log(look.file_bytes), look.file_bytes / (look.rows * look.columns)] for look in looks])
-    border = np.array([look.border for look in looks])
     return {
-        "size": (_by_regression(sizes), _by_frequency([f"{look.columns}x{look.rows}" for look in looks])),
+        "size": (_by_regression(np.stack([look.size for look in looks])), _by_frequency([f"{look.columns}x{look.rows}" for look in looks])),
         "format": (_by_frequency([look.format for look in looks]),),
-        "border": (_by_regression(border),),
+        "border": (_by_regression(np.stack([look.border for look in looks])),),
         "source": (_by_frequency([row.origin for row in rows]),),
-        "bytes": (_by_regression(lengths),),
-        "size, border and bytes": (_by_regression(np.concatenate([sizes, border, lengths], axis=1)),),
+        "bytes": (_by_regression(np.stack([look.length for look in looks])),),
+        "size, border and bytes": (_by_regression(np.stack([look.outside for look in looks])),),
     }
 
 

@@ -1,0 +1,120 @@
+"""What `lungline show --explain` adds: where a member of the ensemble looked for the finding of a scan, drawn over what it saw."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from lungline.settings import Settings
+    from models.files import EnsembleFiles, Member
+
+_SIDE: Final = 448  # pixels of each half of the picture
+
+
+def explain(settings: "Settings", scan: Mapping[str, Any], name: str | None, out: Path | None) -> dict[str, str]:
+    """Draws the map and writes it.
+
+    Args:
+        settings: of this home.
+        scan: what `lungline show` found of it; of one that is done, with its verdict.
+        name: a member's name or version; None: the one with the greatest weight in the vote.
+        out: the PNG file to write, or a folder for it; None: HOME/explained.
+
+    Returns:
+        `explained`, the file's path; `explained_member`; and `explained_finding`, what the member was asked about.
+
+    Raises:
+        LedgerError: no network has read the scan for findings.
+        ModelError: there is no such member, or its files are missing.
+        StoreError: the scan's bytes are missing.
+    """
+    from lungline.errors import LedgerError
+    from models.registry import find
+    from workers.catalogue import models_folder
+
+    if scan.get("status") == "rejected":
+        raise LedgerError(f"This scan was rejected ({scan['reason']}): no network looked for findings, so there is nothing to explain.")
+    if "finding" not in scan:
+        raise LedgerError(f"This scan is {scan['state']}: no network has looked for findings yet, so there is nothing to explain.")
+    member = _member(settings, find(str(scan["ensemble"]), models_folder(settings)), name)
+    picture = _seen(settings, scan, member)
+    target = out or settings.home / "explained"
+    if out is None or out.is_dir():
+        target = target / f"{scan['scan_id']}-{member.version}.png"
+    _write(target, _drawn(member, picture, str(scan["finding"])), is_ours=out is None)
+    return {"explained": str(target), "explained_member": member.version, "explained_finding": str(scan["finding"])}
+
+
+def _member(settings: "Settings", files: "EnsembleFiles", name: str | None) -> "Member":
+    """A member of the ensemble that judged, or another one of its modality that is at hand."""
+    from lungline.errors import ModelError
+    from models.files import Member
+
+    if name is None:
+        return max(files.places, key=lambda place: place.weight).member
+    members = [place.member for place in files.places]
+    if name not in {one for member in members for one in (member.name, member.version)}:
+        from models.registry import SHIPPED
+        from training.candidates import candidates
+        from workers.catalogue import models_folder
+
+        known = candidates(SHIPPED, writes=False) + candidates(models_folder(settings), writes=False)
+        members = [one.what for one in known if isinstance(one.what, Member) and one.what.modality is files.modality]
+    for member in members:
+        if name in (member.name, member.version):
+            return member
+    raise ModelError(f"No member for {files.name} goes by that name; see `lungline models list`.")
+
+
+def _seen(settings: "Settings", scan: Mapping[str, Any], member: "Member") -> "np.ndarray":
+    """The scan as the member sees it, read as the worker does: by a child process, as the bytes are a stranger's."""
+    from imaging.isolate import ReaderPool
+    from lungline.errors import StoreError, UnreadableScan
+    from lungline.findings import Modality
+    from lungline.store import Store
+    from workers.inference import READER_BYTES, READER_SECONDS
+    from workers.reading import FUNCTION, Reading
+
+    sha256 = str(scan["sha256"])
+    paths = [path for path in Store(settings.store).folder(sha256).glob("*") if path.is_file()]
+    if not paths:
+        raise StoreError("The store lacks this scan's bytes; `lungline reconcile` tells what else is missing.")
+    pool = ReaderPool(FUNCTION, 1, timeout=READER_SECONDS, memory_bytes=READER_BYTES)
+    try:
+        nothing: dict[Modality, tuple[str, ...]] = dict.fromkeys(Modality, ())
+        reading: Reading = pool.run(str(paths[0]), sha256, int(scan["frame"]), (member.preprocess,), nothing, None)
+    except UnreadableScan as error:
+        raise StoreError(f"This scan's bytes cannot be read any more ({error.reason}); see docs/reason-codes.md.") from None
+    finally:
+        pool.close()
+    return reading.inputs[member.preprocess]
+
+
+def _drawn(member: "Member", picture: "np.ndarray", finding: str) -> bytes:
+    """A PNG: what the member saw, and beside it where it looked."""
+    import numpy as np
+
+    from models.engines.keras import KerasEngine, load_network
+    from models.explain import Explainer, output_for, side_by_side
+
+    network = load_network(member)
+    batch = picture[np.newaxis]
+    output = output_for(member, finding, KerasEngine(network).run(batch)[0])
+    (heat,) = Explainer(network).maps(batch, np.array([output], np.intp))
+    return side_by_side(picture, heat, _SIDE)
+
+
+def _write(path: Path, data: bytes, *, is_ours: bool) -> None:
+    """Writes a picture of a patient: nobody else may read it."""
+    from lungline.errors import StoreError
+
+    try:
+        if is_ours:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            file.write(data)
+    except OSError as error:
+        raise StoreError(f"The picture cannot be written ({error.strerror}); choose another `--out`.") from None

@@ -1,0 +1,258 @@
+"""The report: a page that needs nothing beside it, shows what it must, and names nobody."""
+
+import base64
+import dataclasses
+import json
+import re
+import shutil
+import stat
+import subprocess
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import yaml  # type: ignore[import-untyped]
+
+from lungline.findings import Modality
+from models.files import ENSEMBLES
+from tests.unit.training import drawn
+from training import recipes, report
+from training.card import card
+from training.compose import compose
+from training.judge import Found, Judge
+from training.make import Start, make
+from training.readings import Readings
+from training.recipes import Recipe
+from training.report.page import page
+from training.report.pictures import chosen
+from training.uses import Uses
+
+CURVE = "Loss and validation AUROC, epoch by epoch"
+XHTML = "{http://www.w3.org/1999/xhtml}"
+
+
+def small() -> Recipe:
+    """A recipe that takes seconds."""
+    book = recipes.load("xray-cnn")
+    return dataclasses.replace(book, name="xray-small", architecture="small_cnn", preprocess="gray-96", batch=12, epochs=2)
+
+
+@dataclasses.dataclass
+class Run:
+    """A report with what it is about."""
+
+    found: list[Found]
+    readings: Readings
+    folder: Path
+    told: dict[str, Any]
+    page: ET.Element
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """One member and its ensemble, judged on val and test."""
+    home = tmp_path_factory.mktemp("home")
+    drawn.sound(home / "data")
+    readings = Readings(home / "data")
+    recipe = small()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.recipes.load", {"xray-small": recipe}.__getitem__)
+        patch.setattr("training.figures.RESAMPLES", 50)
+        patch.setattr("training.controls.SHUFFLES", 1)
+        member = make(recipe, Start(home / "data", 5, "none", None, None), home / "models", readings)
+        files = compose(home / "models", Modality.XRAY, readings)
+        judge = Judge(readings, None, Uses(home / "models"), leave_one_out=True)
+        splits = ["val", "test"]
+        found = [judge.member(member, splits), judge.ensemble(files, home / "models" / ENSEMBLES / "xray.json", splits)]
+    folder = home / "reports" / "0197-a-run"
+    path = report.write(folder, found, readings, gate=["gate: held: too little is known"])
+    assert path == folder / "index.html"
+    return Run(found, readings, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
+
+
+def text(element: ET.Element) -> str:
+    return " ".join(" ".join(element.itertext()).split())
+
+
+def section(run: Run, name: str, number: int = 0) -> str:
+    (found,) = run.page.findall(f".//{XHTML}article[{number + 1}]/{XHTML}section[@class='{name}']")
+    return text(found)
+
+
+def test_the_page_is_well_formed_and_holds_everything_itself(run: Run) -> None:
+    raw = (run.folder / "index.html").read_text()
+    assert raw.startswith("<!DOCTYPE html>")
+    assert {element.tag for element in run.page.iter()}.isdisjoint({f"{XHTML}script", f"{XHTML}link", f"{XHTML}iframe"})
+    images = run.page.findall(f".//{XHTML}img")
+    assert images
+    for image in images:
+        assert re.match(r"data:image/(jpeg|svg\+xml);base64,", image.attrib["src"])
+        assert image.attrib["alt"]
+    for element in run.page.iter():
+        assert all(not element.attrib.get(name, "#").startswith(("http", "//", "file")) for name in ("href", "src", "srcset"))
+    assert "url(" not in raw
+    assert "@import" not in raw
+
+
+def test_nobody_else_may_read_it(run: Run) -> None:
+    assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
+    for path in run.folder.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert {path.name for path in run.folder.iterdir()} == {"index.html", "report.json"}
+
+
+def test_no_patient_group_or_file_is_named(run: Run) -> None:
+    for path in run.folder.iterdir():
+        said = path.read_text()
+        assert "DOE" not in said
+        assert ".jpg" not in said
+        assert str(run.folder.parent.parent) not in said
+
+
+def test_figures_stand_with_intervals_counts_baselines_and_sources(run: Run) -> None:
+    whole = section(run, "figures")
+    figure = run.found[0].told["figures"]["balanced_accuracy"]
+    assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in whole
+    assert "18 (9)" in whole
+    for rival in ("majority class", "source rule", "blind", "thumbnails"):
+        assert f"beside it: {rival}" in whole
+        assert f"beside it: {rival}" in section(run, "sources")
+    assert "test, clinic 0 12 (6)" in section(run, "sources")
+    assert "clinic 1" not in section(run, "sources")  # two pictures of a finding tell nothing
+    apart = run.found[0].told["figures"]["left_out"]["within_source"]["clinic 0"]["macro_auroc"]["value"]
+    assert f"clinic 0, left out 12 (6) {apart:.3f}" in section(run, "left_out")
+    assert "sensitivity (recall) specificity precision F1" in section(run, "findings")
+    assert "label \\ answer" in section(run, "findings")
+
+
+def test_controls_calibration_coverage_and_looks_are_told(run: Run) -> None:
+    assert "Lungs blacked out: macro AUROC" in section(run, "controls")
+    assert "Trained on shuffled labels" in section(run, "controls")
+    assert "ECE" in section(run, "calibration")
+    assert "perfect calibration would show" in section(run, "calibration")
+    assert "are accepted" in section(run, "coverage", 1)
+    assert "Mean disagreement" in section(run, "coverage", 1)
+    assert "was looked at for 1 versions so far" in section(run, "uses")
+    assert "was looked at for 2 versions so far" in section(run, "uses", 1)
+    assert "TRIPOD+AI" in section(run, "items")
+    assert "gate: held" in text(run.page)
+
+
+def test_each_section_has_its_drawing(run: Run) -> None:
+    drawings = {
+        image.attrib["alt"]: base64.b64decode(image.attrib["src"].partition(",")[2])
+        for image in run.page.findall(f".//{XHTML}article[1]//{XHTML}img")
+    }
+    for what in (CURVE, "ROC of each finding against the rest, on test", "Reliability on test"):
+        assert any(element.tag.endswith("path") for element in ET.fromstring(drawings[what]).iter())
+    assert "Risk against coverage on test" in drawings
+    for colour in ("#0072b2", "#d55e00"):  # loss and AUROC, a point an epoch
+        lines = [element for element in ET.fromstring(drawings[CURVE]).iter() if colour in element.attrib.get("style", "")]
+        assert any(len(re.findall(r"[ML] ", line.attrib.get("d", ""))) == 2 for line in lines)
+
+
+def test_ten_pictures_with_label_answer_and_map(run: Run) -> None:
+    shown = run.told["versions"][0]["pictures"]["shown"]
+    assert len(shown) == 10
+    judged = run.found[0].judged["test"]
+    wrong = int((judged.votes.argmax(axis=1) != judged.wanted).sum())
+    assert sum(one["label"] != one["answer"] for one in shown) == min(wrong, 4)
+    assert text(run.page).count(", wrong") >= min(wrong, 4)
+    for one in shown:
+        assert one["probability"] == pytest.approx(max(one["probabilities"].values()), abs=1e-4)
+        for name in ("picture", "explained"):
+            data = np.frombuffer(base64.b64decode(one[name].partition(",")[2]), np.uint8)
+            picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
+            assert picture is not None
+            assert picture.shape == (192, 192, 3)
+
+
+def test_which_pictures_is_fixed_by_their_bytes(run: Run) -> None:
+    judged = run.found[0].judged["test"]
+    turned = dataclasses.replace(
+        judged, examples=judged.examples[::-1], wanted=judged.wanted[::-1], votes=judged.votes[::-1], accepted=judged.accepted[::-1]
+    )
+    assert [judged.examples[row].path for row in chosen(judged)] == [turned.examples[row].path for row in chosen(turned)]
+
+
+def test_the_page_shows_what_the_json_holds_and_no_more(run: Run) -> None:
+    assert page(run.told) == (run.folder / "index.html").read_text()
+
+
+def test_what_means_nothing_is_told_and_undefined_figures_leave_gaps(run: Run) -> None:
+    told = json.loads(json.dumps(run.told | {"versions": run.told["versions"][:1]}))
+    one = told["versions"][0]["told"]
+    one["limit"] = 32
+    one.pop("figures")
+    one["validation"].pop("macro_auroc")
+    one["curve"] = [{"epoch": 1, "loss": None, "validation_auroc": None, "seconds": 1.0}]
+    root = ET.fromstring(page(told))
+    (caveats,) = root.findall(f".//{XHTML}article[1]/{XHTML}section[@class='caveats']")
+    assert "Trained on 32 pictures at the most" in text(caveats)
+    assert "macro AUROC is not defined" in text(caveats)
+    assert "Not judged on test" in text(caveats)
+    assert "On so few its figures mean nothing".lower() in text(caveats).lower()
+
+
+def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) -> None:
+    told = json.loads(json.dumps(run.told | {"versions": run.told["versions"][:1]}))
+    figure = {"metric": "accuracy", "value": 0.9, "low": 0.8, "high": 1.0}
+    told["versions"][0]["told"]["as_published"] = {
+        "system": "A system (a page, 2020)",
+        "protocol": "Picture by picture.",
+        "figure": figure,
+        "published": {"metric": "accuracy", "value": 0.98, "on": "ten pictures"},
+        "wrong": ["Patients on both sides."],
+        "unstated": ["the learning rate"],
+        "figures": {"images": 20, "groups": 10, "accuracy": figure},
+    }
+    (own,) = ET.fromstring(page(told)).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
+    honest = run.found[0].told["figures"]["accuracy"]["value"]
+    for said in ("0.980", "0.900 [0.800, 1.000]", f"{honest:.3f}", "Patients on both sides.", "the learning rate"):
+        assert said in text(own)
+
+
+def test_what_could_be_markup_is_shown_as_text(run: Run) -> None:
+    told = dict(run.told)
+    told |= {"versions": [], "gate": ["<script>alert(1)</script> & more"]}
+    assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(told)))
+
+
+def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
+    said = card(run.found[0].told, run.found[0].version)
+    assert said == run.found[0].card
+    front = yaml.safe_load(said.split("---\n")[1])
+    assert front["license"] == "other"
+    assert {"small_cnn", "xray", "covid19"} <= set(front["tags"])
+    (entry,) = front["model-index"]
+    assert entry["name"] == run.found[0].version
+    result = next(one for one in entry["results"] if one["dataset"]["split"] == "test")
+    values = {metric["type"]: metric["value"] for metric in result["metrics"]}
+    assert values["accuracy"] == run.found[0].told["figures"]["accuracy"]["value"]
+
+
+@pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium (Debian: apt install chromium)")
+def test_a_browser_shows_it_and_asks_nobody_for_anything(run: Run, tmp_path: Path) -> None:
+    shot = tmp_path / "shot.png"
+    options = [
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--window-size=390,2400",
+        f"--user-data-dir={tmp_path}",
+    ]
+    said = subprocess.run(
+        ["chromium", *options, "--enable-logging=stderr", f"--screenshot={shot}", (run.folder / "index.html").as_uri()],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert "Content Security Policy" not in said.stderr
+    drawn_page = cv2.imread(str(shot))
+    assert drawn_page is not None
+    assert drawn_page.std() > 10

@@ -1,0 +1,86 @@
+"""The report of a run: one page that needs nothing beside it, and the same as JSON. What a report must show: docs/models.md."""
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from lungline import RESEARCH_USE, __version__
+from lungline.errors import TrainingError
+from lungline.progress import say
+from training.judge import Found
+from training.readings import Readings
+from training.report.curves import curves
+from training.report.page import page
+from training.report.pictures import pictures
+
+PAGE: Final = "index.html"
+REPORT: Final = "report.json"  # all that the page shows
+
+
+def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequence[str] = ()) -> Path:
+    """Writes the report of what was judged.
+
+    Args:
+        folder: LUNGLINE_HOME's `reports/RUN`; made so that nobody else may read it, as it shows pictures.
+        found: what judging each version found, in the order of the page.
+        readings: that it was judged on.
+        gate: what the gate said, a line a clause.
+
+    Returns:
+        The page.
+
+    Raises:
+        TrainingError: the folder cannot be written, or a picture is gone.
+    """
+    say("writing the report")
+    told = {
+        "run": folder.name,
+        "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "lungline": __version__,
+        "notice": RESEARCH_USE,
+        "gate": list(gate),
+        "versions": [_version(one, readings) for one in found],
+    }
+    told = _plain(told)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        _put(folder / REPORT, json.dumps(told, indent=1, allow_nan=False))
+        _put(folder / PAGE, page(told))
+    except OSError as error:
+        raise TrainingError(f"The report cannot be written below LUNGLINE_HOME ({error.strerror}); check its folder `reports`.") from None
+    return folder / PAGE
+
+
+def _version(found: Found, readings: Readings) -> dict[str, Any]:
+    """All that the page shows of one version. Of the pictures of the split that counts, ten."""
+    judged = list(found.judged.values())
+    return {
+        "version": found.version,
+        "kind": "ensemble" if "members" in found.told else "member",
+        "told": found.told,
+        "curves": {one.data: curves(one) for one in judged},
+        "pictures": {"split": judged[-1].data, "shown": pictures(found, judged[-1], readings)} if judged else None,
+    }
+
+
+def _plain(told: Any) -> Any:
+    """As JSON can hold it: what is no number is nothing."""
+    if isinstance(told, dict):
+        return {str(name): _plain(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [_plain(value) for value in told]
+    return None if isinstance(told, float) and not math.isfinite(told) else told
+
+
+def _put(path: Path, text: str) -> None:
+    """A file that nobody else may read, whole or not at all."""
+    draft = path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)

@@ -1,0 +1,73 @@
+"""Ten pictures of the split that was judged, some of them answered wrong, with what the network looked at."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import cv2
+import numpy as np
+
+from models import explain
+from models.explain import Explainer
+from training.evaluate import Judged
+from training.judge import Found
+from training.readings import Readings
+
+_SHOWN: Final = 10
+_WRONG: Final = 4  # of these, if there are so many
+_SIDE: Final = 192  # pixels, as they are shown
+_QUALITY: Final = 80  # of the JPEG: nothing is measured on it
+
+
+def pictures(found: Found, judged: Judged, readings: Readings) -> list[dict[str, Any]]:
+    """Each with `label`, `answer`, `probability` (of the answer), `probabilities`, `member`, and two data URIs: `picture`, as the network
+    saw it, and `explained`, the same under the Grad-CAM of the answer.
+
+    The network is the member with the greatest weight in the vote. Nothing tells whose picture it is.
+    """
+    place = max(found.files.places, key=lambda one: one.weight)
+    rows = chosen(judged)
+    seen = readings.read([judged.examples[row] for row in rows], place.member.preprocess, "pictures to show")
+    said = judged.votes.argmax(axis=1)
+    network = readings.network(place.member)
+    logits = readings.answer(place.member, seen)
+    answers = [judged.findings[said[row]] for row in rows]
+    asked = np.array([explain.output_for(place.member, answer, one) for answer, one in zip(answers, logits, strict=True)], np.intp)
+    maps = Explainer(network).maps(seen, asked)
+    return [
+        {
+            "label": judged.findings[judged.wanted[row]],
+            "answer": answer,
+            "probability": round(float(judged.votes[row].max()), 4),
+            "probabilities": {finding: round(float(vote), 4) for finding, vote in zip(judged.findings, judged.votes[row], strict=True)},
+            "accepted": bool(judged.accepted[row]),
+            "member": place.member.version,
+            "picture": _jpeg(explain.shown(picture)),
+            "explained": _jpeg(explain.overlay(picture, heat)),
+        }
+        for row, answer, picture, heat in zip(rows, answers, seen, maps, strict=True)
+    ]
+
+
+def chosen(judged: Judged) -> list[int]:
+    """Ten rows, in an order that the pictures' bytes give: the same ten for every network but for which of them are wrong.
+
+    Wrong ones first, up to four; then right ones, each label in turn.
+    """
+    order = sorted(range(len(judged.examples)), key=lambda row: hashlib.sha256(judged.examples[row].path.read_bytes()).digest())
+    right = judged.votes.argmax(axis=1) == judged.wanted
+    wrong = [row for row in order if not right[row]][:_WRONG]
+    by_label = [[row for row in order if right[row] and judged.wanted[row] == label] for label in range(len(judged.findings))]
+    return [*wrong, *_in_turn(by_label, _SHOWN - len(wrong))]
+
+
+def _in_turn(queues: Sequence[list[int]], most: int) -> list[int]:
+    ranked = sorted((place, number, row) for number, queue in enumerate(queues) for place, row in enumerate(queue))
+    return [row for _, _, row in ranked[:most]]
+
+
+def _jpeg(picture: explain.Picture) -> str:
+    small = cv2.resize(picture, (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    data = bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1])
+    return "data:image/jpeg;base64," + base64.b64encode(data).decode()

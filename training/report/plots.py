@@ -1,0 +1,99 @@
+"""The drawings of a report, as SVG in data URIs: no file beside the page, nothing from outside, the same bytes for the same figures."""
+
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+# Told apart without colour vision, and in gray by their lightness: Okabe & Ito, https://jfly.uni-koeln.de/color/.
+_COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+_FAINT: Final = "#888888"
+_SIZE: Final = (4.6, 3.8)  # inches: two side by side on a screen, one on a phone
+
+Points = Sequence[Mapping[str, float]]
+
+
+def training(curve: Points) -> str:
+    """Loss and validation AUROC by epoch."""
+
+    def draw(axes: Axes) -> None:
+        right = axes.twinx()
+        drawn = ((axes, "loss", "training loss", ".", "-"), (right, "validation_auroc", "validation macro AUROC", "x", "--"))
+        for colour, (side, key, name, marker, line) in zip(_COLOURS, drawn, strict=False):
+            known = [each for each in curve if each.get(key) is not None]
+            side.plot([each["epoch"] for each in known], [each[key] for each in known], color=colour, marker=marker, ls=line, label=name)
+            side.set_ylabel(name, color=colour)
+        axes.set(xlabel="epoch", xlim=(0.5, max(each["epoch"] for each in curve) + 0.5))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+    return _svg(draw, "Training")
+
+
+def roc(told: Mapping[str, Mapping[str, Any]], title: str) -> str:
+    """A line a finding, against the rest."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=_FAINT, lw=1, ls=":")
+        for colour, (finding, one) in zip(_COLOURS, told.items(), strict=False):
+            if one["points"]:
+                axes.plot(*_xy(one["points"]), color=colour, label=f"{finding} {one['auroc']:.3f}")
+        _square(axes, "false alarms (1 - specificity)", "sensitivity")
+        if len(axes.lines) > 1:
+            axes.legend(title="against the rest, AUROC", loc="lower right", fontsize=9, title_fontsize=9)
+
+    return _svg(draw, title)
+
+
+def reliability(before: Points, after: Points, title: str) -> str:
+    """Accuracy by confidence, in the bins of the calibration error."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=_FAINT, lw=1, ls=":")
+        for colour, marker, label, rows in ((_COLOURS[1], "x", "before temperature", before), (_COLOURS[0], "o", "after", after)):
+            x, y = [row["confidence"] for row in rows], [row["accuracy"] for row in rows]
+            axes.plot(x, y, color=colour, marker=marker, ms=5, lw=1, label=label)
+        lowest = min(row["confidence"] for row in (*before, *after))
+        _square(axes, "confidence of the answer", "share of right answers")
+        axes.set_xlim(max(0.0, lowest - 0.05), 1.02)
+        axes.legend(loc="lower right", fontsize=9)
+
+    return _svg(draw, title)
+
+
+def coverage(line: Points, chosen: Mapping[str, float] | None, title: str) -> str:
+    """Risk among the surest, and where the thresholds of review lie."""
+
+    def draw(axes: Axes) -> None:
+        axes.plot(*_xy(line), color=_COLOURS[0], label="the surest first")
+        if chosen is not None:
+            axes.plot([chosen["x"]], [chosen["y"]], color=_COLOURS[1], marker="D", ls="", label="accepted at the thresholds")
+        axes.set(xlabel="coverage: share that is answered", ylabel="risk: share of these that is wrong", xlim=(0, 1.02))
+        axes.set_ylim(bottom=-0.005)
+        axes.legend(loc="best", fontsize=9)
+
+    return _svg(draw, title)
+
+
+def _xy(points: Points) -> tuple[list[float], list[float]]:
+    return [point["x"] for point in points], [point["y"] for point in points]
+
+
+def _square(axes: Axes, across: str, up: str) -> None:
+    axes.set(xlabel=across, ylabel=up, xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+
+
+def _svg(draw: Callable[[Axes], None], title: str) -> str:
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lungline", "font.family": "sans-serif", "font.size": 10.0}):
+        figure = Figure(figsize=_SIZE, layout="constrained")
+        axes = figure.add_subplot()
+        draw(axes)
+        axes.set_title(title, fontsize=11)
+        axes.grid(color="#dddddd", lw=0.5)
+        file = io.BytesIO()
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
