@@ -21,6 +21,7 @@ class Part(StrEnum):
     NETWORKS = "networks"
     FLOW = "flow"
     INTAKE = "intake"
+    TRAINING = "training"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ _TITLES: Final = {
     Part.NETWORKS: "Networks alone",
     Part.FLOW: "From file to row, through a running Lungline",
     Part.INTAKE: "Taking files in",
+    Part.TRAINING: "Reading while a training runs",
 }
 
 
@@ -56,7 +58,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a figure.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="As docs/performance.md.")] = False,
 ) -> None:
-    """Time the networks alone, the way from file to row, and the intake, on drawn pictures in homes of their own; takes minutes."""
+    """Time networks, the way from file to row, reading beside a training, and intake, on drawn pictures in homes of their own."""
     from lungline import log
 
     log.configure("bench")  # to standard error: standard output is for figures
@@ -71,6 +73,10 @@ def bench(
             from cli import bench_flow
 
             figures += bench_flow.measure(Path(folder), rounds)
+        if Part.TRAINING in chosen:
+            from cli import bench_training
+
+            figures += bench_training.measure(Path(folder), rounds)
         if Part.INTAKE in chosen:
             from cli import bench_intake
 

@@ -3,7 +3,8 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
     from lungline.settings import Settings
 
 _PATIENCE_SECONDS = 3.0
-_NEEDED = ("watch", "flower")
 _COUNTS = (
     "files",
     "accepted",
@@ -23,29 +23,31 @@ _COUNTS = (
     "done",
     "quarantined",
     "oldest_waiting_seconds",
+    "last_run",
 )
 
 
-def status(as_json: bool = typer.Option(False, "--json", help="As it does anyway.")) -> None:
+def status(
+    processes: Annotated[list[str] | None, typer.Argument(metavar="PROCESS", help="Whose readiness counts; all by default.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As it does anyway.")] = False,
+) -> None:
     """Print readiness, addresses, live processes and counts as JSON; exit 1 if not ready."""
     import json
 
-    from cli import broker
+    from cli.processes import is_ready
     from cli.settings import masked
     from lungline.presence import live
     from lungline.settings import load
 
     settings = load()
-    processes = live(settings.run)
+    alive = live(settings.run)
     counts: dict[str, Any] = dict.fromkeys(_COUNTS)
-    broker_answers = threading.Event()
-    _ask(lambda: _count(settings, counts), lambda: broker_answers.set() if broker.answers(settings) else None)
+    all_ready = threading.Event()
+    _ask(lambda: _count(settings, counts), lambda: all_ready.set() if is_ready(settings, processes or ()) else None)
     counts = dict(counts)  # as it is now: whoever is late changes nothing any more
-    readers = [ready for name, (_, ready) in processes.items() if name.startswith("inference-")]
-    others = [processes.get(name, (0, False))[1] for name in _NEEDED]
-    ready = all(others) and bool(readers) and all(readers) and counts["files"] is not None and broker_answers.is_set()
+    ready = all_ready.is_set() and counts["files"] is not None
     try:
-        flower = (settings.run / "flower.url").read_text().strip() if "flower" in processes else None
+        flower = (settings.run / "flower.url").read_text().strip() if "flower" in alive else None
     except OSError:
         flower = None
     said = {
@@ -53,10 +55,11 @@ def status(as_json: bool = typer.Option(False, "--json", help="As it does anyway
         "inbox": str(settings.inbox),
         "database": masked(settings.database_url),
         "flower": flower,
-        "processes": {name: pid for name, (pid, _) in processes.items()},
+        "processes": {name: pid for name, (pid, _) in alive.items()},
         **counts,
+        "next_run_at": settings.schedule.next(datetime.now(UTC)).isoformat(),
     }
-    print(json.dumps(said), flush=True)
+    print(json.dumps(said, default=str), flush=True)
     raise typer.Exit(0 if ready else 1)
 
 
@@ -75,13 +78,17 @@ def _count(settings: "Settings", found: dict[str, Any]) -> None:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from db.connect import connect
+    from db import runs
+    from db.connect import connect, read_only
     from db.status import counts
     from lungline.errors import LunglineError
 
     try:
         if make_url(settings.database_url).get_backend_name() == "sqlite" and not settings.run.exists():
             return  # asking must not make a home
-        found.update(counts(connect(settings.database_url)))
+        engine = connect(settings.database_url)
+        found.update(counts(engine))
+        with read_only(engine).connect() as connection:
+            found["last_run"] = runs.latest(connection)
     except (SQLAlchemyError, LunglineError, OSError):
         pass

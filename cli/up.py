@@ -1,10 +1,10 @@
 """`lungline up`: everything that one machine needs, in the foreground, until it is stopped."""
 
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from lungline import RESEARCH_USE, __version__
@@ -62,23 +62,15 @@ def _make_folders(settings: "Settings") -> None:
 def _children(settings: "Settings") -> "list[Child]":
     """In the order of their start."""
     from cli import broker
+    from cli.processes import own_command, own_processes
     from cli.supervise import Child
 
     children = []
     if not settings.broker_url:
         children.append(Child("redis", lambda: broker.command(settings), base=True, probe=lambda: broker.answers(settings)))
-    children.append(_own("watch", "watch"))
-    slots = settings.devices.split(",")  # `auto` and `cpu` are one slot, too
-    children += [_own(f"inference-{slot}", "work", "inference", "--slot", str(slot)) for slot in range(len(slots))]
-    children.append(_own("flower", "flower"))
+    for name, arguments in own_processes(settings).items():
+        children.append(Child(name, partial(own_command, *arguments)))
     return children
-
-
-def _own(name: str, *arguments: str) -> "Child":
-    from cli.supervise import Child
-
-    # -P: a folder named like one of our packages, in the folder that `up` was started in, must not stand in for it
-    return Child(name, lambda: [sys.executable, "-P", "-m", "cli", *arguments])
 
 
 def _welcome(settings: "Settings") -> Sequence[str]:
@@ -102,6 +94,8 @@ def _warn_of_unknown() -> None:
 def _attend(settings: "Settings", supervisor: "Supervisor") -> None:
     """Shows how it goes, until this process is asked to stop."""
     from rich.text import Text
+
+    from cli.processes import is_ready
 
     counter = _Counter(settings.database_url)
     counter.start()
@@ -139,15 +133,6 @@ def _live_line() -> "Iterator[Live | None]":
     finally:
         with suppress(OSError):
             live.stop()
-
-
-def is_ready(settings: "Settings") -> bool:
-    """Whether all that `up` starts is ready for work."""
-    from cli import broker
-    from lungline.presence import live
-
-    processes = live(settings.run)
-    return all(processes.get(child.name, (0, False))[1] for child in _children(settings)) and broker.answers(settings)
 
 
 def _flower(settings: "Settings") -> str:

@@ -1,4 +1,4 @@
-"""`lungline watch` and `lungline work inference`: one process each; `lungline up` starts these very commands."""
+"""`lungline watch` and `lungline work inference|training`: one process each; `lungline up` starts these very commands."""
 
 import typer
 
@@ -29,3 +29,14 @@ def inference(slot: int = typer.Option(0, min=0, help="Which of this home's work
 
     log.configure(f"inference-{slot}")
     run(load(), slot)
+
+
+@work.command()
+def training() -> None:
+    """Retrain networks: one run at a time, at the lowest priority."""
+    from lungline import log
+    from lungline.settings import load
+    from workers.training import run
+
+    log.configure("training")
+    run(load())

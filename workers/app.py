@@ -4,7 +4,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 
 from lungline.settings import Settings
-from workers.queues import QUEUES, READ_SCAN, SCANS
+from workers.queues import QUEUES, READ_SCAN, RETRAIN, SCANS, TRAINING
 
 
 def make_app(settings: Settings) -> Celery:
@@ -23,11 +23,11 @@ def make_app(settings: Settings) -> Celery:
         # taken off the queue when begun: a doorbell that is lost with its worker is rung again from the ledger
         task_acks_late=False,
         worker_prefetch_multiplier=1,
-        # queues: urgent scans overtake all others
-        task_queues=[Queue(name, Exchange("lungline"), routing_key=name) for name in QUEUES],
+        # queues: urgent scans overtake all others, and each worker serves its own
+        task_queues=[Queue(name, Exchange("lungline"), routing_key=name) for name in (*QUEUES, TRAINING)],
         task_default_queue=SCANS,
         task_create_missing_queues=False,
-        task_routes={READ_SCAN: {"queue": SCANS}},
+        task_routes={READ_SCAN: {"queue": SCANS}, RETRAIN: {"queue": TRAINING}},
         # Redis may go away for any time, and half-open connections must be noticed
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,

@@ -5,14 +5,30 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from db import quality, versions
+from db.migrate import open_database
 from db.versions import Version
+from lungline.findings import Modality
 from lungline.settings import Settings
 from models import registry
+from models.files import EnsembleFiles
 
 
 def models_folder(settings: Settings) -> Path:
     """The store's folder of models, which every host sees."""
     return settings.store / "models"
+
+
+def champions(settings: Settings) -> dict[Modality, EnsembleFiles]:
+    """The ensemble that judges, for each modality.
+
+    Raises:
+        ModelError: its files are not at hand, or a description is damaged.
+    """
+    models = models_folder(settings)
+    with open_database(settings).begin() as connection:
+        enter(connection, models)
+        found = versions.champions(connection)
+    return {modality: registry.find(found[modality.value], models) for modality in Modality}
 
 
 def enter(connection: Connection, models: Path) -> None:

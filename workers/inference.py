@@ -1,19 +1,15 @@
 """The inference worker: readers started, models loaded and warm, then a Celery consumer whose threads read one scan a task."""
 
 import os
-import signal
 import threading
-import time
 from typing import Any
 
 import structlog
-from celery import Celery
 from celery.signals import worker_ready, worker_shutting_down
 
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderPool
-from lungline.errors import BrokerError
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
@@ -24,14 +20,13 @@ from workers.app import make_app
 from workers.batcher import Batcher
 from workers.catalogue import models_folder
 from workers.champions import Champions
+from workers.consume import consume, mind_deafness
 from workers.lease import Leases, site
-from workers.queues import queue_lengths
+from workers.queues import QUEUES
 from workers.tasks import ScanReader, register
 
 READER_SECONDS = 60.0  # the most that one scan's decoding may take
 READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
-DEAF_SECONDS = 30.0
-_EXIT_DEAF = 70
 _EXIT_BROKEN = 71
 
 log = structlog.get_logger()
@@ -81,49 +76,16 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    threading.Thread(target=_mind_deafness, args=(app, reader, ended), name="deafness", daemon=True).start()
+    threading.Thread(target=mind_deafness, args=(app, QUEUES, reader, ended), name="deafness", daemon=True).start()
     champions.watch()
     try:
-        _consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max)
+        # twice the batch in threads, so that one batch is read while another runs
+        consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, QUEUES)
     finally:
         ended.set()
         champions.stop()
         reader.stop()
         leases.stop()
-
-
-def _consume(app: Celery, hostname: str, threads: int) -> None:
-    """Celery's worker in this process: twice the batch in threads, so that one batch is read while another runs."""
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    worker = app.Worker(
-        hostname=hostname,
-        pool="threads",
-        concurrency=threads,
-        task_events=True,
-        without_mingle=True,
-        without_gossip=True,
-        loglevel="WARNING",
-        quiet=True,
-    )
-    worker.start()
-
-
-def _mind_deafness(app: Celery, reader: ScanReader, ended: threading.Event) -> None:
-    """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
-
-    What counts is consumption: doorbells lie in Redis, nothing is being read, and no task has begun for half a minute.
-    """
-    begun, since = reader.begun, time.monotonic()
-    while not ended.wait(5.0):
-        try:
-            rings = sum(queue_lengths(app).values()) > 0
-        except BrokerError:
-            rings = False
-        if not rings or reader.busy or reader.begun != begun:
-            begun, since = reader.begun, time.monotonic()
-        elif time.monotonic() - since >= DEAF_SECONDS:
-            log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
-            os._exit(_EXIT_DEAF)
 
 
 def _end_broken() -> None:

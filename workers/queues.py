@@ -1,5 +1,6 @@
-"""The doorbell: queues that carry nothing but opaque scan ids, from the dispatcher to the inference workers."""
+"""The doorbell: queues that carry nothing but opaque ids of scans and training runs, from the dispatcher to the workers."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -14,29 +15,32 @@ from lungline.errors import BrokerError
 
 STAT: Final = "stat"
 SCANS: Final = "scans"
-QUEUES: Final = (STAT, SCANS)  # in the order in which workers serve them
+QUEUES: Final = (STAT, SCANS)  # of scans, in the order in which workers serve them
+TRAINING: Final = "training"  # of training runs
 
 READ_SCAN: Final = "lungline.read_scan"
+RETRAIN: Final = "lungline.retrain"
 
 _PATIENCE_SECONDS: Final = 2.0
 _SILENT: Final = "Redis does not answer; see `lungline status` and LUNGLINE_BROKER_URL."
 
 
-def ring(app: Celery, scan_id: str, queue: str) -> None:
-    """Tells the workers that the scan waits.
+def ring(app: Celery, waiting_id: str, queue: str) -> None:
+    """Tells the workers that a scan waits, or a training run.
 
     Raises:
-        BrokerError: Redis cannot be reached; the ledger still knows the scan, so that it can be rung again.
+        BrokerError: Redis cannot be reached; the ledger still knows what waits, so that it can be rung again.
     """
+    task = RETRAIN if queue == TRAINING else READ_SCAN
     try:
         # argsrepr: Flower shows the id, not a tuple
-        app.send_task(READ_SCAN, args=[scan_id], argsrepr=scan_id, queue=queue)
+        app.send_task(task, args=[waiting_id], argsrepr=waiting_id, queue=queue)
     except (OperationalError, RedisError, OSError):
         raise BrokerError(_SILENT) from None
 
 
-def queue_lengths(app: Celery) -> dict[str, int]:
-    """How many doorbells lie in each queue, in about 2 s at most.
+def queue_lengths(app: Celery, queues: Sequence[str] = QUEUES) -> dict[str, int]:
+    """How many doorbells lie in each of some queues, in about 2 s at most.
 
     Raises:
         BrokerError: Redis cannot be reached.
@@ -44,9 +48,9 @@ def queue_lengths(app: Celery) -> dict[str, int]:
     client = _client(app.conf.broker_url)
     try:
         with client.pipeline(transaction=False) as pipeline:
-            for queue in QUEUES:
+            for queue in queues:
                 pipeline.llen(queue)
-            return dict(zip(QUEUES, pipeline.execute(), strict=True))
+            return dict(zip(queues, pipeline.execute(), strict=True))
     except (RedisError, OSError):
         raise BrokerError(_SILENT) from None
 

@@ -1,34 +1,23 @@
 """The dispatcher against a real ledger and a real Redis: what waits is rung, and what Redis loses is rung again."""
 
 import threading
-from collections.abc import Iterator
 
 import pytest
 from celery import Celery
 from sqlalchemy import select, update
 
-from db import drops, ledger, migrate
+from db import ledger
 from db.clock import now
-from db.drops import Drop
 from db.tables import Priority, State, scans
 from db.writer import Writer
 from lungline.errors import BrokerError
-from lungline.ids import new_id
 from lungline.settings import load
+from tests.entered import any_drop, enter
 from tests.servers import Broker
 from watcher import dispatch
 from watcher.dispatch import Dispatcher
 from workers.app import make_app
 from workers.queues import queue_lengths
-
-
-@pytest.fixture
-def writer() -> Iterator[Writer]:
-    engine = migrate.open_database(load())
-    writer = Writer(engine)
-    yield writer
-    writer.close()
-    engine.dispose()
 
 
 @pytest.fixture
@@ -39,14 +28,13 @@ def app(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
 
 def waiting(writer: Writer, count: int, priority: Priority = Priority.SCANS) -> None:
     for _ in range(count):
-        drop = Drop(new_id(), new_id().replace("-", "") * 2, 1, priority, None)
-        writer.do(lambda connection, drop=drop: drops.accept(connection, drop))  # type: ignore[misc]
+        enter(writer, any_drop(priority))
 
 
 def test_what_waits_is_rung_once_in_its_queue(writer: Writer, app: Celery) -> None:
     waiting(writer, 3)
     waiting(writer, 2, Priority.STAT)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 5
     assert dispatcher.turn() == 0
     assert queue_lengths(app) == {"stat": 2, "scans": 3}
@@ -55,7 +43,7 @@ def test_what_waits_is_rung_once_in_its_queue(writer: Writer, app: Celery) -> No
 def test_no_more_than_so_many_doorbells_lie_in_redis(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dispatch, "MOST_RUNG", 4)
     waiting(writer, 6)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 4
     waiting(writer, 1, Priority.STAT)
     assert dispatcher.turn() == 0
@@ -79,7 +67,7 @@ class Time:
 def test_what_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time(writer, monkeypatch)
     waiting(writer, 3)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 3
     fresh_broker.client.flushall()
     for seconds in (2, 30, 31.9):  # first seen empty after 2 s: they may just have been heard
@@ -92,7 +80,7 @@ def test_what_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker
 
 def test_what_a_restarted_redis_lost_is_rung_again_at_once(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     waiting(writer, 3)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 3
     fresh_broker.restart()
     assert dispatcher.turn() == 3
@@ -102,10 +90,10 @@ def test_what_a_restarted_redis_lost_is_rung_again_at_once(writer: Writer, app: 
 
 def test_a_fresh_dispatcher_believes_no_bell_that_it_does_not_see(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     waiting(writer, 3)
-    assert Dispatcher(app, writer).turn() == 3
-    assert Dispatcher(app, writer).turn() == 0  # they lie in their queue
+    assert Dispatcher(app, writer, load().schedule).turn() == 3
+    assert Dispatcher(app, writer, load().schedule).turn() == 0  # they lie in their queue
     fresh_broker.restart()  # with the whole stack
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 3
     assert dispatcher.turn() == 0
 
@@ -114,10 +102,10 @@ def test_more_than_redis_may_hold_is_rung_again_after_a_restart(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting(writer, 6)
-    assert Dispatcher(app, writer).turn() == 6
+    assert Dispatcher(app, writer, load().schedule).turn() == 6
     monkeypatch.setattr(dispatch, "MOST_RUNG", 4)
     fresh_broker.restart()
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 4
     fresh_broker.client.lpop("scans", 3)  # heard
     assert dispatcher.turn() == 2
@@ -127,7 +115,7 @@ def test_more_than_redis_may_hold_is_rung_again_after_a_restart(
 def test_redis_may_keep_its_run_to_itself(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     fresh_broker.client.acl_setuser("default", enabled=True, keys=["*"], categories=["+@all"], commands=["-info"])
     waiting(writer, 3)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     assert dispatcher.turn() == 3
     assert dispatcher.turn() == 0
 
@@ -135,7 +123,7 @@ def test_redis_may_keep_its_run_to_itself(writer: Writer, app: Celery, fresh_bro
 def test_doorbells_that_still_lie_in_their_queue_are_not_lost(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time(writer, monkeypatch)
     waiting(writer, 3)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     dispatcher.turn()
     time.goes_to(3600)
     assert dispatcher.turn() == 0
@@ -143,7 +131,7 @@ def test_doorbells_that_still_lie_in_their_queue_are_not_lost(writer: Writer, ap
 
 def test_redis_may_be_away(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     waiting(writer, 2)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     fresh_broker.kill()
     with pytest.raises(BrokerError, match="LUNGLINE_BROKER_URL"):
         dispatcher.turn()
@@ -153,7 +141,7 @@ def test_redis_may_be_away(writer: Writer, app: Celery, fresh_broker: Broker) ->
 
 def test_a_lease_that_ran_out_is_rung_again_at_once(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     waiting(writer, 1)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     dispatcher.turn()
     scan_id = str(writer.do(lambda connection: connection.scalar(select(scans.c.id))))
     writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
@@ -175,7 +163,7 @@ def test_whatever_goes_wrong_the_dispatcher_rings_on(writer: Writer, app: Celery
         return 0
 
     monkeypatch.setattr(Dispatcher, "turn", turn)
-    dispatcher = Dispatcher(app, writer)
+    dispatcher = Dispatcher(app, writer, load().schedule)
     dispatcher.start()
     assert rang.wait(20)
     dispatcher.stop()

@@ -12,7 +12,9 @@ from lungline.settings import Settings
 def test_each_setting_is_told_with_its_source(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "lungline.toml").write_text('quiet_seconds = 3\nbatch_max = 8\ndatabase_url = "postgresql://u:geheim@db/x"\n')
     monkeypatch.setenv("LUNGLINE_BATCH_MAX", "16")
-    monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://:hunter2@cache:6379/0")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(home))
+    (home / "lungline_batch_max").write_text("64")
+    (home / "lungline_broker_url").write_text("redis://:hunter2@cache:6379/0\n")
 
     result = CliRunner().invoke(app, ["settings", "--json"])
 
@@ -23,7 +25,7 @@ def test_each_setting_is_told_with_its_source(home: Path, monkeypatch: pytest.Mo
     assert said["batch_max"] == ("16", "environment")
     assert said["quiet_seconds"] == ("3.0", "lungline.toml")
     assert said["database_url"] == ("postgresql+psycopg://u:***@db/x", "lungline.toml")
-    assert said["broker_url"] == ("redis://:***@cache:6379/0", "environment")
+    assert said["broker_url"] == ("redis://:***@cache:6379/0", "secret file")
     assert said["intake"] == ("move", "default")
     assert said["weights_dir"] == (None, "default")
 

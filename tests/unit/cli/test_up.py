@@ -46,17 +46,8 @@ def test_folders_are_closed_to_others_but_for_the_inbox(tmp_path: Path, monkeypa
     assert modes == {"": 0o700, "inbox": 0o755, "store": 0o700}
 
 
-@pytest.mark.parametrize(
-    ("devices", "names"),
-    [
-        ("auto", ["redis", "watch", "inference-0", "flower"]),
-        ("cpu", ["redis", "watch", "inference-0", "flower"]),
-        ("0,3", ["redis", "watch", "inference-0", "inference-1", "flower"]),
-    ],
-)
-def test_a_worker_for_each_device(devices: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LUNGLINE_DEVICES", devices)
-    assert [child.name for child in up._children(load())] == names
+def test_our_own_server_comes_first() -> None:
+    assert [child.name for child in up._children(load())] == ["redis", "watch", "inference-0", "training", "flower"]
 
 
 def test_no_server_of_our_own_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,11 +72,3 @@ def test_lines_come_when_counts_have_changed_and_not_too_often(capsys: pytest.Ca
     said = capsys.readouterr()
     assert (said.out + said.err).count("counts") == 1
     assert json.dumps(_COUNTS["done"]) in said.out + said.err
-
-
-def test_folders_named_like_our_packages_do_not_stand_in_for_them(tmp_path: Path) -> None:
-    for name in ("cli", "lungline", "db"):  # as in the folder that holds a clone, or a home of the default name
-        (tmp_path / name).mkdir()
-    command = up._own("watch", "--help")._command()
-    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
-    assert said.returncode == 0, said.stderr

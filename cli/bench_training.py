@@ -1,0 +1,103 @@
+"""What inference keeps of its speed while a training runs beside it: two ways timed in one run, on drawn pictures."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from cli.bench import Figure, Part
+
+if TYPE_CHECKING:
+    from cli.own_stack import Process
+    from lungline.settings import Settings
+
+_FILES: Final = 300  # a round
+_PICTURES: Final = 32
+_RECIPE: Final = "xray-cnn"  # trained from nothing, so that no base weights are needed
+_COUNTS: Final = {"train": 300, "val": 30, "gate": 30}  # pictures a finding: an epoch takes longer than a round
+_PATIENCE_SECONDS: Final = 600.0
+_DONE: Final = "SELECT count(*) FROM scan_results"
+_EPOCHS: Final = "SELECT coalesce(max(epochs_done), 0) FROM training_runs WHERE state = 'running'"
+
+
+def measure(folder: Path, rounds: int) -> list[Figure]:
+    """Times the shipped X-ray ensemble from file to row, alone and beside a training."""
+    from cli.bench_pictures import write_noted
+    from cli.own_stack import asking, running, settings_for, wait_for
+    from db import runs
+    from db.migrate import open_database
+    from lungline.findings import Modality
+    from lungline.progress import steps
+    from models import registry, speed
+
+    home = folder / "home-training"
+    home.mkdir(parents=True)
+    _draw(folder / "lessons")
+    (home / "lungline.toml").write_text(f'training_data = "{folder / "lessons"}"\n')
+    settings = settings_for(home)
+    name = registry.shipped()[Modality.XRAY].version
+    drawn = speed.admitted(Modality.XRAY, _PICTURES)
+    with running(settings) as up, asking(settings) as ask, steps("beside a training", 2 * rounds) as step:
+
+        def round_of(number: int) -> float:
+            write_noted(settings.home / "draft" / "xray", drawn, _FILES, str(number))
+            began = time.perf_counter()
+            (settings.home / "draft").rename(settings.inbox / str(number))
+            wait_for(lambda: ask(_DONE), (number + 1) * _FILES, up, "Not all scans were read; see `lungline doctor`.")
+            step()
+            return _FILES / (time.perf_counter() - began)
+
+        alone = [round_of(number) for number in range(rounds)]
+        engine = open_database(settings)
+        with engine.begin() as connection:
+            runs.enter(connection, "hand", _RECIPE)
+        engine.dispose()
+        _wait_until_it_trains(ask, up, settings)
+        beside = [round_of(rounds + number) for number in range(rounds)]
+        _require_it_trains(ask)
+    ratio = [one / other for one, other in zip(beside, alone, strict=True)]
+    return [
+        Figure.over(Part.TRAINING, name, f"{_FILES} PNG files at once, no training", "images/s", alone),
+        Figure.over(Part.TRAINING, name, f"the same while {_RECIPE} is trained", "images/s", beside),
+        Figure.over(Part.TRAINING, name, "with a training beside it, over without", "ratio", ratio),
+    ]
+
+
+def _wait_until_it_trains(ask: Callable[..., int], up: "Process", settings: "Settings") -> None:
+    from cli.own_stack import wait_for
+
+    trouble = f"No training began; see {settings.logs / 'training.log'}."
+    wait_for(lambda: ask(_EPOCHS), 1, up, trouble, patience=_PATIENCE_SECONDS)
+
+
+def _require_it_trains(ask: Callable[..., int]) -> None:
+    from cli.own_stack import StackError
+
+    if not ask("SELECT count(*) FROM training_runs WHERE state = 'running'"):
+        raise StackError("The training ended before the last round; give fewer --rounds.")
+
+
+def _draw(folder: Path) -> None:
+    """Labelled pictures of nothing: noise with a disc whose place tells the finding."""
+    import csv
+
+    import cv2
+
+    from lungline.findings import FINDINGS, Modality
+
+    rng = np.random.default_rng(0)
+    (folder / "xray").mkdir(parents=True)
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(("path", "modality", "label", "patient", "group", "source", "split"))
+        for split, count in _COUNTS.items():
+            for kind, label in enumerate(FINDINGS[Modality.XRAY]):
+                for number in range(count):
+                    pixels = rng.integers(0, 90, (128, 128), np.uint8)
+                    cv2.circle(pixels, (28 + 30 * kind, 34 + 22 * kind), 16, 230, -1)
+                    path = folder / "xray" / f"{split}-{label}-{number}.png"
+                    path.write_bytes(cv2.imencode(".png", cv2.GaussianBlur(pixels, (0, 0), 1.0))[1].tobytes())
+                    group = f"{split}-{label}-{number // 2}"
+                    table.writerow((f"xray/{path.name}", "xray", label, "", group, f"clinic {number // 2 % 2}", split))

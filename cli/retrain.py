@@ -1,0 +1,66 @@
+"""`lungline retrain`: a training run by hand, beside those of the schedule."""
+
+import time
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy import Engine
+
+_ASK_SECONDS: Final = 2.0
+
+
+def retrain(
+    recipe: Annotated[
+        list[str] | None,
+        typer.Option(help="Train by this recipe; may be given more than once. Default: LUNGLINE_RETRAIN_RECIPES, else the champions'."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Train even if there are no new labels or data since the last run.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Stay, and show how it goes until it has ended; Ctrl-C leaves it running.")] = False,
+) -> None:
+    """Enter a training run; the training worker begins it as soon as no other runs, behind all live work."""
+    from db import runs
+    from db.migrate import open_database
+    from lungline.settings import load
+    from training import recipes
+
+    names = list(dict.fromkeys(recipe or ()))
+    for name in names:
+        recipes.load(name)  # before anything waits for it
+    engine = open_database(load())
+    with engine.begin() as connection:
+        run_id = runs.enter(connection, "hand", ",".join(names), forced=force)
+    assert run_id is not None
+    print(run_id, flush=True)
+    if now:
+        raise typer.Exit(0 if _stay(engine, run_id)["state"] == "done" else 1)
+
+
+def _stay(engine: "Engine", run_id: str) -> "Mapping[str, Any]":
+    """Says each new step of a run, until it has ended; its row then. However long that takes: Ctrl-C ends the watching alone."""
+    from lungline.progress import say
+
+    said = None
+    while True:
+        row = _row(engine, run_id)
+        ended = row["state"] not in ("waiting", "running")
+        line = row["decision"] or row["state"]
+        line += f": {row['reason']}" if ended else f": {row['step']}" if row["step"] else ""
+        if line != said:
+            said = line
+            say(line)
+        if ended:
+            return row
+        time.sleep(_ASK_SECONDS)
+
+
+def _row(engine: "Engine", run_id: str) -> "Mapping[str, Any]":
+    from sqlalchemy import text
+
+    from db.connect import read_only
+
+    with read_only(engine).connect() as connection:
+        return dict(connection.execute(text("SELECT * FROM training_runs WHERE run_id = :id"), {"id": run_id}).mappings().one())

@@ -1,0 +1,43 @@
+"""`lungline train --from-run`: what a training run made, made once more."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lungline.settings import Settings
+
+
+def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
+    """Trains by the recipes, data and seed of a run, and says of each member whether its weights are the same.
+
+    Args:
+        settings: of this home.
+        run_id: as `training_runs` tells it.
+        out: folder for the members; None: `HOME/training/<run>-again`.
+
+    Raises:
+        TrainingError: there is no such run, it never began to learn, or its data is gone.
+    """
+    from db import runs
+    from db.migrate import open_database
+    from lungline.errors import TrainingError
+    from training import provenance, snapshot
+
+    with open_database(settings).connect() as connection:
+        known = runs.begun_with(connection, run_id)
+    data = snapshot.reopen(settings.store / "training" / run_id, known)
+    if data is None:
+        raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
+    for said, now in ((known["code_version"], provenance.code_version()), (known["libraries"], provenance.libraries())):
+        if said != now:
+            print(f"made with {said}; this is {now}: weights may differ")
+
+    from models.files import MEMBER, read_member
+    from training import retrain  # TensorFlow: seconds
+
+    learnt = retrain.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
+    first = settings.home / "training" / run_id
+    for member in retrain.learn(learnt, settings, out or first.with_name(f"{run_id}-again"), print):
+        before = first / member.name
+        same = (before / MEMBER).is_file() and read_member(before).sha256 == member.sha256
+        print(f"{member.version}  {member.folder}  {'the same weights' if same else 'other weights than that run left'}")

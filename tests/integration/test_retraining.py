@@ -1,0 +1,215 @@
+"""Whole training runs on drawn pictures, from the row to the outcome: promoted, held, refused or skipped, and what fails cleanly."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from db import runs, versions
+from db.migrate import open_database
+from db.writer import Writer
+from lungline.settings import Settings, load
+from models.files import WEIGHTS
+from tests.lessons import COUNTS, lessons
+from training import recipes
+from workers import catalogue
+from workers.outcome import folder_of, settle
+from workers.retraining import Retraining
+
+RECIPES = "xray-cnn,xray-mobilenetv2"
+
+
+def quick(name: str) -> recipes.Recipe:
+    """A recipe of the book whose network learns drawn discs in seconds."""
+    small = dataclasses.replace(BOOK(name), architecture="small_cnn", preprocess="gray-96", tuned_from=None, frozen_norms=False)
+    return dataclasses.replace(small, epochs=5, patience=5, batch=16, augment=recipes.Augment(), average=0.0, learning_rate=3e-3)
+
+
+BOOK = recipes.load
+
+
+class Home:
+    """A home whose training runs are made in this process."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings: Settings = load()
+        self.engine: Engine = open_database(self.settings)
+        self.writer = Writer(self.engine)
+        with self.engine.begin() as connection:
+            catalogue.enter(connection, catalogue.models_folder(self.settings))
+
+    def begin(self, *, recipes: str = RECIPES, forced: bool = False) -> runs.RunClaim:
+        run_id = self.writer.do(lambda connection: runs.enter(connection, "hand", recipes, forced=forced))
+        claim = self.writer.do(lambda connection: runs.claim(connection, str(run_id), "slot/boot/a"))
+        assert claim
+        return claim
+
+    def retrain(self, claim: runs.RunClaim | None = None, **how: Any) -> dict[str, Any]:
+        """A run from its entry to its end; its row."""
+        claim = claim or self.begin(**how)
+        settle(self.settings, self.writer, claim, Retraining(self.settings, self.engine, claim).run())
+        (row,) = self.query("SELECT * FROM training_runs WHERE run_id = :id", id=claim.run_id)
+        return row
+
+    def query(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
+
+    def champion(self) -> str:
+        with self.engine.connect() as connection:
+            return versions.champions(connection)["xray"]
+
+    def close(self) -> None:
+        self.writer.close()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.recipes.load", quick)
+    monkeypatch.setattr("training.figures.RESAMPLES", 200)
+    monkeypatch.setattr("training.controls.SHUFFLES", 1)
+    monkeypatch.setenv("LUNGLINE_ENGINE", "keras")
+
+
+@pytest.fixture
+def at_home(home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(home.parent / "data"))
+    made = Home(home)
+    yield made
+    made.close()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_better_is_promoted_equal_is_held_and_shuffled_is_refused(at_home: Home, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = at_home.champion()
+    data = lessons(home.parent / "data")
+    first = at_home.retrain()
+    assert (first["state"], first["decision"]) == ("done", "promoted"), first["reason"]
+    assert first["epochs_done"] == 10
+    assert first["split"] == "train 60, val 36, gate 60"
+    promoted = at_home.champion()
+    assert promoted != shipped
+    (told,) = at_home.query("SELECT * FROM model_versions WHERE version = :v", v=promoted)
+    assert (told["run_id"], told["promoted_by"]) == (first["run_id"], "lungline")
+    clauses = at_home.query("SELECT * FROM gate_clauses WHERE run_id = :id ORDER BY number", id=first["run_id"])
+    found = {row["clause"]: row for row in clauses}
+    assert found["better"]["outcome"] == "given"
+    assert found["macro_auroc"]["images"] == 60
+    assert found["macro_auroc"]["uses"] == 1
+    assert len([row for row in clauses if row["clause"] == "shuffled_labels"]) == 2
+
+    again = at_home.retrain()
+    assert (again["state"], again["decision"]) == ("skipped", None)
+    assert "Nothing is new" in again["reason"]
+
+    forced = at_home.retrain(forced=True)
+    assert (forced["decision"], at_home.champion()) == ("held", promoted)
+    weights = [folder_of(at_home.settings, run["run_id"]) / "xray-cnn" / WEIGHTS for run in (first, forced)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+
+    lessons(data, wrong=("train", "val"))
+    refused = at_home.retrain()
+    assert (refused["decision"], at_home.champion()) == ("refused", promoted)
+    assert "macro_auroc: failed" in refused["reason"]
+    states = at_home.query("SELECT state FROM model_versions WHERE run_id = :id", id=refused["run_id"])
+    assert {row["state"] for row in states} == {"refused"}
+    assert {row["action"] for row in at_home.query("SELECT action FROM audit")} >= {"run", "gate", "promote"}
+
+
+@pytest.mark.timeout(400)
+def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -> None:
+    lessons(home.parent / "data")
+    at_home.settings.retrain_promote = "ask"
+    shipped = at_home.champion()
+    row = at_home.retrain(recipes="xray-cnn")
+    assert (row["decision"], at_home.champion()) == ("held", shipped)
+    assert "lungline models promote xray-" in row["reason"]
+    # the member that was not trained anew is part of the challenger
+    (ruling,) = at_home.query("SELECT challenger FROM gate_rulings")
+    assert (folder_of(at_home.settings, row["run_id"]) / "xray-mobilenetv2" / WEIGHTS).is_file()
+    assert at_home.query("SELECT state FROM model_versions WHERE version = :v", v=ruling["challenger"]) == [{"state": "challenger"}]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_champion_promoted_meanwhile_is_not_overruled(at_home: Home, home: Path) -> None:
+    lessons(home.parent / "data")
+    claim = at_home.begin()
+    outcome = Retraining(at_home.settings, at_home.engine, claim).run()
+    shipped = at_home.champion()
+    before = dataclasses.replace(outcome, gates=[{**gate, "champion": "xray-1-the-one-before"} for gate in outcome.gates])
+    assert settle(at_home.settings, at_home.writer, claim, before).startswith("held")
+    assert at_home.champion() == shipped
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_run_that_another_worker_has_promotes_nothing(at_home: Home, home: Path) -> None:
+    lessons(home.parent / "data")
+    shipped = at_home.champion()
+    claim = at_home.begin()
+    outcome = Retraining(at_home.settings, at_home.engine, claim).run()
+    at_home.writer.do(lambda connection: runs.free_slot(connection, "slot"))
+    at_home.writer.do(lambda connection: runs.claim(connection, claim.run_id, "other/boot/b"))
+    with pytest.raises(Exception, match="Another worker"):
+        settle(at_home.settings, at_home.writer, claim, outcome)
+    assert at_home.champion() == shipped
+    assert at_home.query("SELECT * FROM gate_rulings") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("no manifest", "no manifest.csv"),
+        ("one class", "one finding alone"),
+        ("few", "Fewer than 10"),
+        ("no gate", "`gate` has no xray scan"),
+        ("leak", "split_leak"),
+    ],
+)
+def test_data_of_which_nothing_can_be_learnt_is_refused_clearly(at_home: Home, home: Path, change: str, said: str) -> None:
+    data = home.parent / "data"
+    data.mkdir()
+    if change != "no manifest":
+        counts = {"few": {**COUNTS, "train": 8}, "no gate": {**COUNTS, "gate": 0}}.get(change, COUNTS)
+        manifest = lessons(data, counts=counts) / "manifest.csv"
+        lines = manifest.read_text().splitlines()
+        if change == "one class":
+            manifest.write_text("\n".join([lines[0], *(line for line in lines if "covid19" in line)]))
+        if change == "leak":
+            manifest.write_text("\n".join([*lines[:-1], lines[-1].replace(lines[-1].split(",")[4], lines[1].split(",")[4])]))
+    row = at_home.retrain()
+    assert row["state"] == "failed"
+    assert said in row["reason"]
+
+
+def test_without_any_data_a_scheduled_run_is_skipped(at_home: Home) -> None:
+    at_home.settings.training_data = None
+    assert at_home.retrain()["state"] == "skipped"
+    assert at_home.retrain(forced=True)["state"] == "failed"
+
+
+@pytest.mark.timeout(400)
+def test_a_disk_that_fills_during_a_checkpoint_fails_the_run_and_nothing_else(at_home: Home, home: Path) -> None:
+    lessons(home.parent / "data")
+    shipped = at_home.champion()
+    claim = at_home.begin()
+    out = folder_of(at_home.settings, claim.run_id)
+    out.mkdir(parents=True)
+    os.symlink("/dev/full", out / ".xray-cnn.checkpoint.part")
+    row = at_home.retrain(claim)
+    assert (row["state"], at_home.champion()) == ("failed", shipped)
+    assert "disk is full" in row["reason"]
+
+
+def test_admission_is_not_retrained(at_home: Home, home: Path) -> None:
+    lessons(home.parent / "data")
+    row = at_home.retrain(recipes="admission-cnn")
+    assert row["state"] == "failed"
+    assert "no gate" in row["reason"]

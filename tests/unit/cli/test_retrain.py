@@ -1,0 +1,80 @@
+"""`lungline retrain`: enters a run; with --now it stays until that has ended."""
+
+import threading
+from typing import Any
+
+import pytest
+import typer
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from cli.retrain import retrain
+from db import runs
+from db.migrate import open_database
+from db.tables import RunState
+from lungline.errors import TrainingError
+from lungline.settings import load
+from tests.waiting import wait_for
+
+app = typer.Typer()
+app.command()(retrain)
+
+
+def entered() -> dict[str, Any]:
+    engine = open_database(load())
+    try:
+        with engine.connect() as connection:
+            return dict(connection.execute(text("SELECT * FROM training_runs")).mappings().first() or {})
+    finally:
+        engine.dispose()
+
+
+def test_it_enters_a_run_and_returns() -> None:
+    done = CliRunner().invoke(app, ["--recipe", "xray-cnn", "--recipe", "ct-cnn", "--recipe", "xray-cnn", "--force"])
+    assert done.exit_code == 0, done.exception
+    row = entered()
+    assert row["run_id"] == done.stdout.strip()
+    assert (row["recipes"], row["trigger"], row["state"], row["slot"], bool(row["forced"])) == (
+        "xray-cnn,ct-cnn",
+        "hand",
+        "waiting",
+        None,
+        True,
+    )
+
+
+def test_an_unknown_recipe_enters_nothing() -> None:
+    done = CliRunner().invoke(app, ["--recipe", "no-such-recipe"])
+    assert isinstance(done.exception, TrainingError)
+    open_database(load()).dispose()
+    assert entered() == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "decision", "exit_code"), [(RunState.DONE, "held", 0), (RunState.FAILED, None, 1), (RunState.SKIPPED, None, 1)]
+)
+def test_now_stays_until_the_run_has_ended(state: RunState, decision: str | None, exit_code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.retrain._ASK_SECONDS", 0.05)
+    open_database(load()).dispose()
+
+    def work() -> None:
+        engine = open_database(load())
+        wait_for(entered, "entered")
+        with engine.begin() as connection:
+            claim = runs.claim(connection, entered_id(connection), "slot/boot/a")
+            assert claim
+            runs.tell(connection, claim, {"step": "xray-cnn: 3 epochs done"})
+        with engine.begin() as connection:
+            runs.finish(connection, claim, state, "for a reason", decision)
+        engine.dispose()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    done = CliRunner().invoke(app, ["--now"])
+    worker.join(30)
+    assert done.exit_code == exit_code
+    assert "for a reason" in done.stderr
+
+
+def entered_id(connection: Any) -> str:
+    return str(connection.execute(text("SELECT run_id FROM training_runs")).scalar())

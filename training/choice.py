@@ -1,0 +1,40 @@
+"""Which recipes a retraining trains, and for which champions. Loads no network library."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+from lungline.errors import TrainingError
+from models.files import EnsembleFiles
+from training import recipes
+
+
+def chosen(said: str, champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]:
+    """The recipes to train.
+
+    Args:
+        said: comma-separated; empty: those that the champions were made by.
+        champions: by modality.
+
+    Raises:
+        TrainingError: there is no such recipe, none at all, or one for admission.
+    """
+    names = [name.strip() for name in said.split(",") if name.strip()]
+    if not names:
+        known = recipes.names()
+        made_by = (str(place.member.told.get("recipe")) for files in champions.values() for place in files.places)
+        names = [name for name in made_by if name in known]
+    if not names:
+        raise TrainingError("No champion was made by a recipe of this Lungline: set LUNGLINE_RETRAIN_RECIPES.")
+    for name in names:
+        if recipes.load(name).modality is None:
+            raise TrainingError(f"`{name}` is for admission, which has no gate: use `lungline train` and `lungline models promote`.")
+    return tuple(dict.fromkeys(names))
+
+
+def learnable(names: Sequence[str], modalities: Collection[str]) -> tuple[str, ...]:
+    """Those of a modality that there are scans of; all where that leaves none, so that it is told what is missing."""
+    return tuple(name for name in names if recipes.load(name).modality in modalities) or tuple(names)
+
+
+def is_for(name: str, champion: EnsembleFiles) -> bool:
+    """Whether a recipe makes a member for this champion's modality."""
+    return recipes.load(name).modality is champion.modality

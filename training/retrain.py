@@ -1,0 +1,147 @@
+"""One retraining, from a snapshot of the data to a ruling on each challenger. What it does not decide is whether a challenger judges."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lungline.errors import ModelError, TrainingError
+from lungline.findings import Modality
+from lungline.progress import say
+from lungline.settings import Settings
+from models.engines.choose import Engines
+from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, read_ensemble, read_member
+from training import chance, gate, recipes, report, tensorboard, trial
+from training.compose import compose, members_of
+from training.gate import Besides, Ruling
+from training.judge import Judge
+from training.make import Start, train
+from training.readings import Readings
+from training.uses import Uses
+
+Tell = Callable[[str], None]  # what it is at, for people
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What decides a retraining's weights."""
+
+    data: Path  # the snapshot
+    seed: int
+    recipes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A challenger with its ruling."""
+
+    champion: str
+    challenger: EnsembleFiles
+    ruling: Ruling
+
+
+def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Member]:
+    """Trains each recipe, unless `out` holds its member already: it was finished before this run was killed.
+
+    Raises:
+        TrainingError: data or base weights are missing, or training failed.
+    """
+    start = start_of(learnt, settings)
+    members = []
+    for name in learnt.recipes:
+        if not (out / name / MEMBER).is_file():
+            tell(f"{name}: reading pictures")
+            train([name], start, out)
+        members.append(read_member(out / name))
+    return members
+
+
+def start_of(learnt: Learnt, settings: Settings) -> Start:
+    """As `lungline train` begins."""
+    return Start(learnt.data, learnt.seed, "imagenet", settings.weights_dir, None, kept=settings.home / "cache" / "features")
+
+
+def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> None:
+    """Puts the champion's members that are not trained anew beside those that are: together they are the challenger.
+
+    Raises:
+        ModelError: one is missing or damaged.
+    """
+    for member in (place.member for place in champion.places):
+        if member.name not in made and not (out / member.name / MEMBER).is_file():
+            member.checked_weights()
+            draft = out / f".{member.name}.part"
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(member.folder, draft)
+            draft.rename(out / member.name)
+
+
+def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path, besides: Mapping[str, Any], tell: Tell) -> Judged:
+    """Makes a challenger out of the members in `out`, and asks the gate.
+
+    Args:
+        champion: whose place it may take.
+        learnt: by which recipes, on what.
+        settings: of this home.
+        out: the run's folder of models.
+        besides: `newer_labels` and `uses`, as the gate takes them.
+        tell: hears what it is at.
+
+    Raises:
+        ModelError: the champion's files are missing or damaged.
+        TrainingError: the split `gate` has no scan.
+    """
+    modality = champion.modality
+    assert modality is not None
+    readings = Readings(learnt.data)
+    tell(f"{modality.value}: composing the challenger")
+    challenger = composed(out, modality, readings)
+    mine = [recipe for name in learnt.recipes if (recipe := recipes.load(name)).modality is modality]
+    shuffled = {}
+    for recipe in mine:
+        tell(f"{recipe.name}: control with shuffled labels")
+        shuffled[recipe.name] = chance.control(recipe, start_of(learnt, settings), readings, out)
+    tell(f"{modality.value}: at the gate")
+    before = readings.judge(champion, "gate")
+    try:
+        after = readings.judge(challenger, "gate")
+    except ModelError as error:
+        fault = Besides(shuffled, str(error), besides["newer_labels"], ())
+        return Judged(champion.version, challenger, gate.judge(before, None, fault, besides["uses"]))
+    tried = trial.try_out(challenger, champion, after, readings, Engines.of(settings))
+    asked = Besides(shuffled, tried.fault, besides["newer_labels"], tried.speeds)
+    ruling = gate.judge(before, after, asked, besides["uses"])
+    for line in ruling.lines():
+        say(line)
+    return Judged(champion.version, challenger, ruling)
+
+
+def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
+    """The ensemble of all members in `out`: as training left it, or made now if that was killed before."""
+    members = {member.sha256 for member in members_of(out) if member.modality is modality}
+    try:
+        files = read_ensemble(out, modality.value)
+        if {place.member.sha256 for place in files.places} == members:
+            return files
+    except ModelError:
+        pass
+    return compose(out, modality, readings)
+
+
+def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, run_id: str) -> None:
+    """Writes `HOME/reports/<run>/`: the page with what the gate said, and TensorBoard's logs. A run does not fail for want of it."""
+    folder = settings.home / "reports" / run_id
+    readings = Readings(learnt.data)
+    asked = Judge(readings, settings.weights_dir, Uses(folder))  # on val alone: nothing is looked at that would be counted
+    found = []
+    for one in judged:
+        root = one.challenger.places[0].member.folder.parent
+        found.append(asked.ensemble(one.challenger, root / ENSEMBLES / f"{one.challenger.name}.json", ["val"], writes=False))
+    found += [asked.member(member, ["val"], writes=False) for member in members]
+    lines = [f"{one.challenger.name}: {line}" for one in judged for line in one.ruling.lines()]
+    try:
+        report.write(folder, found, readings, lines)
+        tensorboard.write(folder / "tensorboard", members)
+    except (TrainingError, OSError) as error:
+        say(f"no report: {type(error).__name__}")

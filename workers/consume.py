@@ -1,0 +1,64 @@
+"""A Celery consumer in this process, and the watch over one that no longer hears."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+from celery import Celery
+
+from lungline.errors import BrokerError
+from workers.queues import queue_lengths
+
+DEAF_SECONDS: Final = 30.0
+_EXIT_DEAF: Final = 70
+
+log = structlog.get_logger()
+
+
+class Hands(Protocol):
+    """Who answers the doorbells: how many it has begun to answer, and how many it is at."""
+
+    @property
+    def begun(self) -> int: ...
+
+    @property
+    def busy(self) -> int: ...
+
+
+def consume(app: Celery, hostname: str, threads: int, queues: Sequence[str]) -> None:
+    """Celery's worker in this process, until it is asked to stop."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    worker = app.Worker(
+        hostname=hostname,
+        queues=list(queues),
+        pool="threads",
+        concurrency=threads,
+        task_events=True,
+        without_mingle=True,
+        without_gossip=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+    worker.start()
+
+
+def mind_deafness(app: Celery, queues: Sequence[str], hands: Hands, ended: threading.Event) -> None:
+    """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
+
+    What counts is consumption: doorbells lie in Redis, nothing is being done, and no task has begun for half a minute.
+    """
+    begun, since = hands.begun, time.monotonic()
+    while not ended.wait(5.0):
+        try:
+            rings = sum(queue_lengths(app, queues).values()) > 0
+        except BrokerError:
+            rings = False
+        if not rings or hands.busy or hands.begun != begun:
+            begun, since = hands.begun, time.monotonic()
+        elif time.monotonic() - since >= DEAF_SECONDS:
+            log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
+            os._exit(_EXIT_DEAF)

@@ -1,0 +1,113 @@
+"""Settles a training run: its challengers enter the store, and in one transaction the ruling on each stands, and a promotion with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection
+
+from db import gates, runs, versions
+from db.audit import US
+from db.gates import Gate
+from db.runs import RunClaim
+from db.tables import RunState
+from db.writer import Writer
+from lungline.errors import LedgerError, ModelError
+from lungline.settings import Settings
+from models.files import EnsembleFiles, adopt
+from workers import catalogue
+
+_PASSED = "passed"
+_LONGEST = 300
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended, as the training process tells it. `gates`: what the gate said of each challenger."""
+
+    state: str
+    reason: str
+    gates: list[dict[str, Any]] = field(default_factory=list)
+
+
+def folder_of(settings: Settings, run_id: str) -> Path:
+    """Where a run's members and checkpoints lie."""
+    return settings.home / "training" / run_id
+
+
+def settle(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome) -> str:
+    """Ends the run as its outcome says; what became of it, in words.
+
+    Raises:
+        LedgerError: the database is away, or another worker has the run; nothing is promoted.
+    """
+    if outcome.state != RunState.DONE:
+        return _end(writer, claim, RunState(outcome.state), outcome.reason)
+    models = catalogue.models_folder(settings)
+    try:
+        found = {files.version: files for files in adopt(folder_of(settings, claim.run_id), models)}
+    except ModelError as error:
+        return _end(writer, claim, RunState.FAILED, str(error))
+    except OSError:
+        return _end(
+            writer, claim, RunState.FAILED, "The store cannot take the challengers: make room in LUNGLINE_STORE, or mend its permissions."
+        )
+
+    def work(connection: Connection) -> str:
+        catalogue.enter(connection, models)
+        decided = [_decide(connection, settings, claim.run_id, told, found[told["challenger"]]) for told in outcome.gates]
+        decision, reason = _sum(decided)
+        if not runs.finish(connection, claim, RunState.DONE, reason, decision):
+            raise LedgerError("Another worker has this run.")
+        return f"{decision}: {reason}"
+
+    said = writer.do(work)
+    log.info("training run ended", run=claim.run_id, outcome=said)
+    return said
+
+
+def _end(writer: Writer, claim: RunClaim, state: RunState, reason: str) -> str:
+    if not writer.do(lambda connection: runs.finish(connection, claim, state, reason)):
+        raise LedgerError("Another worker has this run.")
+    log.info("training run ended", run=claim.run_id, outcome=f"{state}: {reason}")
+    return f"{state}: {reason}"
+
+
+def _decide(connection: Connection, settings: Settings, run_id: str, told: dict[str, Any], files: EnsembleFiles) -> Gate:
+    """Promotes, refuses or holds one challenger."""
+    members = [place.member.version for place in files.places]
+    decision, reason = told["decision"], told["reason"]
+    versions.come_of(connection, files.version, members, run_id)
+    if decision == _PASSED:
+        decision, reason = _may_judge(connection, settings, told)
+    if decision == "promoted":
+        versions.promote(connection, files.version, members, US, f"gate of run {run_id}: {reason}"[:_LONGEST])
+    elif decision == "refused":
+        versions.refuse(connection, files.version, members, f"gate of run {run_id}: {reason}")
+    gate = Gate(told["name"], told["champion"], told["challenger"], decision, reason, told["uses"], tuple(told["clauses"]))
+    gates.enter(connection, run_id, gate)
+    return gate
+
+
+def _may_judge(connection: Connection, settings: Settings, told: dict[str, Any]) -> tuple[str, str]:
+    """What becomes of a challenger that passed the gate."""
+    version, reason = told["challenger"], told["reason"]
+    champion = versions.champions(connection).get(told["name"])
+    if champion == version:
+        return "held", "it is the champion already: the same data gave the same weights"
+    if champion != told["champion"]:
+        return "held", f"another champion was promoted while it was judged; passed against {told['champion']}: {reason}"
+    if settings.retrain_promote == "ask":
+        return "held", f"passed the gate, and waits for `lungline models promote {version} --by NAME --why TEXT`: {reason}"
+    return "promoted", reason
+
+
+def _sum(decided: Sequence[Gate]) -> tuple[str, str]:
+    """One decision for the run: promoted if any was, else refused if any was, else held; and the reason of each."""
+    decisions = {gate.decision for gate in decided}
+    decision = next(one for one in ("promoted", "refused", "held") if one in decisions)
+    return decision, "; ".join(f"{gate.name} {gate.decision}: {gate.reason}" for gate in decided)

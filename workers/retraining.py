@@ -1,0 +1,193 @@
+"""What runs in the training process: a run from its row to an outcome. It promotes nothing: who started it does (workers/outcome.py)."""
+
+import errno
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from db import gates, runs, versions
+from db.connect import read_only
+from db.runs import RunClaim
+from db.tables import RunState
+from lungline.errors import LunglineError, TrainingError
+from lungline.findings import Modality
+from lungline.pseudonyms import PseudonymKey
+from lungline.settings import Settings
+from lungline.store import Store
+from models import registry
+from models.files import EnsembleFiles
+from training import audit, choice, provenance, snapshot, standing, store_labels
+from training.snapshot import Labels, NoTrainingData, Snapshot
+from workers.catalogue import models_folder
+from workers.outcome import Outcome, folder_of
+
+if TYPE_CHECKING:
+    from training.retrain import Judged, Learnt
+
+WEIGHTS = "imagenet"
+_LOOK_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Retraining:
+    """One attempt at a run."""
+
+    def __init__(self, settings: Settings, engine: Engine, claim: RunClaim) -> None:
+        self._settings = settings
+        self._engine = engine
+        self._claim = claim
+        self._out = folder_of(settings, claim.run_id)
+        self._step: str | None = None
+        self._names: tuple[str, ...] = ()
+
+    def run(self) -> Outcome:
+        """Ends with an outcome, whatever is wrong with data, weights, recipes or the disk.
+
+        Raises:
+            LedgerError, SQLAlchemyError: the database is away; the run goes on when it is tried again.
+        """
+        try:
+            return self._run()
+        except NoTrainingData as error:
+            return Outcome(RunState.FAILED if self._claim.forced else RunState.SKIPPED, str(error))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            return Outcome(RunState.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`.")
+        except LunglineError as error:
+            return Outcome(RunState.FAILED, str(error))
+
+    def _run(self) -> Outcome:
+        champions = self._champions()
+        said = self._claim.recipes or self._settings.retrain_recipes
+        names = choice.chosen(said, champions)
+        taken = self._snapshot()
+        if not said:  # a hospital that labels X-rays alone retrains these
+            names = choice.learnable(names, snapshot.modalities(taken.folder))
+        self._names = names
+        self._note(
+            recipes=",".join(names),
+            code_version=provenance.code_version(),
+            libraries=provenance.libraries(),
+            settings=f"weights {WEIGHTS}, device {self._settings.training_device}, promote {self._settings.retrain_promote}",
+            **taken.columns(),
+        )
+        if not self._claim.forced and self._last() == (taken.sha256, ",".join(names)):
+            return Outcome(RunState.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
+        touched = [one for one in champions.values() if any(choice.is_for(name, one) for name in names)]
+        self._tell("checking the data")
+        for champion in touched:
+            assert champion.modality
+            snapshot.require_enough(taken.folder, champion.modality)
+        audit.require_sound(taken.audited, self._settings.home)
+        from training import retrain  # TensorFlow: seconds
+
+        learnt = retrain.Learnt(taken.folder, self._claim.seed, names)
+        with _Watch(self):
+            for champion in touched:
+                retrain.keep_others(champion, names, self._out)
+            members = retrain.learn(learnt, self._settings, self._out, self._tell)
+        self._note(epochs_done=standing.of(self._out, names)[0])
+        judged = [self._judged(champion, learnt, taken) for champion in touched]
+        self._tell("writing the report")
+        retrain.report_on(judged, members, learnt, self._settings, self._claim.run_id)
+        return Outcome(RunState.DONE, "", [_told(one) for one in judged])
+
+    def _judged(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "Judged":
+        from training import retrain
+
+        with read_only(self._engine).connect() as connection:
+            uses = gates.uses(connection, champion.name) + 1
+        besides = {"newer_labels": self._is_newer(champion, taken), "uses": uses}
+        return retrain.judge(champion, learnt, self._settings, self._out, besides, self._tell)
+
+    def _champions(self) -> dict[str, EnsembleFiles]:
+        with read_only(self._engine).connect() as connection:
+            found = versions.champions(connection)
+        missing = set(Modality) - set(found)
+        if missing:
+            raise TrainingError(f"There is no champion for {', '.join(sorted(missing))}; see `lungline models list`.")
+        return {modality.value: registry.find(found[modality.value], models_folder(self._settings)) for modality in Modality}
+
+    def _snapshot(self) -> Snapshot:
+        """The data as it stood when the run first began."""
+        folder = self._settings.store / "training" / self._claim.run_id
+        with read_only(self._engine).connect() as connection:
+            known = runs.begun_with(connection, self._claim.run_id)
+        if known["data_sha256"] and (kept := snapshot.reopen(folder, known)):
+            return kept
+        return snapshot.take(folder, self._settings.training_data, self._labels())
+
+    def _labels(self) -> Labels:
+        with read_only(self._engine).connect() as connection:
+            rows = store_labels.labelled_rows(connection, Store(self._settings.store))
+            until = store_labels.latest(connection)
+        return Labels(rows, until, PseudonymKey.load_or_create(self._settings.key_file))
+
+    def _last(self) -> tuple[str, str] | None:
+        with read_only(self._engine).connect() as connection:
+            return runs.last_done(connection)
+
+    def _is_newer(self, champion: EnsembleFiles, taken: Snapshot) -> bool:
+        """Whether this run learnt from labels that the champion did not know."""
+        with read_only(self._engine).connect() as connection:
+            run_id = versions.run_of(connection, champion.version)
+            manifest, until = runs.learnt_from(connection, run_id)
+        if run_id is None:  # it shipped, or came of `lungline train`
+            manifest = str(champion.places[0].member.told.get("data_sha256"))
+        return _is_later(taken.labels_until, until) or (taken.manifest_sha256 is not None and taken.manifest_sha256 != manifest)
+
+    def _tell(self, step: str) -> None:
+        self._step = step
+        log.info("training", run=self._claim.run_id, step=step)
+        self._note(step=step)
+
+    def _note(self, **known: Any) -> None:
+        with self._engine.begin() as connection:
+            runs.tell(connection, self._claim, known)
+
+    def look(self) -> None:
+        """Tells how far the training is, by what it left in its folder."""
+        epochs, step = standing.of(self._out, self._names)
+        if step and step != self._step:
+            self._step = step
+            log.info("training", run=self._claim.run_id, step=step)
+            self._note(step=step, epochs_done=epochs)
+
+
+class _Watch:
+    """Looks how far it is, every other second, while the block trains."""
+
+    def __init__(self, retraining: Retraining) -> None:
+        self._retraining = retraining
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join(timeout=60)
+
+    def _run(self) -> None:
+        while not self._ended.wait(_LOOK_SECONDS):
+            try:
+                self._retraining.look()
+            except SQLAlchemyError as error:  # told again as soon as it is back
+                log.warning("progress not written", error=type(error).__name__)
+
+
+def _told(judged: "Judged") -> dict[str, Any]:
+    """As JSON tells it, and `workers.outcome` reads it."""
+    told = judged.ruling.told()
+    return {"name": judged.challenger.name, "champion": judged.champion, "challenger": judged.challenger.version, **told}
+
+
+def _is_later(one: datetime | None, other: datetime | None) -> bool:
+    return one is not None and (other is None or one > other)
