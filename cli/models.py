@@ -5,11 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli import models_files
+
 if TYPE_CHECKING:
     from lungline.settings import Settings
     from models.files import EnsembleFiles
 
 app = typer.Typer(no_args_is_help=True)
+app.command()(models_files.export)
+app.command("import")(models_files.import_)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 _By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides it; kept for ever.")]
@@ -42,8 +46,11 @@ def list_versions(as_json: _Json = False) -> None:
 
 
 @app.command()
-def show(version: Annotated[str, typer.Argument(help="As `lungline models list` prints it.")], as_json: _Json = False) -> None:
-    """Show everything that is known of a version: a member's card, or an ensemble's members and thresholds."""
+def show(
+    version: Annotated[str, typer.Argument(metavar="VERSION|RECIPE", help="As `lungline models list` prints it; or a recipe.")],
+    as_json: _Json = False,
+) -> None:
+    """Show all that is known of a version, a member's card or an ensemble's parts; or what a recipe says, with its network's size."""
     from lungline.errors import ModelError
     from lungline.settings import load
     from models.registry import descriptions
@@ -53,6 +60,13 @@ def show(version: Annotated[str, typer.Argument(help="As `lungline models list` 
         if found.version == version:
             print(json.dumps(found.told) if as_json else found.text())
             return
+    from training import recipes
+
+    if version in recipes.names():
+        from training.blueprint import blueprint  # TensorFlow: seconds
+
+        print(json.dumps(blueprint(version), indent=None if as_json else 2))
+        return
     raise ModelError("There is no such version; see `lungline models list`.")
 
 

@@ -8,6 +8,7 @@ import json
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from models.backend import keras
 from models.engines import agree, cache
@@ -26,20 +27,25 @@ def converted(member: Member) -> Converted:
     """
     network = load_network(member)
     with tempfile.TemporaryDirectory() as folder:
-        return Converted(*_openvino(network, Path(folder)), KerasEngine(network).run(agree.pictures(member.preprocess)))
+        return Converted(*description_and_weights(network, Path(folder)), KerasEngine(network).run(agree.pictures(member.preprocess)))
 
 
-def _openvino(network: keras.Model, folder: Path) -> tuple[bytes, bytes]:
-    """Description and weights. By the reading of a frozen graph: `openvino.convert_model` is what reports to its makers."""
+def frozen(network: keras.Model, batch: int | None) -> Any:
+    """TensorFlow's function of a network, all its weights constants in its graph, for batches of one size, or of any (None)."""
     import tensorflow as tf
-    from openvino.frontend import FrontEndManager
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    shape = (1, *network.input_shape[1:])
+    shape = (batch, *network.input_shape[1:])
     call = tf.function(lambda batch: network(batch, training=False), input_signature=[tf.TensorSpec(shape, tf.float32)])
-    frozen = convert_variables_to_constants_v2(call.get_concrete_function())
+    return convert_variables_to_constants_v2(call.get_concrete_function())
+
+
+def description_and_weights(network: keras.Model, folder: Path) -> tuple[bytes, bytes]:
+    """A network in OpenVINO's format, by way of `folder`: the reading of a frozen graph. `openvino.convert_model` is what reports."""
+    from openvino.frontend import FrontEndManager
+
     graph = folder / "frozen.pb"
-    graph.write_bytes(frozen.graph.as_graph_def().SerializeToString())
+    graph.write_bytes(frozen(network, 1).graph.as_graph_def().SerializeToString())
     frontend = FrontEndManager().load_by_framework("tf")
     network_file = folder / "network.xml"
     openvino.save_model(frontend.convert(frontend.load(str(graph))), network_file, compress_to_fp16=False)

@@ -58,14 +58,13 @@ class OpenVinoEngine:
         core = _core()
         network = core.compile_model(core.read_model(description, weights), "CPU", {**_HOW, "INFERENCE_PRECISION_HINT": precision})
         self.name = f"openvino {precision}"
-        self._input = tuple(network.input(0).shape)
-        self._outputs = int(network.output(0).shape[-1])
+        self.shapes = tuple(network.input(0).shape), tuple(network.output(0).shape)
         self._queue = openvino.AsyncInferQueue(network)
 
     def run(self, batch: Array) -> Array:
         """float32 (n, height, width, channels), n >= 0 -> float32 logits (n, outputs)."""
         batch = np.ascontiguousarray(batch, np.float32)
-        answers = np.full((len(batch), self._outputs), np.nan, np.float32)
+        answers = np.full((len(batch), self.shapes[1][-1]), np.nan, np.float32)
 
         def keep(request: "openvino.InferRequest", row: int) -> None:
             answers[row] = request.get_output_tensor(0).data[0]
@@ -78,4 +77,4 @@ class OpenVinoEngine:
 
     def warm(self, batch_max: int) -> None:
         """Runs as many pictures as are computed beside each other."""
-        self.run(np.zeros((min(batch_max, len(self._queue)), *self._input[1:]), np.float32))
+        self.run(np.zeros((min(batch_max, len(self._queue)), *self.shapes[0][1:]), np.float32))

@@ -1,0 +1,89 @@
+"""`lungline models export` and `import`: networks as files for, and from, elsewhere."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from lungline.settings import Settings
+    from models.files import Member
+
+
+def export(
+    version: Annotated[str, typer.Argument(help="A member by version or name, as `lungline models list` prints it.")],
+    form: Annotated[str, typer.Option("--format", help="litert, onnx, openvino or savedmodel.")],
+    out: Annotated[Path | None, typer.Option(help="The file, or a folder for it. Default: here, named by the version.")] = None,
+) -> None:
+    """Write a member's network for another library. The file is run again and compared with Keras; what disagrees is not written."""
+    from lungline.progress import say
+    from lungline.settings import load
+    from models import exports
+
+    if form not in exports.ENDINGS:
+        raise typer.BadParameter(f"`--format` takes {', '.join(exports.ENDINGS)}.")
+    member = _member(load(), version)
+    say(f"{member.version}: written as {form}, and compared with Keras on drawn chests; some ten seconds to two minutes")
+    written = exports.export(member, form, out or Path())
+    print(f"{written}  input, outputs and licence: {written}.json")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="`.h5` or `.keras`, as Keras wrote it.")],
+    recipe: Annotated[str, typer.Option(help="The recipe that it was trained by, for example xray-vgg16-pyimage.")],
+    outputs: Annotated[
+        str | None, typer.Option(metavar="FINDING,...", help="What the file's outputs stand for, in its order: covid19,normal.")
+    ] = None,
+) -> None:
+    """Take in a network that was trained elsewhere: checked layer by layer, judged on labelled scans, a challenger in the store."""
+    from lungline.progress import say
+    from lungline.settings import load
+    from workers import catalogue
+
+    settings = load()
+    models = catalogue.models_folder(settings)
+
+    from db.migrate import open_database
+    from training.imports import bring_in  # TensorFlow: seconds
+
+    named = [name.strip() for name in outputs.split(",")] if outputs is not None else None
+    made = bring_in(file, recipe, named, settings.training_data, models)
+    with open_database(settings).begin() as connection:
+        catalogue.enter(connection, models)
+    if made.code:
+        say(f"Code in the file was not run (layers {', '.join(made.code)}): the recipe's own preprocessing stands in its place.")
+    if settings.training_data is None:
+        say("Entered without figures: set LUNGLINE_TRAINING_DATA to labelled scans, and import it again.")
+    print(made.member.version)
+    if made.ensemble:
+        print(f"{made.ensemble.version}  a challenger; `lungline models promote` lets it judge")
+    else:
+        print("Its outputs do not cover the findings of its modality: it stands alone, and joins no ensemble.")
+
+
+def _member(settings: "Settings", asked: str) -> "Member":
+    """A member by its version; or by its name: the one that judges, else the latest.
+
+    Raises:
+        ModelError: there is none, it is an ensemble, or its files are not at hand.
+    """
+    from sqlalchemy import text
+
+    from db.migrate import open_database
+    from lungline.errors import ModelError
+    from models.registry import find_member
+    from workers import catalogue
+
+    models = catalogue.models_folder(settings)
+    with open_database(settings).begin() as connection:
+        catalogue.enter(connection, models)
+        query = text(
+            "SELECT version, kind FROM model_versions WHERE version = :asked OR name = :asked"
+            " ORDER BY CASE WHEN state = 'champion' THEN 0 ELSE 1 END, created_at DESC, version"
+        )
+        found = connection.execute(query, {"asked": asked}).first()
+    if found is None:
+        raise ModelError("There is no such member; see `lungline models list`.")
+    if found.kind != "member":
+        raise ModelError("That is an ensemble: export its members one by one; `lungline models show` names them.")
+    return find_member(found.version, models)
