@@ -137,13 +137,14 @@ def _outcome(connection: "Connection", dropped: Dropped, began: Any) -> tuple[st
     """What became of these bytes since `began`: (outcome, finding or reason)."""
     from sqlalchemy import select
 
-    from db.tables import Outcome, State, files, quarantine, scans, state_told, verdicts
+    from db.tables import Outcome, State, audit, files, quarantine, scans, state_told, verdicts
 
     these = (files.c.sha256.is_(None), files.c.bytes == dropped.bytes) if dropped.sha256 is None else (files.c.sha256 == dropped.sha256,)
     drops = select(files.c.id, files.c.outcome).where(*these, files.c.received_at >= began)
     row = connection.execute(drops.order_by(files.c.id.desc())).first()
     if row is None:
-        return "dropped", ""
+        labels = connection.scalar(select(audit.c.detail).where(audit.c.subject == dropped.sha256, audit.c.at >= began))
+        return ("refused" if labels.startswith("refused") else "done", labels) if labels else ("dropped", "")
     if row.outcome == Outcome.REFUSED:
         return "refused", str(connection.scalar(select(quarantine.c.reason).where(quarantine.c.file_id == row.id)))
     of_these = select(scans.c.id, state_told.label("state")).where(scans.c.sha256 == dropped.sha256)

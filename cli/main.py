@@ -17,10 +17,13 @@ from cli import (
     evaluate,
     flower,
     key,
+    labels,
     models,
     quarantine,
     reconcile,
+    reprocess,
     results,
+    retrain,
     settings,
     status,
     train,
@@ -61,12 +64,15 @@ app.command()(results.show)
 app.command()(key.key)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile.reconcile)
+app.command()(reprocess.reprocess)
+app.add_typer(labels.app, name="labels")
 app.command()(doctor.doctor)
 app.command()(demo.demo)
 app.command()(settings.settings)
 app.add_typer(models.app, name="models")
 app.add_typer(data.app, name="data")
 app.command()(train.train)
+app.command()(retrain.retrain)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)
 app.add_typer(database.app, name="db")

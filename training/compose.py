@@ -8,19 +8,19 @@ import numpy as np
 from lungline.findings import FINDINGS, Modality
 from models.admission import NEITHER
 from models.calibration import probabilities
-from models.ensemble import fold
+from models.ensemble import fold, may_join
 from models.files import ADMISSION, MEMBER, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
 from training import calibrate
 from training.evaluate import judged_labels
 from training.readings import Readings
 
 # The make-up of what ships: counts up when an ensemble gets other kinds of members. The hash in its version tells the rest.
-_NUMBER = 2
+_NUMBER = 3
 
 
 def compose(root: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
-    """Writes `root/ensembles/<modality>.json`: the ensemble of all members of that modality in `root`."""
-    members = [one for one in members_of(root) if one.modality is modality]
+    """Writes `root/ensembles/<modality>.json`: of the members of that modality in `root` that may join one, those that vote."""
+    members = [one for one in members_of(root) if one.modality is modality and may_join(one)]
     examples = readings.data(modality).split("val")
     rows = judged_labels(FINDINGS[modality], examples)
     wanted = np.array([FINDINGS[modality].index(examples[row].label) for row in rows])
@@ -31,9 +31,10 @@ def compose(root: Path, modality: Modality, readings: Readings) -> EnsembleFiles
         logits = readings.logits(member, "val")[rows]
         votes.append(probabilities(logits, temperatures[-1]) @ fold(modality, member.version, member.outputs))
     stacked = np.stack(votes)
-    weights = calibrate.vote_weights(stacked, wanted, groups)
-    thresholds = calibrate.review_thresholds(stacked, weights)
-    places = list(zip(members, weights, temperatures, strict=True))
+    chosen = calibrate.voters(stacked, wanted, groups)
+    weights = calibrate.vote_weights(stacked[chosen], wanted, groups)
+    thresholds = calibrate.review_thresholds(stacked[chosen], weights)
+    places = [(members[one], weight, temperatures[one]) for one, weight in zip(chosen, weights, strict=True)]
     return _write(root, modality.value, places, thresholds)
 
 

@@ -77,4 +77,4 @@ def test_wrong_usage_exits_2(arguments: list[str]) -> None:
 
 
 def test_kinds_are_those_that_there_are() -> None:
-    assert [kind.value for kind in Kind] == list(KINDS)
+    assert [kind.value for kind in Kind] == [*KINDS, "store"]

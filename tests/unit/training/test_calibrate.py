@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from models.calibration import probabilities
-from training.calibrate import admission_threshold, review_thresholds, temperature, vote_weights
+from training.calibrate import admission_threshold, review_thresholds, temperature, vote_weights, voters
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
@@ -63,3 +63,30 @@ def test_few_scans_are_no_ground_to_leave_equal_weights() -> None:
     votes, wanted = _members([1.0, 0.9], 60)
     assert vote_weights(votes, wanted, np.arange(60).astype(str)) == [0.5, 0.5]
     assert vote_weights(votes[:1], wanted, np.arange(60).astype(str)) == [1.0]
+
+
+def test_of_many_members_few_vote() -> None:
+    votes, wanted = _members([1.0] * 6 + [0.3, 0.2, 0.1, 0.0, 0.0, 0.0, 0.0], 2000)
+    chosen = voters(votes, wanted, np.arange(2000).astype(str))
+    assert len(chosen) == 4
+    assert set(chosen) < set(range(6))
+
+
+def test_voters_are_named_in_their_order_whichever_is_best() -> None:
+    votes, wanted = _members([0.0, 1.0, 0.0, 1.3], 2000)
+    assert voters(votes, wanted, np.arange(2000).astype(str)) == [1, 3]
+
+
+def test_a_second_member_joins_unless_it_harms() -> None:
+    groups = np.arange(60).astype(str)
+    votes, wanted = _members([1.5, 1.0], 60)
+    assert voters(votes, wanted, groups) == [0, 1]
+    votes[1] = votes[1][:, ::-1]  # mostly wrong, and sure of it
+    assert voters(votes, wanted, groups) == [0]
+    assert voters(votes[:1], wanted, groups) == [0]
+
+
+def test_a_third_member_joins_only_by_more_than_chance() -> None:
+    votes, wanted = _members([1.0] * 3, 2000)
+    assert voters(votes, wanted, np.arange(2000).astype(str)) == [0, 1, 2]
+    assert len(voters(votes[:, :60], wanted[:60], np.arange(60).astype(str))) == 2

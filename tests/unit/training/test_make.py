@@ -119,7 +119,7 @@ def test_member_json_and_card_tell_what_was_done_and_nothing_of_test(trained: Tr
     assert 0 <= low <= high <= 1
     text = (trained.out / CT.name / "card.md").read_text()
     assert "Not a medical device" in text
-    assert "Not judged on test yet" in text
+    assert "Not judged on test" in text
     assert "within source 0" not in text  # two pictures of a side tell nothing
     assert "xray-other" in (trained.out / "ensembles" / "xray.md").read_text()
     assert not list(trained.out.glob(".*"))  # no draft and no checkpoint is left

@@ -39,7 +39,7 @@ def out(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr("training.recipes.load", quick)
         patch.setattr("training.figures.RESAMPLES", 50)
         command = ["train", "xray-cnn", "admission-mobilenetv2", "--epochs", "1", "--weights", "none", "--seed", "7", "--out", str(folder)]
-        done = CliRunner().invoke(app, command)
+        done = CliRunner().invoke(app, [*command, "--no-test"])
     assert done.exit_code == 0, done.exception
     assert read_ensemble(folder, "xray").places[0].member.version in done.stdout
     return folder
@@ -58,6 +58,7 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     monkeypatch.setattr("training.recipes.load", quick)
     monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    monkeypatch.setattr("training.controls.SHUFFLES", 1)
     done = CliRunner().invoke(app, ["train", "xray-cnn", "--epochs", "1", "--weights", "none"])
     assert done.exit_code == 0, done.exception
     made = read_ensemble(home / "training", "xray")
@@ -65,12 +66,62 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
     assert kept.figures == made.figures
     assert kept.places[0].member.folder == home / "store" / "models" / "xray-cnn" / made.places[0].member.version
     assert made.version in done.stdout
+    versions = [made.places[0].member.version, made.version]
+    assert json.loads((home / "store" / "models" / "test-uses.json").read_text()) == {"xray": versions}
+    (page,) = (home / "reports").glob("*/index.html")
+    assert str(page) in done.stdout
+    told = json.loads(page.with_name("report.json").read_text())
+    assert [one["version"] for one in told["versions"]] == versions
+    assert set(told["versions"][0]["curves"]) == {"val", "test"}
+    assert told["versions"][0]["told"]["figures"] == made.places[0].member.told["figures"]
+
+
+def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
+    monkeypatch.setattr("training.recipes.load", quick)
+    monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    assert CliRunner().invoke(app, ["train", "ct-cnn", "--epochs", "1", "--weights", "none", "--no-test"]).exit_code == 0
+    files = read_ensemble(home / "training", "ct")
+    store = home / "store" / "models"
+    assert not (store / "test-uses.json").exists()
+    before = (store / "ensembles" / f"{files.version}.json").read_bytes()
+    other = tmp_copy(tiny_data, home / "other", keep=("test",))
+    done = CliRunner().invoke(app, ["evaluate", files.version, "--data", str(other)])
+    assert done.exit_code == 0, (done.exception, done.output)
+    (counted,) = json.loads((store / "test-uses.json").read_text()).items()
+    assert counted[0].startswith("ct of set ")
+    assert counted[1] == [files.places[0].member.version, files.version]
+    assert (store / "ensembles" / f"{files.version}.json").read_bytes() == before  # figures of other data are not its own
+    page = Path(done.stdout.splitlines()[-1])
+    told = json.loads(page.with_name("report.json").read_text())
+    assert "beside" not in told["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
+    with open_database(load()).connect() as connection:
+        data = set(
+            connection.execute(text("SELECT data FROM model_quality WHERE version = :version"), {"version": files.version}).scalars()
+        )
+    assert len(data) == 1
+    assert data.pop().startswith("test of set ")
+
+
+def tmp_copy(data: Path, target: Path, keep: tuple[str, ...]) -> Path:
+    """A data set of some splits of another, under a manifest with a name of its own; the manifest."""
+    shutil.copytree(data, target)
+    with (target / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["split"] in keep]
+    (target / "manifest.csv").unlink()
+    shutil.rmtree(target / "neither")
+    with (target / "other.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+    return target / "other.csv"
 
 
 def test_evaluate_makes_cards_and_figures_and_counts_the_look_at_test(out: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     monkeypatch.setattr("training.recipes.load", quick)
     monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    monkeypatch.setattr("training.controls.SHUFFLES", 1)
     done = CliRunner().invoke(app, ["evaluate", "--models", str(out)])
     assert done.exit_code == 0, done.exception
     ensemble = read_ensemble(out, "xray")
@@ -85,6 +136,7 @@ def test_evaluate_makes_cards_and_figures_and_counts_the_look_at_test(out: Path,
     for card in (member.folder / "card.md", out / "ensembles" / "xray.md"):
         assert card.read_text() in done.stdout
         assert "looked at for" in card.read_text()
+    assert Path(done.stdout.splitlines()[-1]).is_file()
     kinds = json.loads((out / "admission-mobilenetv2" / "member.json").read_text())["figures"]["within_source"]
     assert set(kinds) == {"made"}
     with open_database(load()).connect() as connection:

@@ -6,23 +6,31 @@ import pytest
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
-from training.uses import USES, use
+from training.uses import USES, Uses, read
 
 
 def test_each_version_counts_once_and_modalities_apart(tmp_path: Path) -> None:
-    assert use(tmp_path, Modality.CT, "ct-a", writes=True) == ["ct-a"]
-    assert use(tmp_path, Modality.CT, "ct-b", writes=True) == ["ct-a", "ct-b"]
-    assert use(tmp_path, Modality.CT, "ct-a", writes=True) == ["ct-a", "ct-b"]
-    assert use(tmp_path, Modality.XRAY, "xray-a", writes=True) == ["xray-a"]
-    assert use(tmp_path, None, "admission-a", writes=True) == ["admission-a"]
+    uses = Uses(tmp_path / "not there yet")
+    assert uses.use(Modality.CT, "ct-a") == ["ct-a"]
+    assert uses.use(Modality.CT, "ct-b") == ["ct-a", "ct-b"]
+    assert uses.use(Modality.CT, "ct-a") == ["ct-a", "ct-b"]
+    assert uses.use(Modality.XRAY, "xray-a") == ["xray-a"]
+    assert uses.use(None, "admission-a") == ["admission-a"]
+    assert read(tmp_path / "not there yet") == {"ct": ["ct-a", "ct-b"], "xray": ["xray-a"], "admission": ["admission-a"]}
 
 
-def test_a_look_that_is_not_written_is_told_and_not_kept(tmp_path: Path) -> None:
-    assert use(tmp_path, Modality.CT, "ct-a", writes=False) == ["ct-a"]
-    assert not (tmp_path / USES).exists()
+def test_looks_at_the_same_data_from_elsewhere_count_too(tmp_path: Path) -> None:
+    assert Uses(tmp_path, {"ct": ["ct-shipped"]}).use(Modality.CT, "ct-a") == ["ct-shipped", "ct-a"]
+    assert Uses(tmp_path).use(Modality.CT, "ct-b") == ["ct-shipped", "ct-a", "ct-b"]
+
+
+def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
+    Uses(tmp_path).use(Modality.CT, "ct-a")
+    assert Uses(tmp_path, data="1234abcd").use(Modality.CT, "ct-b") == ["ct-b"]
+    assert Uses(tmp_path).use(Modality.CT, "ct-c") == ["ct-a", "ct-c"]
 
 
 def test_a_damaged_list_is_told(tmp_path: Path) -> None:
     (tmp_path / USES).write_text("{")
     with pytest.raises(TrainingError, match=USES):
-        use(tmp_path, Modality.CT, "ct-a", writes=True)
+        Uses(tmp_path).use(Modality.CT, "ct-a")
