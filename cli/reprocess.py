@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from db.again import Change, Choice, Order
     from lungline.progress import Step
 
+_BEHIND_ALL = "g"  # ids are hexadecimal
 _POLL_SECONDS = 0.5
 _FEWEST, _MOST = 4, 500  # scans asked for at a time: few until a worker answers with the champion
 _SILENT_SECONDS = 60.0
@@ -101,7 +102,8 @@ class _Feeder:
             room = max(0, self._most - len(still))
             asked = again.ask(connection, self.choice, self._cursor, room) if room else []
         self._open = still | set(asked)
-        self._cursor = asked[-1] if asked else self._cursor
+        if room:
+            self._cursor = asked[-1] if asked else _BEHIND_ALL  # an archive is not searched in vain twice a second
         self.anew, self.failed = self.anew + ended.anew, self.failed + ended.failed
         if ended.anew or ended.failed:
             self.step(ended.anew + ended.failed)

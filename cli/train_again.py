@@ -1,5 +1,6 @@
 """`lungline train --from-run`: what a training run made, made once more."""
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,12 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
 
     learnt = retrain.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
     first = settings.home / "training" / run_id
-    for member in retrain.learn(learnt, settings, out or first.with_name(f"{run_id}-again"), print):
+    folder = out or first.with_name(f"{run_id}-again")
+    made = [folder / name for name in learnt.recipes]
+    if all((one / MEMBER).is_file() for one in made):  # by an earlier command: what it made is no answer to this one
+        for one in made:
+            shutil.rmtree(one)
+    for member in retrain.learn(learnt, settings, folder, print):
         before = first / member.name
         same = (before / MEMBER).is_file() and read_member(before).sha256 == member.sha256
         print(f"{member.version}  {member.folder}  {'the same weights' if same else 'other weights than that run left'}")

@@ -71,13 +71,22 @@ def check_grounds(by: str, why: str) -> tuple[str, str]:
     return by, why
 
 
+def champion_beside(connection: Connection, version: str) -> str | None:
+    """The champion of an ensemble's name, which nobody else changes until this transaction ends.
+
+    Raises:
+        ModelError: there is no such ensemble.
+    """
+    return _champion(connection, _name_of(connection, version))
+
+
 def check_promotable(connection: Connection, version: str) -> None:
     """Makes sure that `promote` would not refuse this version.
 
     Raises:
         ModelError: there is no such ensemble, or it is champion already.
     """
-    if _champion(connection, _name_of(connection, version)) == version:
+    if champion_beside(connection, version) == version:
         raise ModelError(f"`{version}` is the champion already; see `lungline models list`.")
 
 
@@ -88,7 +97,7 @@ def promote(connection: Connection, version: str, members: Sequence[str], by: st
         ModelError: there is no such ensemble, it is champion already, or `by` or `why` is empty or too long.
     """
     check_promotable(connection, version)
-    champion = _champion(connection, _name_of(connection, version))
+    champion = champion_beside(connection, version)
     _change(connection, champion, version, members, "promote", by, why)
     return champion
 

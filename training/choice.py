@@ -31,7 +31,7 @@ def chosen(said: str, champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]
 
 
 def learnable(names: Sequence[str], modalities: Collection[str]) -> tuple[str, ...]:
-    """Those of a modality that there are scans of; all where that leaves none, so that it is told what is missing."""
+    """Those of a modality that there are scans enough of; all where that leaves none, so that it is told what is missing."""
     return tuple(name for name in names if recipes.load(name).modality in modalities) or tuple(names)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lungline.errors import ModelError, TrainingError
+from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.progress import say
 from lungline.settings import Settings
@@ -15,7 +15,7 @@ from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, read_ensemble
 from training import chance, gate, recipes, report, tensorboard, trial
 from training.compose import compose, members_of
 from training.gate import Besides, Ruling
-from training.judge import Judge
+from training.judge import Found, Judge
 from training.make import Start, train
 from training.readings import Readings
 from training.uses import Uses
@@ -126,22 +126,29 @@ def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles
             return files
     except ModelError:
         pass
-    return compose(out, modality, readings)
+    return compose(out, modality, readings, of_other_data=True)  # the champion's members that stay are
 
 
 def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, run_id: str) -> None:
     """Writes `HOME/reports/<run>/`: the page with what the gate said, and TensorBoard's logs. A run does not fail for want of it."""
     folder = settings.home / "reports" / run_id
+    try:
+        found, readings = _found(judged, members, learnt, settings, folder)
+        lines = [f"{one.challenger.name}: {line}" for one in judged for line in one.ruling.lines()]
+        report.write(folder, found, readings, lines)
+        tensorboard.write(folder / "tensorboard", members)
+    except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page
+        say(f"no report: {type(error).__name__}")
+
+
+def _found(
+    judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, folder: Path
+) -> tuple[list[Found], Readings]:
+    """What the report shows: of val alone, so that nothing is looked at that would be counted."""
     readings = Readings(learnt.data)
-    asked = Judge(readings, settings.weights_dir, Uses(folder))  # on val alone: nothing is looked at that would be counted
+    asked = Judge(readings, settings.weights_dir, Uses(folder))
     found = []
     for one in judged:
         root = one.challenger.places[0].member.folder.parent
         found.append(asked.ensemble(one.challenger, root / ENSEMBLES / f"{one.challenger.name}.json", ["val"], writes=False))
-    found += [asked.member(member, ["val"], writes=False) for member in members]
-    lines = [f"{one.challenger.name}: {line}" for one in judged for line in one.ruling.lines()]
-    try:
-        report.write(folder, found, readings, lines)
-        tensorboard.write(folder / "tensorboard", members)
-    except (TrainingError, OSError) as error:
-        say(f"no report: {type(error).__name__}")
+    return found + [asked.member(member, ["val"], writes=False) for member in members], readings

@@ -7,6 +7,7 @@ may look at, and `audited.csv`, with all, since a patient who is in `test` too m
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -122,9 +123,14 @@ def reopen(folder: Path, known: Mapping[str, Any]) -> Snapshot | None:
     return Snapshot(folder, found, known["manifest_sha256"], known["labels"], known["labels_until"], known["split"])
 
 
-def modalities(folder: Path) -> set[str]:
-    """Of which there are scans to learn from."""
-    return {row.modality for row in manifests.read(folder / _MANIFEST) if row.split == "train"}
+def sufficient(folder: Path) -> set[str]:
+    """The modalities that `require_enough` lets pass."""
+    found = set()
+    for modality in Modality:
+        with suppress(TrainingError):
+            require_enough(folder, modality)
+            found.add(modality.value)
+    return found
 
 
 def require_enough(folder: Path, modality: Modality) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row, func, select
 
 from db.tables import labels, scans, verdicts
 from lungline.errors import TrainingError
-from lungline.findings import Modality, Status
+from lungline.findings import Modality, Status, finding_of
 from lungline.pseudonyms import PseudonymKey
 from lungline.store import Store
 from training import manifests
@@ -116,6 +116,8 @@ def _found(connection: Connection, store: Store, left_out: Counter[str]) -> Iter
             left_out["whose readings contradict each other"] += 1
         elif scan.status == Status.REJECTED:
             left_out["that were rejected: no frontal chest X-ray or lung CT slice"] += 1
+        elif not _is_known(scan.modality, readings[0].label):
+            left_out["whose label is none of the modality that they were read as since"] += 1
         elif scan.frame > 1:
             left_out["that are not the first frame of their file"] += 1
         elif path is None:
@@ -132,6 +134,14 @@ def _found(connection: Connection, store: Store, left_out: Counter[str]) -> Iter
                 group=group_key,
                 split=side_of(group_key),
             )
+
+
+def _is_known(modality: str, label: str) -> bool:
+    try:
+        finding_of(Modality(modality), label)
+    except KeyError:
+        return False
+    return True
 
 
 def _label(readings: Sequence[Row[Any]]) -> str:

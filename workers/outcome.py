@@ -96,7 +96,7 @@ def _decide(connection: Connection, settings: Settings, run_id: str, told: dict[
 def _may_judge(connection: Connection, settings: Settings, told: dict[str, Any]) -> tuple[str, str]:
     """What becomes of a challenger that passed the gate."""
     version, reason = told["challenger"], told["reason"]
-    champion = versions.champions(connection).get(told["name"])
+    champion = versions.champion_beside(connection, version)
     if champion == version:
         return "held", "it is the champion already: the same data gave the same weights"
     if champion != told["champion"]:

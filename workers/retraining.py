@@ -67,8 +67,10 @@ class Retraining:
         said = self._claim.recipes or self._settings.retrain_recipes
         names = choice.chosen(said, champions)
         taken = self._snapshot()
-        if not said:  # a hospital that labels X-rays alone retrains these
-            names = choice.learnable(names, snapshot.modalities(taken.folder))
+        if not said:  # a hospital that labels X-rays, and a CT slice now and then, retrains X-rays
+            wanted, names = names, choice.learnable(names, snapshot.sufficient(taken.folder))
+            if names != wanted:
+                log.info("too few scans for some recipes", run=self._claim.run_id, left_out=sorted(set(wanted) - set(names)))
         self._names = names
         self._note(
             recipes=",".join(names),
@@ -137,7 +139,9 @@ class Retraining:
         """Whether this run learnt from labels that the champion did not know."""
         with read_only(self._engine).connect() as connection:
             run_id = versions.run_of(connection, champion.version)
-            manifest, until = runs.learnt_from(connection, run_id)
+            data, manifest, until = runs.learnt_from(connection, run_id)
+        if data == taken.sha256:  # newer labels may be of `test`, or contradict each other
+            return False
         if run_id is None:  # it shipped, or came of `lungline train`
             manifest = str(champion.places[0].member.told.get("data_sha256"))
         return _is_later(taken.labels_until, until) or (taken.manifest_sha256 is not None and taken.manifest_sha256 != manifest)

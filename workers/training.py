@@ -8,8 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -100,7 +100,8 @@ class Trainer:
             log.error("the training process died; its run waits anew", run=claim.run_id, exit=process.returncode)
             self._writer.do(lambda connection: runs.let_go(connection, claim))
             return "waits again: the training process died"
-        return settle(self._settings, self._writer, claim, ended)
+        with self._renewing(claim):
+            return settle(self._settings, self._writer, claim, ended)
 
     def _attend(self, process: "subprocess.Popen[str]", claim: RunClaim, tell: Tell) -> str | None:
         """What the process said, once it has ended; None if this worker is to stop. The lease is renewed meanwhile.
@@ -128,6 +129,24 @@ class Trainer:
             elif at - since > STALLED_SECONDS:
                 log.error("no step of the training run for a day; its process is ended", run=claim.run_id)
                 return ""
+
+    @contextmanager
+    def _renewing(self, claim: RunClaim) -> Iterator[None]:
+        """Keeps the lease while files are copied, perhaps to a slow share."""
+        ended = threading.Event()
+
+        def renew() -> None:
+            while not ended.wait(RENEW_SECONDS):
+                with suppress(LedgerError):
+                    self._renewed(claim, None)
+
+        thread = threading.Thread(target=renew, name="lease", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join(timeout=60)
 
     def _renewed(self, claim: RunClaim, before: tuple[int, str | None] | None) -> tuple[int, str | None] | None:
         try:

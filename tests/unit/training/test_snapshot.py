@@ -1,5 +1,6 @@
 """What a retraining learns from: never a row of test, the same for ever, and enough of each finding."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -60,6 +61,13 @@ def test_enough_of_each_finding_is_asked_for(tmp_path: Path, taken: Snapshot) ->
     snapshot.require_enough(taken.folder, Modality.XRAY)
     with pytest.raises(TrainingError, match="one finding alone"):
         snapshot.require_enough(taken.folder, Modality.CT)
+
+
+def test_a_modality_with_a_scan_or_two_keeps_no_other_from_being_learnt(taken: Snapshot) -> None:
+    manifest = taken.folder / "manifest.csv"
+    rows = manifests.read(manifest)
+    manifests.write(manifest, [*rows, replace(rows[0], modality="ct", label="covid19", split="train")])
+    assert snapshot.sufficient(taken.folder) == {"xray"}
 
 
 def labelled(folder: Path, key: PseudonymKey, patient: str, split: str, seed: int) -> manifests.Row:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 from typer.testing import CliRunner
 
 from cli.data import app
@@ -126,6 +126,14 @@ def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: Clinic) -> N
     (clinic.store.folder(lost) / "DOE^JANE.png").unlink()
     assert clinic.rows() == []
     assert sorted(clinic.left_out.values()) == [1, 1, 1, 1]
+
+
+def test_a_label_of_the_modality_that_a_scan_was_read_as_before_is_not_learnt(clinic: Clinic, writer: Writer) -> None:
+    scan = clinic.scan(chest(1))
+    clinic.reads((scan, "pneumonia", "A"))
+    writer.do(lambda connection: connection.execute(update(scans).values(modality="ct")))
+    assert clinic.rows() == []
+    assert sorted(clinic.left_out.values()) == [1]
 
 
 @pytest.mark.parametrize("side", ["train", "val", "gate", "test"])
