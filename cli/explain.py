@@ -28,7 +28,7 @@ def explain(settings: "Settings", scan: Mapping[str, Any], name: str | None, out
 
     Raises:
         LedgerError: no network has read the scan for findings.
-        ModelError: there is no such member, or its files are missing.
+        ModelError: there is no such member, it has no output for the finding, or its files are missing.
         StoreError: the scan's bytes are missing.
     """
     from lungline.errors import LedgerError
@@ -115,6 +115,7 @@ def _write(path: Path, data: bytes, *, is_ours: bool) -> None:
         if is_ours:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), 0o600)  # one that was there before kept its mode
             file.write(data)
     except OSError as error:
         raise StoreError(f"The picture cannot be written ({error.strerror}); choose another `--out`.") from None

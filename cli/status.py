@@ -59,7 +59,7 @@ def status(
         **counts,
         "next_run_at": settings.schedule.next(datetime.now(UTC)).isoformat(),
     }
-    print(json.dumps(said, default=str), flush=True)
+    print(json.dumps(said, default=datetime.isoformat), flush=True)
     raise typer.Exit(0 if ready else 1)
 
 

@@ -114,9 +114,17 @@ def _gradient(score: Callable[[Any], Any], at: Any) -> Array:
 
 
 def output_for(member: Member, finding: str, logits: Array) -> int:
-    """Which of a member's outputs answers for a finding of its modality; of several the one with the greatest logit, (outputs,)."""
+    """Which of a member's outputs answers for a finding of its modality; of several the one with the greatest logit, (outputs,).
+
+    Raises:
+        ModelError: none of its outputs does.
+    """
     assert member.modality is not None
     known = [number for number, output in enumerate(member.outputs) if finding_of(member.modality, output) == finding]
+    if not known:
+        raise ModelError(
+            f"Member `{member.version}` cannot tell {finding}, only {', '.join(member.outputs)}: name another by `--member`, or none."
+        )
     return max(known, key=lambda number: float(logits[number]))
 
 

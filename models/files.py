@@ -186,23 +186,41 @@ def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
     A member that is there already is the same, and stays. Interrupted, it leaves no half version behind, and may be asked again.
 
     Raises:
-        ModelError: a file is missing or damaged.
+        ModelError: a file is missing or damaged; all that is whole was taken.
     """
-    adopted = []
+    adopted, faults = [], []
+    for path in sorted(folder.glob(f"[!.]*/{MEMBER}")):  # a draft's name begins with a dot
+        try:
+            _adopt_member(read_member(path.parent), store)
+        except ModelError as error:
+            faults.append(str(error))
     for path in sorted((folder / ENSEMBLES).glob("*.json")):
-        files = read_ensemble(folder, path.stem)
-        for member in (place.member for place in files.places):
-            member.checked_weights()
-            _copy(member.folder, store / member.name / member.version)
-        if files.card:
-            _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
-        _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
-        adopted.append(read_ensemble(store, files.version))
-    for path in sorted(folder.glob(f"*/{MEMBER}")):  # those that joined no ensemble, too
-        member = read_member(path.parent)
-        member.checked_weights()
-        _copy(member.folder, store / member.name / member.version)
+        try:
+            adopted.append(_adopt_ensemble(folder, path, store))
+        except ModelError as error:
+            faults.append(str(error))
+    if faults:
+        told = " ".join(dict.fromkeys(fault.removesuffix(REPAIR).strip() for fault in faults))
+        raise ModelError(
+            f"{told} Train by its recipe again, or remove the member's folder, and the ensemble's JSON from `{ENSEMBLES}` beside it. "
+            "All else that was trained is in the store."
+        )
     return adopted
+
+
+def _adopt_member(member: Member, store: Path) -> None:
+    member.checked_weights()
+    _copy(member.folder, store / member.name / member.version)
+
+
+def _adopt_ensemble(folder: Path, path: Path, store: Path) -> EnsembleFiles:
+    files = read_ensemble(folder, path.stem)
+    for place in files.places:
+        _adopt_member(place.member, store)
+    if files.card:
+        _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
+    _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
+    return read_ensemble(store, files.version)
 
 
 def stored_members(store: Path) -> list[Path]:

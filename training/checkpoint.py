@@ -71,7 +71,7 @@ class Checkpoint:
                 network.optimizer.build(network.trainable_variables)
                 state = [kept[f"{_STATE}{number}"] for number in range(len(_variables(network)))]
                 best, average = ([kept[f"{name}{number}"] for number in range(len(network.weights))] for name in (_BEST, _AVERAGE))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from lungline.findings import FINDINGS, Modality
+from lungline.progress import say
 from models.admission import NEITHER
 from models.calibration import probabilities
 from models.ensemble import fold, may_join
@@ -18,10 +19,18 @@ from training.readings import Readings
 _NUMBER = 3
 
 
-def compose(root: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
-    """Writes `root/ensembles/<modality>.json`: of the members of that modality in `root` that may join one, those that vote."""
+def compose(root: Path, modality: Modality, readings: Readings, *, of_other_data: bool = False) -> EnsembleFiles:
+    """Writes `root/ensembles/<modality>.json`: of the members of that modality in `root` that may join one, those that vote.
+
+    `of_other_data`: whether those that learnt from another manifest may vote, too. This manifest's val may hold what they were trained on.
+    """
     members = [one for one in members_of(root) if one.modality is modality and may_join(one)]
-    examples = readings.data(modality).split("val")
+    data = readings.data(modality)
+    for one in members:
+        if not of_other_data and one.told.get("data_sha256") != data.sha256:
+            say(f"{one.version}: does not vote, as it learnt from another manifest, and may know the scans that votes are chosen on")
+    members = [one for one in members if of_other_data or one.told.get("data_sha256") == data.sha256]
+    examples = data.split("val")
     rows = judged_labels(FINDINGS[modality], examples)
     wanted = np.array([FINDINGS[modality].index(examples[row].label) for row in rows])
     groups = np.array([examples[row].group for row in rows])
@@ -48,7 +57,7 @@ def compose_admission(root: Path, member: Member, readings: Readings) -> Ensembl
 
 def members_of(root: Path) -> list[Member]:
     """The members in a folder of models, by name."""
-    return [read_member(path.parent) for path in sorted(root.glob(f"*/{MEMBER}"))]
+    return [read_member(path.parent) for path in sorted(root.glob(f"[!.]*/{MEMBER}"))]  # a draft's name begins with a dot
 
 
 def _write(root: Path, name: str, places: Sequence[tuple[Member, float, float]], thresholds: dict[str, float]) -> EnsembleFiles:

@@ -51,11 +51,7 @@ class Judged:
 
     def confusion(self) -> dict[str, dict[str, int]]:
         """label -> answer -> pictures."""
-        said = self.votes.argmax(axis=1)
-        return {
-            label: {answer: int(np.sum((self.wanted == i) & (said == j))) for j, answer in enumerate(self.findings)}
-            for i, label in enumerate(self.findings)
-        }
+        return figures.confusion(self.votes, self.wanted, self.findings)
 
 
 def judged_labels(findings: Sequence[str], examples: Sequence[Example]) -> list[int]:
@@ -91,7 +87,7 @@ def findings_figures(judged: Judged) -> Measured:
     for source in contrasts(judged):
         here = np.flatnonzero(judged.sources == source)
         groups = judged.groups[here]
-        within = with_intervals(groups, lambda drawn, here=here: _source_figures(judged, here[drawn]))  # type: ignore[misc]
+        within = with_intervals(groups, lambda drawn, here=here: _source_figures(judged, here[drawn], judged.wanted[here]))  # type: ignore[misc]
         measured["within_source"][source] = {**_counts(groups), **within}
     return measured
 
@@ -179,7 +175,7 @@ def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
     told = {
         "macro_auroc": figures.macro_auroc(votes, wanted),
         f"{first}_auroc": figures.first_auroc(votes, wanted),
-        "balanced_accuracy": figures.balanced_accuracy(votes, wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted, judged.wanted),
         "accuracy": figures.accuracy(votes, wanted),
         "brier": figures.brier(votes, wanted),
         "accepted_share": float(accepted.mean()),
@@ -191,14 +187,14 @@ def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
     return told
 
 
-def _source_figures(judged: Judged, drawn: Rows) -> dict[str, float]:
+def _source_figures(judged: Judged, drawn: Rows, whole: Wanted) -> dict[str, float]:
     votes, wanted = judged.votes[drawn], judged.wanted[drawn]
     first = judged.findings[0]
     of_first = figures.of_output(votes, wanted, 0)
     return {
-        "macro_auroc": figures.occurring_auroc(votes, wanted),
+        "macro_auroc": figures.occurring_auroc(votes, wanted, whole),
         f"{first}_auroc": figures.first_auroc(votes, wanted),
-        "balanced_accuracy": figures.balanced_accuracy(votes, wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted, whole),
         "accuracy": figures.accuracy(votes, wanted),
         f"{first}_sensitivity": of_first["sensitivity"],
         f"{first}_specificity": of_first["specificity"],

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +19,7 @@ from models.backend import keras
 from models.engines.keras import KerasEngine
 from models.preprocess import Pixels
 from training.augment import augment
+from training.provenance import code_version, libraries
 from training.recipes import Augment
 
 Features = npt.NDArray[np.float16]
@@ -92,10 +95,15 @@ class Shelf:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not self._whole(path, shape):
                 part = path.with_suffix(f".{new_id()}.part")
-                kept = np.lib.format.open_memmap(part, "w+", np.float16, shape)
-                self._fill(kept, name, trunk, pictures, how)
-                kept.flush()
-                part.replace(path)
+                try:
+                    kept = np.lib.format.open_memmap(part, "w+", np.float16, shape)
+                    with part.open("r+b") as file:  # all of its room at once: where a disk fills later, a mapped file kills the process
+                        os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+                    self._fill(kept, name, trunk, pictures, how)
+                    kept.flush()
+                    part.replace(path)
+                finally:
+                    part.unlink(missing_ok=True)
             path.touch()
             features: Features = np.load(path, mmap_mode="r")
             self._tidy()
@@ -107,7 +115,7 @@ class Shelf:
     def _whole(path: Path, shape: tuple[int, ...]) -> bool:
         try:
             return bool(np.load(path, mmap_mode="r").shape == shape)
-        except (OSError, ValueError):  # none, or damaged
+        except (OSError, ValueError, EOFError):  # none, or damaged; empty
             return False
 
     @staticmethod
@@ -127,7 +135,11 @@ class Shelf:
         """Removes what was used longest ago, until the rest is small enough; and what was abandoned."""
         assert self._folder is not None
         now, total = time.time(), 0
-        told = {path: path.stat() for path in self._folder.iterdir() if path.is_file()}
+        told = {}
+        for path in self._folder.iterdir():
+            with suppress(FileNotFoundError):  # another training tidies, too
+                if path.is_file():
+                    told[path] = path.stat()
         for path, stat in sorted(told.items(), key=lambda one: -one[1].st_mtime):
             total += stat.st_size
             if total > _MOST_BYTES or (path.suffix == ".part" and now - stat.st_mtime > _ABANDONED_SECONDS):
@@ -145,7 +157,7 @@ def _key(trunk: keras.Model, pictures: Pixels, how: Augment | None, count: int) 
     """A hash of everything that decides the features."""
     # By kinds: names that Keras makes up count the layers that this process has built before.
     layers = [type(layer).__name__ for inner in trunk.layers if isinstance(inner, keras.Model) for layer in inner.layers]
-    told: list[Any] = [count, how and asdict(how), pictures.shape, keras.backend.backend(), keras.__version__, layers]
+    told: list[Any] = [count, how and asdict(how), pictures.shape, keras.backend.backend(), layers, code_version(), libraries()]
     digest = hashlib.sha256(json.dumps(told).encode())
     for one in (*trunk.get_weights(), pictures):
         digest.update(np.ascontiguousarray(one).data)

@@ -1,6 +1,6 @@
 """Figures of a classifier, and their intervals by bootstrap over groups."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -39,9 +39,15 @@ def macro_auroc(votes: Votes, wanted: Wanted) -> float:
     return float(np.mean([auroc(votes[:, k], wanted == k) for k in range(votes.shape[1])]))
 
 
-def occurring_auroc(votes: Votes, wanted: Wanted) -> float:
-    """`macro_auroc` over the outputs that occur, as of a source that has not all; NaN where fewer than two do."""
-    here = np.unique(wanted)
+def occurring_auroc(votes: Votes, wanted: Wanted, whole: Wanted | None = None) -> float:
+    """`macro_auroc` over the outputs that occur, as of a source that has not all; NaN where fewer than two do.
+
+    Args:
+        votes: (n, outputs).
+        wanted: (n,).
+        whole: what these were drawn from, if they are a resample: NaN where they lack an output that occurs there.
+    """
+    here = np.unique(wanted if whole is None else whole)
     return float(np.mean([auroc(votes[:, k], wanted == k) for k in here])) if len(here) > 1 else float("nan")
 
 
@@ -50,10 +56,19 @@ def first_auroc(votes: Votes, wanted: Wanted) -> float:
     return auroc(votes[:, 0], wanted == 0)
 
 
-def balanced_accuracy(votes: Votes, wanted: Wanted) -> float:
-    """Mean recall over the outputs that occur."""
-    said = votes.argmax(axis=1)
-    return float(np.mean([(said[wanted == k] == k).mean() for k in np.unique(wanted)]))
+def balanced_accuracy(votes: Votes, wanted: Wanted, whole: Wanted | None = None) -> float:
+    """Mean recall over the outputs that occur.
+
+    Args:
+        votes: (n, outputs).
+        wanted: (n,).
+        whole: what these were drawn from, if they are a resample: NaN where they lack an output that occurs there. Scored on the outputs
+            that are left, a resample would flatter whatever always gives one answer.
+    """
+    said, here = votes.argmax(axis=1), np.unique(wanted)
+    if whole is not None and len(here) < len(np.unique(whole)):
+        return float("nan")
+    return float(np.mean([(said[wanted == k] == k).mean() for k in here]))
 
 
 def accuracy(votes: Votes, wanted: Wanted) -> float:
@@ -76,6 +91,14 @@ def of_output(votes: Votes, wanted: Wanted, output: int) -> dict[str, float]:
         "specificity": _share(quiet, alarms),
         "precision": _share(hits, alarms),
         "f1": _share(2 * hits, misses + alarms),
+    }
+
+
+def confusion(votes: Votes, wanted: Wanted, outputs: Sequence[str]) -> dict[str, dict[str, int]]:
+    """label -> answer -> how many."""
+    said = votes.argmax(axis=1)
+    return {
+        label: {answer: int(np.sum((wanted == i) & (said == j))) for j, answer in enumerate(outputs)} for i, label in enumerate(outputs)
     }
 
 

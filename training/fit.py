@@ -147,8 +147,11 @@ def validation_auroc(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.float
     """Mean over outputs of the AUROC of one against the rest, on the labels that are outputs themselves."""
     judged = np.isin(val.labels, recipe.outputs)
     outputs = val.outputs[judged]
-    if len(np.unique(outputs)) < len(recipe.outputs):
-        raise TrainingError("The split `val` lacks an example of one of the recipe's outputs.")
+    if missing := [output for number, output in enumerate(recipe.outputs) if number not in outputs]:
+        raise TrainingError(
+            f"The split `val` has no scan labelled {', '.join(missing)}, which recipe `{recipe.name}` is to tell: "
+            "add such scans, then `lungline data build`."
+        )
     return macro_auroc(probabilities(logits[judged], 1.0), outputs)
 
 

@@ -185,7 +185,7 @@ def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
         wanted = champion.wanted[here]
 
         def of(judged: Judged, drawn: Rows, here: Rows = here, wanted: Rows = wanted) -> float:
-            return figures.balanced_accuracy(judged.votes[here[drawn]], wanted[drawn])
+            return figures.balanced_accuracy(judged.votes[here[drawn]], wanted[drawn], wanted)
 
         def gain(drawn: Rows, of: Any = of) -> dict[str, float]:
             return {IN_SOURCE: of(challenger, drawn) - of(champion, drawn)}

@@ -59,7 +59,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
     Args:
         file: `.h5` or `.keras`.
         name: of the recipe that it was trained by.
-        outputs: what each output stands for, in the file's order.
+        outputs: what each output stands for, in the file's order; of a single sigmoid what 1 stands for, then 0.
         data: LUNGLINE_TRAINING_DATA.
         models: the store's folder of models.
 
@@ -97,11 +97,14 @@ def _network(
     """The recipe's network with the file's weights; its outputs in our order, covid19 first; and the layers whose code was not run."""
     network = build(recipe.architecture, len(recipe.outputs))
     foreign = read_foreign(file, _BYTES_A_WEIGHT * network.count_params() + _BYTES_BESIDE)
-    count = outputs_of(foreign)
-    told = _checked(recipe, modality, outputs, count)
-    if count != len(recipe.outputs):
-        network = build(recipe.architecture, count)
+    answers = outputs_of(foreign)
+    count = max(2, answers)
+    told = _checked(recipe, modality, outputs, answers)
+    if answers != len(recipe.outputs):
+        network = build(recipe.architecture, answers)
     transplant(foreign, network)
+    if answers == 1:
+        network = _of_two(network, build(recipe.architecture, count))
     known = list(dict.fromkeys([*FINDINGS[modality], *recipe.outputs, *told]))
     order = sorted(range(count), key=lambda output: known.index(told[output]))
     head = network.layers[-1]
@@ -109,8 +112,23 @@ def _network(
     return network, tuple(told[output] for output in order), foreign.code
 
 
-def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, count: int) -> Sequence[str]:
+def _of_two(one: keras.Model, two: keras.Model) -> keras.Model:
+    """The network of a single sigmoid as one of two logits, its own and 0: their softmax is the sigmoid, and what is left of 1."""
+    for ours, theirs in zip(two.layers[:-1], one.layers[:-1], strict=True):
+        ours.set_weights(theirs.get_weights())
+    kernel, bias = one.layers[-1].get_weights()
+    two.layers[-1].set_weights([np.pad(kernel, ((0, 0), (0, 1))), np.pad(bias, (0, 1))])
+    return two
+
+
+def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, answers: int) -> Sequence[str]:
+    count = max(2, answers)
     example = ",".join((recipe.published.outputs if recipe.published else recipe.outputs)[:count])
+    if answers == 1 and (outputs is None or len(outputs) != count):
+        raise TrainingError(
+            "The file's network has a single output, a sigmoid: name what 1 stands for, then what 0 does, for example "
+            f"--outputs {example}. (Keras' generators number folders by their names' alphabet: 0 is the first.)"
+        )
     if outputs is None:
         raise TrainingError(
             f"The file does not say what its {count} outputs stand for: add --outputs, in the file's order, for example "

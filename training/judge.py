@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from lungline.errors import TrainingError
 from lungline.findings import FINDINGS, Modality
 from lungline.progress import say
 from models.admission import NEITHER
@@ -73,13 +74,15 @@ class Judge:
             threshold: of an admission network.
             writes: whether `member.json` and `card.md` are written.
         """
-        told = dict(member.told)
+        told = self._uses.known(member.told)
         files = by_itself(member, told["temperature"])
         judged: dict[str, Judged] = {}
         if member.modality is None:
             assert threshold is not None
             told["threshold"] = threshold
             files = dataclasses.replace(files, thresholds={NEITHER: threshold})
+        if "test" in splits:  # counted first: killed later, it has looked
+            told["test_uses"] = self._uses.use(member.modality, member.version)
         for split in splits:
             say(f"{member.version}: judged on {split}")
             if member.modality is None:
@@ -99,8 +102,6 @@ class Judge:
             if split == "test" and "imported" not in member.told:
                 measured |= self._shuffled_labels(member)
             told[CALLED[split]] = measured
-        if "test" in splits:
-            told["test_uses"] = self._uses.use(member.modality, member.version)
         text = card(told, member.version)
         if writes:
             _write(member.folder / MEMBER, told, member.folder / CARD, text)
@@ -115,14 +116,14 @@ class Judge:
             splits: of val and test, the one that counts last; a look at test is counted.
             writes: whether both are written.
         """
-        told: Measured = json.loads(path.read_text())
+        told: Measured = self._uses.known(json.loads(path.read_text()))
         judged: dict[str, Judged] = {}
+        if "test" in splits:
+            told["test_uses"] = self._uses.use(files.modality, files.version)
         for split in splits:
             say(f"{files.version}: judged on {split}")
             judged[split] = self._readings.judge(files, split)
             told[CALLED[split]] = self._measure(files, judged[split], with_controls=split == splits[-1])
-        if "test" in splits:
-            told["test_uses"] = self._uses.use(files.modality, files.version)
         shown = {
             **told,
             "name": files.name,
@@ -142,8 +143,8 @@ class Judge:
         measured["reliability"] = reliability.reliability(judged.votes, judged.wanted)
         if with_controls:
             measured["black_lungs"] = self._black_lungs(files, judged.data)
-            if self._readings.has(files.modality, "train"):
-                measured["beside"] = evaluate.beside(judged, self._beside(files, judged))
+            if self._readings.has(files.modality, "train") and (rivals := self._beside(files, judged)):
+                measured["beside"] = evaluate.beside(judged, rivals)
         return measured
 
     def _black_lungs(self, files: EnsembleFiles, split: str) -> Measured:
@@ -155,7 +156,7 @@ class Judge:
                 dark.groups,
                 lambda drawn: {
                     "macro_auroc": figures.macro_auroc(dark.votes[drawn], dark.wanted[drawn]),
-                    "balanced_accuracy": figures.balanced_accuracy(dark.votes[drawn], dark.wanted[drawn]),
+                    "balanced_accuracy": figures.balanced_accuracy(dark.votes[drawn], dark.wanted[drawn], dark.wanted),
                 },
             )
         )
@@ -197,20 +198,24 @@ class Judge:
 
     def _again(self, member: Member, split: str) -> tuple[Recipe, tuple[Labelled, Labelled, Labelled], LoadBase | None] | None:
         """What trains a member's recipe anew: the recipe with as many epochs as it had; train, val and `split`; and its base. None for what
-        no recipe of ours made on our splits, and where the data have none."""
+        no recipe of ours made on our splits, where the data have none, and where the base weights are missing."""
         if "as_published" in member.told or "imported" in member.told:
             return None
         recipe = recipes.load(member.told["recipe"])
         if not all(self._readings.has(recipe.modality, one) for one in ("train", "val")):
             return None
         recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, member.told["epochs"]))
-        load_base, _ = base.loader(recipe.architecture, "none" if member.told["base"] == "none" else "imagenet", self._weights_dir)
+        try:
+            load_base, _ = base.loader(recipe.architecture, "none" if member.told["base"] == "none" else "imagenet", self._weights_dir)
+        except TrainingError as error:
+            say(f"{member.version}: without the controls that train it again: {error}")
+            return None
         data = self._readings.data(recipe.modality)
         train, val, asked = (labelled(recipe, data, one, self._readings) for one in ("train", "val", split))
         return recipe, (train, val, asked), load_base
 
     def _beside(self, files: EnsembleFiles, judged: Judged) -> dict[str, Votes]:
-        """Baselines on the pictures that were judged."""
+        """Baselines on the pictures that were judged; none where the training split lacks a finding."""
         modality, findings = files.modality, judged.findings
         key = modality, judged.data, findings
         if key not in self._rivals:
@@ -218,6 +223,8 @@ class Judge:
             rows = judged_labels(findings, examples)
             train = [examples[row] for row in rows]
             wanted = np.array([findings.index(example.label) for example in train], np.intp)
+            if len(np.unique(wanted)) < len(findings):
+                return {}
             asked = judged_labels(findings, self._readings.data(modality).split(judged.data))
             pictures, others = (self._readings.pictures(_THUMBNAILS_OF, modality, split) for split in ("train", judged.data))
             self._rivals[key] = {

@@ -57,9 +57,9 @@ def left_out(
 
         def measure(drawn: Rows, votes: figures.Votes = votes, wanted: figures.Wanted = wanted) -> dict[str, float]:
             return {
-                "macro_auroc": figures.occurring_auroc(votes[drawn], wanted[drawn]),
+                "macro_auroc": figures.occurring_auroc(votes[drawn], wanted[drawn], wanted),
                 f"{judged.findings[0]}_auroc": figures.first_auroc(votes[drawn], wanted[drawn]),
-                "balanced_accuracy": figures.balanced_accuracy(votes[drawn], wanted[drawn]),
+                "balanced_accuracy": figures.balanced_accuracy(votes[drawn], wanted[drawn], wanted),
             }
 
         within[source] = {"images": len(here), "groups": len(np.unique(groups)), **with_intervals(groups, measure)}

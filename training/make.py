@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lungline.errors import TrainingError
+from lungline.errors import ModelError, TrainingError
 from lungline.findings import Modality
 from lungline.progress import say
 from models.admission import NEITHER
@@ -18,10 +18,10 @@ from models.architectures import build
 from models.backend import keras
 from models.engines.keras import KerasEngine
 from models.ensemble import may_join
-from models.files import ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, read_member
+from models.files import ADMISSION, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, read_member
 from models.registry import shipped
 from models.weights import load, save_half
-from training import base, calibrate, published, recipes, report, teacher
+from training import base, calibrate, provenance, published, recipes, report, teacher
 from training.blueprint import parameters
 from training.checkpoint import Checkpoint
 from training.compose import compose, compose_admission
@@ -60,8 +60,8 @@ class Reporting:
 def train(names: list[str], start: Start, out: Path, reporting: Reporting | None = None) -> list[Member]:
     """Trains members by recipes, makes the ensembles of all members in `out` anew, and writes the cards of both with figures on val.
 
-    Killed and run again, it goes on after the last epoch that was finished. What is trained as it was published stands alone: its own split
-    took from val, so that nothing could be chosen or judged there.
+    Killed and run again, it passes over what was finished, and goes on after the last epoch that was. What is trained as it was published
+    stands alone: its own split took from val, so that nothing could be chosen or judged there.
 
     Args:
         names: of recipes.
@@ -74,11 +74,13 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
     """
     chosen = [recipes.load(name) for name in dict.fromkeys(names)]
     readings = Readings(start.data, limit=start.limit, kept=start.kept)
+    for recipe in chosen:
+        _require(recipe, start, readings)
+    splits = {recipe.modality: _there(recipe.modality, reporting.splits if reporting else ("val",), readings) for recipe in chosen}
     made = [(make_published if start.as_published else make)(recipe, start, out, readings) for recipe in chosen]
     judge = Judge(readings, start.weights_dir, Uses(reporting.counted if reporting else out))
-    splits = reporting.splits if reporting else ("val",)
     if start.as_published:
-        found = [judge.member(member, [split for split in splits if split != "val"]) for member in made]
+        found = [judge.member(member, [split for split in splits[member.modality] if split != "val"]) for member in made]
     else:
         found = _judge(made, out, readings, judge, splits)
     if reporting:
@@ -86,19 +88,50 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
     return [read_member(member.folder) for member in made]
 
 
-def _judge(made: list[Member], out: Path, readings: Readings, judge: Judge, splits: tuple[str, ...]) -> list[Found]:
-    """Makes the ensembles of what was trained, and judges both."""
+def _require(recipe: Recipe, start: Start, readings: Readings) -> None:
+    """Finds what is missing before hours go into a training.
+
+    Raises:
+        TrainingError: base weights are, or the rows of a split that is learnt from.
+    """
+    base.loader(recipe.architecture, start.weights, start.weights_dir)
+    data = readings.data(recipe.modality)
+    for split in ("train", "val"):
+        if not any(example.split == split for example in data.examples):
+            raise TrainingError(
+                f"The manifest in LUNGLINE_TRAINING_DATA has no row with split `{split}` for recipe `{recipe.name}`; "
+                "build it anew with more groups: `lungline data build`."
+            )
+
+
+def _there(modality: Modality | None, splits: tuple[str, ...], readings: Readings) -> tuple[str, ...]:
+    """The splits that can be judged on."""
+    found = tuple(split for split in splits if readings.has(modality, split))
+    for split in splits:
+        if split not in found:
+            say(f"not judged on {split}: the manifest has no row there for {modality.value if modality else ADMISSION}")
+    return found
+
+
+def _judge(
+    made: list[Member], out: Path, readings: Readings, judge: Judge, splits: Mapping[Modality | None, tuple[str, ...]]
+) -> list[Found]:
+    """Makes the ensembles of what was trained, and judges both. Ensembles first: judging is long, and may be killed."""
+    ensembles: dict[Modality | None, EnsembleFiles] = {}
+    for member in made:
+        if member.modality is None:
+            ensembles[None] = compose_admission(out, member, readings)
+        elif may_join(member) and member.modality not in ensembles:
+            ensembles[member.modality] = compose(out, member.modality, readings)
     found = []
     for modality in dict.fromkeys(member.modality for member in made):
         members = [member for member in made if member.modality is modality]
         if modality is None:
-            files = compose_admission(out, members[-1], readings)
-            found.append(judge.member(members[-1], splits, files.thresholds[NEITHER]))
+            found.append(judge.member(members[-1], splits[None], ensembles[None].thresholds[NEITHER]))
             continue
-        found += [judge.member(member, splits) for member in members]
-        if any(may_join(member) for member in members):
-            files = compose(out, modality, readings)
-            found.append(judge.ensemble(files, out / ENSEMBLES / f"{modality.value}.json", splits))
+        found += [judge.member(member, splits[modality]) for member in members]
+        if modality in ensembles:
+            found.append(judge.ensemble(ensembles[modality], out / ENSEMBLES / f"{modality.value}.json", splits[modality]))
     return found
 
 
@@ -154,7 +187,11 @@ def _write(
     if start.limit:
         told["limit"] = start.limit
     out.mkdir(parents=True, exist_ok=True)
-    key = hashlib.sha256(json.dumps([told, dataclasses.asdict(recipe)]).encode()).hexdigest()
+    by = [told, dataclasses.asdict(recipe), provenance.code_version(), provenance.libraries()]
+    key = hashlib.sha256(json.dumps(by).encode()).hexdigest()
+    if finished := _finished(out / recipe.name, key):
+        say(f"{recipe.name}: finished already, by the same recipe, data, seed and code; remove its folder to train it anew.")
+        return finished
     checkpoint = Checkpoint(out / f".{recipe.name}.checkpoint.npz", key)
     fitted = fit(recipe, lessons, val, seed=start.seed, epochs=recipe.epochs, load_base=load_base, checkpoint=checkpoint)
     draft = out / f".{recipe.name}.part"
@@ -163,6 +200,7 @@ def _write(
     network = _save(recipe, fitted, draft / WEIGHTS)
     told |= {
         "sha256": hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest(),
+        "made_by": key,
         **parameters(recipe, network),
         "epochs": fitted.epochs,
         "best_epoch": fitted.best_epoch,
@@ -178,6 +216,16 @@ def _write(
     checkpoint.remove()
     say(f"{recipe.name}: written.")
     return read_member(folder)
+
+
+def _finished(folder: Path, key: str) -> Member | None:
+    """The member that a training by the same key left, if it is whole."""
+    try:
+        member = read_member(folder)
+        member.checked_weights()
+    except ModelError:
+        return None
+    return member if member.told.get("made_by") == key else None
 
 
 def _temperature(recipe: Recipe, network: keras.Model, val: Labelled) -> float:

@@ -61,16 +61,14 @@ def told(published: Published, logits: npt.NDArray[np.floating], train: Labelled
         train: what it was trained on.
         held: what steered and judges it.
     """
-    votes, groups = probabilities(logits, 1.0), held.groups
-    first = int(published.outputs.index("covid19"))
+    votes, groups, outputs = probabilities(logits, 1.0), held.groups, published.outputs
 
     def of(rows: figures.Rows) -> dict[str, float]:
-        one = figures.of_output(votes[rows], held.outputs[rows], first)
-        return {
-            "accuracy": figures.accuracy(votes[rows], held.outputs[rows]),
-            "covid19_sensitivity": one["sensitivity"],
-            "covid19_specificity": one["specificity"],
-        }
+        told = {"accuracy": figures.accuracy(votes[rows], held.outputs[rows])}
+        for number, output in enumerate(outputs):
+            one = figures.of_output(votes[rows], held.outputs[rows], number)
+            told |= {f"{output}_{name}": value for name, value in one.items()}
+        return told
 
     measured = figures.with_intervals(groups, of)
     torn = int(np.isin(groups, train.groups).sum())
@@ -83,7 +81,13 @@ def told(published: Published, logits: npt.NDArray[np.floating], train: Labelled
         "published": {"metric": published.metric, "value": published.value, "on": published.said},
         "wrong": wrong,
         "unstated": list(published.unstated),
-        "figures": {"images": len(groups), "groups": len(np.unique(groups)), **measured},
+        "otherwise": list(published.otherwise),
+        "figures": {
+            "images": len(groups),
+            "groups": len(np.unique(groups)),
+            **measured,
+            "confusion": figures.confusion(votes, held.outputs, outputs),
+        },
     }
 
 
@@ -91,8 +95,8 @@ def _protocol(published: Published, trained: int, held: int) -> str:
     aside = f"{published.set_aside:.0%} set aside, then " if published.set_aside else ""
     even = ", as many of each output" if published.balanced else ""
     return (
-        f"Picture by picture out of the rows `train` and `val`{even}: {aside}{published.held_out:.0%} held out ({held} pictures), which "
-        f"are validation and test at once; trained on {trained} pictures; no early stopping, the last epoch counts."
+        f"Picture by picture out of the rows `train` and `val`, of every source{even}: {aside}{published.held_out:.0%} held out ({held} "
+        f"pictures), which are validation and test at once; trained on {trained} pictures; no early stopping, the last epoch counts."
     )
 
 

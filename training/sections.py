@@ -90,10 +90,6 @@ def _member(told: Told) -> Iterable[str]:
             "On which pictures it was trained is not known: some of those below may be among them."
         )
         return
-    if "imported" in told:
-        digest = told["imported"]["file_sha256"][:16]
-        yield f"Imported as recipe `{told['recipe']}`, from a file with sha256 {digest}; how it was trained is not known."
-        return
     yield (
         f"Trained by recipe `{told['recipe']}`, seed {told['seed']}, {told['epochs']} epochs (the best was {told['best_epoch']}), "
         f"base weights: {told['base']}."
@@ -130,6 +126,10 @@ def _published(told: Told) -> Iterable[str | Table]:
     yield f"{own['system']}. {own['protocol']}"
     yield Table(("", "images (groups)", metric.replace("_", " ")), tuple(rows))
     yield "What is wrong with the protocol: " + " ".join(own["wrong"])
+    if "confusion" in own["figures"]:  # members of older versions lack it
+        yield from _of_findings("held out by the published protocol", own["figures"], "covid19")
+    if own.get("otherwise"):
+        yield "Done otherwise than by its article: " + " ".join(own["otherwise"])
     if own["unstated"]:
         yield "Not stated by its article, and chosen here: " + "; ".join(own["unstated"]) + "."
 

@@ -65,11 +65,13 @@ def lost(member: Member, models: Path, split: str, readings: Readings) -> Measur
         return {}
     student, ensemble = (readings.judge(files, split) for files in (alone(member, float(member.told["temperature"])), teacher))
 
+    balanced = figures.balanced_accuracy
+
     def differences(drawn: figures.Rows) -> dict[str, float]:
         one, other, wanted = student.votes[drawn], ensemble.votes[drawn], student.wanted[drawn]
         return {
             "macro_auroc": figures.macro_auroc(other, wanted) - figures.macro_auroc(one, wanted),
-            "balanced_accuracy": figures.balanced_accuracy(other, wanted) - figures.balanced_accuracy(one, wanted),
+            "balanced_accuracy": balanced(other, wanted, student.wanted) - balanced(one, wanted, student.wanted),
             "brier": figures.brier(one, wanted) - figures.brier(other, wanted),
             "same_finding": float((one.argmax(axis=1) == other.argmax(axis=1)).mean()),
         }

@@ -4,13 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
 from models.files import ADMISSION
 
 USES: Final = "test-uses.json"  # beside the models: modality or admission -> versions that were judged on its test split, in order
+
+# What stands in the files of models of how they did on LUNGLINE_TRAINING_DATA.
+_MEASURED: Final = ("validation", "figures", "test_uses")
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,10 @@ class Uses:
     folder: Path  # of models; the list lies beside them
     before: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what was judged elsewhere on the same data, as `read` gives it
     data: str = ""  # names another test split than that of LUNGLINE_TRAINING_DATA, which has a list of its own
+
+    def known(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """`member.json` or an ensemble's JSON, less what was measured on other splits than these."""
+        return {name: value for name, value in told.items() if not (self.data and name in _MEASURED)}
 
     def use(self, modality: Modality | None, version: str) -> list[str]:
         """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.

@@ -1,8 +1,8 @@
 """Recipes: one small TOML file for each way of making a member. They say everything that decides the outcome but data, seed and base.
 
 A recipe of a published system has a table `published`: the system's own head and protocol, its figure, which of the settings its article
-does not state (ours), and what is wrong with the protocol. What several recipes share stands in a file of `shared/` that each names by
-`like`; what the recipe says itself counts.
+does not state (ours), what is done otherwise, and what is wrong with the protocol. What several recipes share stands in a file of `shared/`
+that each names by `like`; what the recipe says itself counts.
 """
 
 import tomllib
@@ -51,6 +51,7 @@ class Published:
     unstated: tuple[str, ...]  # settings that the article does not state: ours
     wrong: tuple[str, ...]  # with this protocol
     epochs: int
+    otherwise: tuple[str, ...] = ()  # what is not done as the article does it
     value: float | None = None  # None: it stands in no text
     set_aside: float = 0.0  # share of the pictures that is put away before that, for a test of which nothing is published
     balanced: bool = False  # as many pictures of each output as of the rarest

@@ -88,6 +88,10 @@ def test_any_member_of_the_modality_may_be_asked(home: Path, tmp_path: Path) -> 
     assert row["explained_member"] == other.version
     assert Path(row["explained"]) == tmp_path / "map.png"
     assert (tmp_path / "map.png").is_file()
+    assert stat.S_IMODE((tmp_path / "map.png").stat().st_mode) == 0o600
+    (tmp_path / "map.png").chmod(0o644)
+    explained(scan, "--member", other.name, "--out", str(tmp_path / "map.png"))
+    assert stat.S_IMODE((tmp_path / "map.png").stat().st_mode) == 0o600  # one that was there before, too
     assert isinstance(refused(scan, "--member", "nobody"), ModelError)
     assert isinstance(refused(scan, "--member", "xray-cnn"), ModelError)
 

@@ -1,5 +1,7 @@
 """Grad-CAM: it follows the weights, and points to what decides."""
 
+import dataclasses
+
 import cv2
 import numpy as np
 import pytest
@@ -50,6 +52,12 @@ def test_a_network_without_places_is_told() -> None:
     network = keras.Model(flat, keras.layers.Dense(2)(keras.layers.Flatten()(flat)))
     with pytest.raises(ModelError, match="tells places apart"):
         Explainer(network)
+
+
+def test_a_head_that_lacks_the_finding_is_told() -> None:
+    member = dataclasses.replace(shipped()[Modality.XRAY].places[0].member, outputs=("covid19", "normal"))
+    with pytest.raises(ModelError, match="cannot tell pneumonia, only covid19, normal: name another by `--member`"):
+        output_for(member, "pneumonia", np.zeros(2, np.float32))
 
 
 def test_randomised_weights_change_the_map() -> None:

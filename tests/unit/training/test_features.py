@@ -1,6 +1,7 @@
 """What a frozen base makes of pictures is computed once, kept within bounds, and trains the same network, killed or not."""
 
 import dataclasses
+import errno
 import os
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lungline.errors import TrainingError
 from models.architectures import build
 from models.backend import keras
 from models.engines.keras import KerasEngine
@@ -110,11 +112,51 @@ def test_views_are_made_once_and_told_apart(network: keras.Model, trunk: keras.M
         assert len(list(folder.iterdir())) == number
 
 
-def test_what_is_damaged_is_made_again(trunk: keras.Model, folder: Path) -> None:
+@pytest.mark.parametrize("left", [1000, 0])
+def test_what_is_damaged_is_made_again(left: int, trunk: keras.Model, folder: Path) -> None:
     expected = np.array(_views(Shelf(folder), trunk, PICTURES, TURNED))
     (kept,) = folder.iterdir()
-    kept.write_bytes(kept.read_bytes()[:1000])
+    kept.write_bytes(kept.read_bytes()[:left])
     np.testing.assert_array_equal(_views(Shelf(folder), trunk, PICTURES, TURNED), expected)
+
+
+def test_all_of_the_room_is_taken_before_it_is_filled(trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a disk that is full a mapped file kills the process; a write that fails can be told."""
+    taken: list[tuple[int, int]] = []
+
+    def full(*_: object) -> None:
+        (part,) = folder.iterdir()
+        taken.append((part.stat().st_blocks * 512, part.stat().st_size))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Shelf, "_fill", full)
+    with pytest.raises(TrainingError, match="make room"):
+        _views(Shelf(folder), trunk, PICTURES, TURNED)
+    assert taken[0][0] >= taken[0][1] > 0
+    assert not list(folder.iterdir())
+
+
+def test_what_another_training_tidies_away_meanwhile_does_no_harm(
+    trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "gone.npy").write_bytes(b"old")
+    is_file = Path.is_file
+
+    def vanish(path: Path) -> bool:
+        there = is_file(path)
+        if path.name == "gone.npy":
+            path.unlink(missing_ok=True)
+        return there
+
+    monkeypatch.setattr(Path, "is_file", vanish)
+    assert len(_views(Shelf(folder), trunk, PICTURES, TURNED)) == len(PICTURES)
+
+
+def test_other_code_makes_them_anew(trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _views(Shelf(folder), trunk, PICTURES, TURNED)
+    monkeypatch.setattr(features, "code_version", lambda: "other code")
+    _views(Shelf(folder), trunk, PICTURES, TURNED)
+    assert len(list(folder.iterdir())) == 2
 
 
 def test_what_was_used_longest_ago_and_what_was_abandoned_goes(trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
-from training.figures import accuracy, auroc, balanced_accuracy, brier, macro_auroc, of_output, precision_at, with_intervals
+from training.figures import (
+    accuracy,
+    auroc,
+    balanced_accuracy,
+    brier,
+    macro_auroc,
+    occurring_auroc,
+    of_output,
+    precision_at,
+    with_intervals,
+)
 
 RNG = np.random.default_rng(0)
 WANTED = RNG.integers(0, 3, 200)
@@ -54,6 +64,16 @@ def test_interval_is_over_groups_and_repeatable() -> None:
     assert same["high"] is not None
     assert same["high"] - same["low"] > 2 * (narrow["high"] - narrow["low"])  # ten copies of a scan are one witness
     assert wide["value"] == narrow["value"]
+
+
+def test_a_resample_that_loses_an_output_does_not_count() -> None:
+    wanted = np.repeat([0, 1], [27, 3])
+    votes = np.tile([0.9, 0.1], (30, 1))  # always the first
+    told = with_intervals(np.arange(30).astype(str), lambda rows: {"it": balanced_accuracy(votes[rows], wanted[rows], wanted)})
+    assert told["it"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    three = np.repeat([0, 1, 2], 10)
+    assert np.isnan(occurring_auroc(VOTES[:20], three[:20], three))
+    assert occurring_auroc(VOTES[:20], three[:20], three[:20]) == occurring_auroc(VOTES[:20], three[:20])
 
 
 def test_no_interval_where_resamples_lose_an_output() -> None:

@@ -110,6 +110,19 @@ def test_harm_within_one_source_is_found_under_its_name() -> None:
     assert ruling.decision is Decision.REFUSED
 
 
+def test_a_source_where_a_finding_is_rare_refuses_nobody_by_resamples_without_it() -> None:
+    """One that always gives the commonest answer is worse; without the rare finding it would be perfect, and its interval reach 1."""
+    wanted = np.zeros(2 * _PATIENTS, np.intp)
+    wanted[[0, 8, 16]] = 1  # of clinic 0
+    champion = judged(1, wanted=wanted)
+    champion = with_votes(champion, np.eye(3)[wanted])
+    always = np.tile([0.8, 0.1, 0.1], (len(wanted), 1))
+    ruling = gate.judge(champion, with_votes(champion, always), NEWER, 1)
+    (clause,) = [one for one in ruling.clauses if one.source == "clinic 0"]
+    assert (clause.difference, clause.low, clause.high) == (-0.5, -0.5, -0.5)
+    assert clause.outcome is Outcome.FAILED
+
+
 def test_a_source_of_fewer_than_thirty_scans_is_no_clause() -> None:
     champion = judged(1)
     examples = [dataclasses.replace(one, source="rare" if row < 29 else "common") for row, one in enumerate(champion.examples)]

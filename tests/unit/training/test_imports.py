@@ -22,10 +22,11 @@ from workers.catalogue import models_folder
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """two.h5 and three.keras, by system 4's article."""
+    """two.h5, three.keras and one.h5 of a single sigmoid, by system 4's article."""
     folder = tmp_path_factory.mktemp("theirs")
     cnn6(2).save(folder / "two.h5")
     cnn6(3).save(folder / "three.keras")
+    cnn6(1, "sigmoid").save(folder / "one.h5")
     return folder
 
 
@@ -84,6 +85,21 @@ def test_of_two_findings_it_stands_alone(files: Path, tiny_data: Path, monkeypat
     chests = agree.pictures("plain-300")[:2]
     network = REFERENCE.make(_place(made))
     np.testing.assert_allclose(probabilities(network.run(chests), 1.0), answers(cnn6(2), chests)[:, ::-1], atol=1e-5)
+
+
+def test_a_single_sigmoid_becomes_two_outputs(files: Path) -> None:
+    chests = agree.pictures("plain-300")[:3]
+    said = answers(cnn6(1, "sigmoid"), chests)[:, 0]
+    assert np.ptp(said) > 0.01
+    for order, expected in (("normal,covid19", 1 - said), ("covid19,normal", said)):
+        made = member(run(files / "one.h5", "--outputs", order))
+        assert made.outputs == ("covid19", "normal")
+        votes = probabilities(REFERENCE.make(_place(made)).run(chests), 1.0)
+        np.testing.assert_allclose(votes, np.stack([expected, 1 - expected], axis=1), atol=1e-5)
+    for options in ([], ["--outputs", "covid19"]):
+        refused = run(files / "one.h5", *options)
+        assert isinstance(refused.exception, TrainingError)
+        assert "name what 1 stands for, then what 0 does" in str(refused.exception)
 
 
 def _place(made: Member):  # type: ignore[no-untyped-def]

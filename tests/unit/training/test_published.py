@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import typer
+from sklearn.metrics import precision_recall_fscore_support
 from typer.testing import CliRunner, Result
 
 from cli.models import app as models_app
@@ -95,6 +96,13 @@ def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, ti
     _, learnt, held = published.lessons(quick("xray-cnn6"), Readings(tiny_data), seed=0)
     said = KerasEngine(load_network(member)).run(held.pictures).argmax(axis=1)
     assert member.told["as_published"]["figure"]["value"] == pytest.approx((said == held.outputs).mean(), abs=1e-4)
+    precision, recall, f1, support = precision_recall_fscore_support(held.outputs, said, labels=[0, 1], zero_division=np.nan)
+    for output, name in enumerate(("covid19", "normal")):
+        for called, value in (("precision", precision), ("sensitivity", recall), ("f1", f1)):
+            told_value = own["figures"].get(f"{name}_{called}", {"value": np.nan})["value"]
+            assert told_value == pytest.approx(value[output], abs=1e-4, nan_ok=True)
+        assert sum(own["figures"]["confusion"][name].values()) == support[output]
+    assert own["figures"]["confusion"]["covid19"]["normal"] == ((held.outputs == 0) & (said == 1)).sum()
     torn = int(np.isin(held.groups, learnt.groups).sum())
     assert f"Here {torn} of the {len(held.groups)} held-out" in member.told["as_published"]["wrong"][-1]
     assert torn > 0  # pictures of one group on both sides: what the split does

@@ -51,7 +51,14 @@ def test_the_published_systems_are_all_here_with_their_figures() -> None:
     for told in found.values():
         if told:
             assert told.unstated
-            assert all(sentence.endswith(".") for sentence in told.wrong)
+            assert all(sentence.endswith(".") for sentence in (*told.wrong, *told.otherwise))
+
+
+def test_a_system_whose_frozen_base_sees_few_views_says_so() -> None:
+    for recipe in map(recipes.load, SYSTEMS):
+        assert recipe.published
+        said = {0: "", 1: "one fixed view of", 2: "two fixed views of"}[recipe.views]
+        assert said in " ".join(recipe.published.otherwise)
 
 
 def test_what_a_recipe_says_itself_counts_over_what_it_shares() -> None:

@@ -207,10 +207,19 @@ def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) 
         "published": {"metric": "accuracy", "value": 0.98, "on": "ten pictures"},
         "wrong": ["Patients on both sides."],
         "unstated": ["the learning rate"],
-        "figures": {"images": 20, "groups": 10, "accuracy": figure},
+        "otherwise": ["Its base sees two views."],
+        "figures": {
+            "images": 20,
+            "groups": 10,
+            "accuracy": figure,
+            "covid19_precision": figure | {"value": 0.75},
+            "confusion": {"covid19": {"covid19": 9, "normal": 1}, "normal": {"covid19": 3, "normal": 7}},
+        },
     }
     (own,) = ET.fromstring(page(told)).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
     honest = run.found[0].told["figures"]["accuracy"]["value"]
+    for said in ("covid19 10 0.750 [0.800, 1.000]", "normal 3 7", "Its base sees two views."):
+        assert said in text(own)
     for said in ("0.980", "0.900 [0.800, 1.000]", f"{honest:.3f}", "Patients on both sides.", "the learning rate"):
         assert said in text(own)
 

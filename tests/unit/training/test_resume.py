@@ -84,7 +84,7 @@ def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: ke
         np.testing.assert_array_equal(mine, its)
 
 
-@pytest.mark.parametrize("damage", ["none", "truncated", "another training"])
+@pytest.mark.parametrize("damage", ["none", "truncated", "empty", "another training"])
 def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(damage: str, network: keras.Model, tmp_path: Path) -> None:
     path, rng = tmp_path / "c.npz", np.random.default_rng(3)
     before = network.get_weights()
@@ -92,6 +92,8 @@ def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(damage: str, net
         Checkpoint(path, "key").write(network, rng, _standing(network))
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-4000])
+    if damage == "empty":
+        path.write_bytes(b"")
     assert Checkpoint(path, "other" if damage == "another training" else "key").restore(network, rng) is None
     for mine, its in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)

@@ -95,6 +95,10 @@ def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home
     page = Path(done.stdout.splitlines()[-1])
     told = json.loads(page.with_name("report.json").read_text())
     assert "beside" not in told["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
+    assert "validation" in files.places[0].member.told
+    for one in told["versions"]:  # figures of its own data are not those of this set
+        assert set(one["curves"]) == {"test"}
+        assert "validation" not in one["told"]
     with open_database(load()).connect() as connection:
         data = set(
             connection.execute(text("SELECT data FROM model_quality WHERE version = :version"), {"version": files.version}).scalars()

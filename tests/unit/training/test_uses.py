@@ -30,6 +30,12 @@ def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
     assert Uses(tmp_path).use(Modality.CT, "ct-c") == ["ct-a", "ct-c"]
 
 
+def test_of_another_data_set_what_was_measured_before_is_not_known(tmp_path: Path) -> None:
+    told = {"name": "ct-cnn", "temperature": 1.2, "validation": {}, "figures": {}, "test_uses": ["ct-a"]}
+    assert Uses(tmp_path).known(told) == told
+    assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2}
+
+
 def test_a_damaged_list_is_told(tmp_path: Path) -> None:
     (tmp_path / USES).write_text("{")
     with pytest.raises(TrainingError, match=USES):

@@ -1,0 +1,50 @@
+"""The store takes what a folder holds that is whole, and says what is not."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from lungline.errors import ModelError
+from lungline.findings import Modality
+from models.files import ENSEMBLES, MEMBER, WEIGHTS, adopt, read_ensemble, read_member, stored_members
+from models.registry import SHIPPED, shipped
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED, tmp_path / "folder"))
+
+
+def test_an_ensemble_of_another_version_of_a_member_keeps_nothing_else_from_the_store(folder: Path, tmp_path: Path) -> None:
+    """As where a training was killed after it had replaced a member, and before it made the ensemble anew."""
+    path, store = folder / ENSEMBLES / "ct.json", tmp_path / "store"
+    told = json.loads(path.read_text())
+    told["members"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(told))
+    with pytest.raises(ModelError) as caught:
+        adopt(folder, store)
+    assert "`ct`" in str(caught.value)
+    assert "git" not in str(caught.value)
+    assert "Train by its recipe again" in str(caught.value)
+    for files in (shipped()[Modality.XRAY], read_ensemble(folder, "admission")):
+        assert read_ensemble(store, files.version).version == files.version
+    members = {read_member(one.parent).version for one in folder.glob(f"*/{MEMBER}")}
+    assert {one.name for one in stored_members(store)} == members
+
+
+def test_a_damaged_member_keeps_its_ensembles_alone_from_the_store(folder: Path, tmp_path: Path) -> None:
+    member = read_ensemble(folder, "xray").places[0].member
+    (member.folder / WEIGHTS).write_bytes(b"")
+    with pytest.raises(ModelError) as caught:
+        adopt(folder, tmp_path / "store")
+    assert str(caught.value).count(member.version) == 1
+    assert {path.stem.partition("-")[0] for path in (tmp_path / "store" / ENSEMBLES).glob("*.json")} == {"ct", "admission"}
+    assert not (tmp_path / "store" / member.name).exists()
+
+
+def test_a_draft_that_was_left_is_no_member(folder: Path, tmp_path: Path) -> None:
+    (folder / ".xray-cnn.part").mkdir()
+    (folder / ".xray-cnn.part" / MEMBER).write_text("{")
+    assert len(adopt(folder, tmp_path / "store")) == 3

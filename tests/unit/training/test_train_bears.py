@@ -1,0 +1,172 @@
+"""What a training bears: weights, splits or findings that are missing, members of other data, and being killed at the end."""
+
+import csv
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lungline.errors import TrainingError
+from lungline.findings import Modality
+from models.files import WEIGHTS, read_ensemble
+from training import recipes
+from training.judge import Judge
+from training.make import Reporting, Start, train
+from training.readings import Readings
+from training.recipes import Recipe
+from training.uses import Uses, read
+
+FIRST, SECOND = "xray-cnn", "xray-compact"
+BOOK = recipes.load
+
+
+def quick(name: str) -> Recipe:
+    """A recipe whose network takes a second."""
+    small = dataclasses.replace(BOOK("xray-cnn"), architecture="small_cnn", preprocess="gray-96", epochs=1)
+    return dataclasses.replace(small, name=name) if name in (FIRST, SECOND) else BOOK(name)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.recipes.load", quick)
+    monkeypatch.setattr("training.figures.RESAMPLES", 20)
+    monkeypatch.setattr("training.controls.SHUFFLES", 1)
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Every line that is said."""
+    lines: list[str] = []
+    for room in ("make", "compose", "judge"):
+        monkeypatch.setattr(f"training.{room}.say", lines.append)
+    yield lines
+
+
+def start(data: Path, **other: Any) -> Start:
+    return Start(data, **{"seed": 5, "weights": "none", "weights_dir": None, "epochs": None} | other)
+
+
+def reporting(folder: Path) -> Reporting:
+    return Reporting(folder / "report", ("val", "test"), folder / "counted")
+
+
+def those(data: Path, target: Path, keep: Callable[[dict[str, str]], bool]) -> Path:
+    """A data set of some rows of another."""
+    shutil.copytree(data, target)
+    with (data / "manifest.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if keep(row)]
+    with (target / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    return target
+
+
+def test_missing_base_weights_of_a_later_recipe_are_told_before_anything_is_trained(tiny_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
+    with pytest.raises(TrainingError, match="mobilenetv2_notop"):
+        train([FIRST, "xray-mobilenetv2"], start(tiny_data, weights="imagenet", weights_dir=tmp_path), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_without_rows_of_test_it_is_judged_on_val_and_nothing_is_counted(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
+    data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != "test")
+    (member,) = train([FIRST], start(data), tmp_path / "out", reporting(tmp_path))
+    assert set(member.figures) == {"val"}
+    assert not read(tmp_path / "counted")
+    assert [line for line in said if "not judged on test" in line and "xray" in line]
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_without_rows_of_a_split_that_is_learnt_from_nothing_is_trained(split: str, tiny_data: Path, tmp_path: Path) -> None:
+    data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["modality"] == "ct")
+    with pytest.raises(TrainingError, match=f"split `{split}` for recipe `{FIRST}`"):
+        train(["ct-cnn", FIRST], start(data), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_member_of_other_data_does_not_vote(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
+    data = those(tiny_data, tmp_path / "data", lambda row: row["modality"] == "xray")
+    (before,) = train([FIRST], start(tiny_data), tmp_path / "out")
+    (after,) = train([SECOND], start(data, seed=6), tmp_path / "out")
+    assert [place.member.version for place in read_ensemble(tmp_path / "out", "xray").places] == [after.version]
+    assert [line for line in said if before.version in line and "does not vote" in line]
+
+
+def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_again(
+    tiny_data: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    out = tmp_path / "out"
+    train([FIRST], start(tiny_data, seed=4), out)
+    with monkeypatch.context() as patch:
+        patch.setattr("training.make.Judge.member", die)
+        with pytest.raises(Killed):
+            train([FIRST], start(tiny_data), out)
+    (place,) = read_ensemble(out, "xray").places
+    assert place.member.told["seed"] == 5
+    before = (out / FIRST / WEIGHTS).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr("training.make.fit", die)
+        (member,) = train([FIRST], start(tiny_data), out)
+        assert [line for line in said if f"{FIRST}: finished already" in line]
+        assert "val" in member.figures
+        assert (out / FIRST / WEIGHTS).read_bytes() == before
+        for other in ({"seed": 6}, {"epochs": 2}):
+            with pytest.raises(Killed):
+                train([FIRST], start(tiny_data, **other), out)
+        (out / FIRST / WEIGHTS).write_bytes(before[:-1])
+        with pytest.raises(Killed):
+            train([FIRST], start(tiny_data), out)
+        (out / FIRST / WEIGHTS).write_bytes(before)
+        patch.setattr("training.provenance.code_version", lambda: "other code")
+        with pytest.raises(Killed):
+            train([FIRST], start(tiny_data), out)
+
+
+def test_a_look_at_test_is_counted_before_it_is_judged(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (member,) = train([FIRST], start(tiny_data), tmp_path / "out")
+    files = read_ensemble(tmp_path / "out", "xray")
+    judge = Judge(Readings(tiny_data), None, Uses(tmp_path / "counted"))
+    monkeypatch.setattr("training.readings.Readings.judge", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        judge.member(member, ["val", "test"])
+    with pytest.raises(ZeroDivisionError):
+        judge.ensemble(files, tmp_path / "out" / "ensembles" / "xray.json", ["val", "test"])
+    assert read(tmp_path / "counted") == {"xray": [member.version, files.version]}
+
+
+def test_a_control_without_its_base_weights_is_left_out(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
+    (member,) = train([FIRST], start(tiny_data), tmp_path / "out")
+    (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
+    based = dataclasses.replace(member, told={**member.told, "recipe": "xray-mobilenetv2", "base": "imagenet"})
+    found = Judge(Readings(tiny_data), tmp_path, Uses(tmp_path / "counted")).member(based, ["test"], writes=False)
+    assert "shuffled_labels" not in found.told["figures"]
+    assert "macro_auroc" in found.told["figures"]
+    assert [line for line in said if member.version in line and "mobilenetv2_notop" in line]
+
+
+@pytest.mark.parametrize(("split", "labels"), [("train", {"covid19"}), ("train", {"covid19", "normal"}), ("test", {"covid19"})])
+def test_a_split_that_lacks_findings_is_judged_all_the_same(split: str, labels: set[str], tiny_data: Path, tmp_path: Path) -> None:
+    (member,) = train([FIRST], start(tiny_data), tmp_path / "out")
+    data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["label"] in labels)
+    imported = dataclasses.replace(member, told={**member.told, "imported": {}})  # without the control that trains it again
+    found = Judge(Readings(data), None, Uses(tmp_path / "counted")).member(imported, ["test"], writes=False)
+    assert ("beside" in found.told["figures"]) == (split == "test")
+    assert json.loads(json.dumps(found.told["figures"]))["images"] == (4 if split == "test" else 12)
+
+
+def test_what_val_lacks_is_named(tiny_data: Path, tmp_path: Path) -> None:
+    data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != "val" or row["label"] == "covid19")
+    with pytest.raises(TrainingError, match=r"labelled pneumonia, normal.*lungline data build"):
+        train([FIRST], start(data), tmp_path / "out")
+    assert Readings(data).has(Modality.XRAY, "val")
