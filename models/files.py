@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any, Final
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.ids import new_id
+from lungline.store import sync_folder, sync_tree
 
 WEIGHTS: Final = "network.weights.h5"  # Keras writes and reads no other ending
 MEMBER: Final = "member.json"
@@ -210,7 +212,19 @@ def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
 
 def _adopt_member(member: Member, store: Path) -> None:
     member.checked_weights()
-    _copy(member.folder, store / member.name / member.version)
+    target = store / member.name / member.version
+    if target.exists() and not is_whole(target):
+        shutil.rmtree(target)
+    _copy(member.folder, target)
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether a member lies there, undamaged."""
+    try:
+        read_member(folder).checked_weights()
+    except ModelError:
+        return False
+    return True
 
 
 def _adopt_ensemble(folder: Path, path: Path, store: Path) -> EnsembleFiles:
@@ -234,13 +248,18 @@ def _copy(source: Path, target: Path) -> None:
     draft = target.parent / f".{target.name}.{new_id()}"
     if source.is_file():
         shutil.copyfile(source, draft)
+        with draft.open("rb") as file:
+            os.fsync(file.fileno())
         draft.replace(target)
     elif not target.exists():
         shutil.copytree(source, draft)
+        sync_tree(draft)
         try:
             draft.rename(target)
         except OSError:  # another was quicker
             shutil.rmtree(draft)
+    sync_folder(target.parent)  # a promotion that survives a power cut must find its files
+    sync_folder(target.parent.parent)
 
 
 def write_ensemble(

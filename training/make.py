@@ -13,6 +13,7 @@ from typing import Any
 from lungline.errors import ModelError, TrainingError
 from lungline.findings import Modality
 from lungline.progress import say
+from lungline.store import sync_folder, sync_tree
 from models.admission import NEITHER
 from models.architectures import build
 from models.backend import keras
@@ -210,9 +211,11 @@ def _write(
     if start.as_published and recipe.published:
         told["as_published"] = published.told(recipe.published, KerasEngine(network).run(val.pictures), lessons, val)
     (draft / MEMBER).write_text(json.dumps(told, indent=2) + "\n")
+    sync_tree(draft)
     folder = out / recipe.name
     shutil.rmtree(folder, ignore_errors=True)
     draft.rename(folder)
+    sync_folder(out)  # before the checkpoint goes
     checkpoint.remove()
     say(f"{recipe.name}: written.")
     return read_member(folder)

@@ -11,7 +11,7 @@ from lungline.findings import Modality
 from lungline.progress import say
 from lungline.settings import Settings
 from models.engines.choose import Engines
-from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, read_ensemble, read_member
+from models.files import ENSEMBLES, EnsembleFiles, Member, is_whole, read_ensemble, read_member
 from training import chance, gate, recipes, report, tensorboard, trial
 from training.compose import compose, members_of
 from training.gate import Besides, Ruling
@@ -50,7 +50,7 @@ def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Mem
     start = start_of(learnt, settings)
     members = []
     for name in learnt.recipes:
-        if not (out / name / MEMBER).is_file():
+        if not is_whole(out / name):
             tell(f"{name}: reading pictures")
             train([name], start, out)
         members.append(read_member(out / name))
@@ -69,8 +69,9 @@ def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> No
         ModelError: one is missing or damaged.
     """
     for member in (place.member for place in champion.places):
-        if member.name not in made and not (out / member.name / MEMBER).is_file():
+        if member.name not in made and not is_whole(out / member.name):
             member.checked_weights()
+            shutil.rmtree(out / member.name, ignore_errors=True)
             draft = out / f".{member.name}.part"
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(member.folder, draft)

@@ -11,7 +11,7 @@ import pytest
 
 from lungline.errors import ModelError
 from lungline.findings import Modality
-from models.files import WEIGHTS, EnsembleFiles, adopt, read_ensemble
+from models.files import WEIGHTS, EnsembleFiles, adopt, is_whole, read_ensemble
 from models.registry import SHIPPED, descriptions, find, load_admission, load_ensemble, shipped, shipped_admission
 
 
@@ -180,3 +180,13 @@ def test_a_version_damaged_in_the_store_is_passed_over_and_refused(copy: Path, t
 def test_a_version_that_is_nowhere_is_told(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not at hand"):
         find("xray-9-00000000", tmp_path)
+
+
+def test_a_member_that_a_power_cut_tore_is_taken_anew(tmp_path: Path) -> None:
+    files = shipped()[Modality.XRAY]
+    root = files.places[0].member.folder.parent
+    adopt(root, tmp_path)
+    torn = tmp_path / files.places[0].member.name / files.places[0].member.version
+    (torn / "network.weights.h5").write_bytes(b"")
+    adopt(root, tmp_path)
+    assert is_whole(torn)

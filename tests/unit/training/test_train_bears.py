@@ -2,9 +2,8 @@
 
 import csv
 import dataclasses
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
-from models.files import WEIGHTS, read_ensemble
+from models.files import WEIGHTS, Member, read_ensemble
 from training import recipes
 from training.judge import Judge
 from training.make import Reporting, Start, train
@@ -37,17 +36,27 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.controls.SHUFFLES", 1)
 
 
+@pytest.fixture(scope="module")
+def made(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Member:
+    """A member with its ensemble, to be judged."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("training.recipes.load", quick)
+        patch.setattr("training.figures.RESAMPLES", 20)
+        (member,) = train([FIRST], start(tiny_data), tmp_path_factory.mktemp("made"))
+    return member
+
+
 @pytest.fixture
-def said(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every line that is said."""
     lines: list[str] = []
     for room in ("make", "compose", "judge"):
         monkeypatch.setattr(f"training.{room}.say", lines.append)
-    yield lines
+    return lines
 
 
 def start(data: Path, **other: Any) -> Start:
-    return Start(data, **{"seed": 5, "weights": "none", "weights_dir": None, "epochs": None} | other)
+    return dataclasses.replace(Start(data, 5, "none", None, None), **other)
 
 
 def reporting(folder: Path) -> Reporting:
@@ -133,36 +142,36 @@ def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_ag
             train([FIRST], start(tiny_data), out)
 
 
-def test_a_look_at_test_is_counted_before_it_is_judged(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (member,) = train([FIRST], start(tiny_data), tmp_path / "out")
-    files = read_ensemble(tmp_path / "out", "xray")
+def test_a_look_at_test_is_counted_before_it_is_judged(
+    made: Member, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = read_ensemble(made.folder.parent, "xray")
     judge = Judge(Readings(tiny_data), None, Uses(tmp_path / "counted"))
     monkeypatch.setattr("training.readings.Readings.judge", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        judge.member(member, ["val", "test"])
+        judge.member(made, ["val", "test"])
     with pytest.raises(ZeroDivisionError):
-        judge.ensemble(files, tmp_path / "out" / "ensembles" / "xray.json", ["val", "test"])
-    assert read(tmp_path / "counted") == {"xray": [member.version, files.version]}
+        judge.ensemble(files, made.folder.parent / "ensembles" / "xray.json", ["val", "test"])
+    assert read(tmp_path / "counted") == {"xray": [made.version, files.version]}
 
 
-def test_a_control_without_its_base_weights_is_left_out(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
-    (member,) = train([FIRST], start(tiny_data), tmp_path / "out")
+def test_a_control_without_its_base_weights_is_left_out(made: Member, tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
-    based = dataclasses.replace(member, told={**member.told, "recipe": "xray-mobilenetv2", "base": "imagenet"})
+    based = dataclasses.replace(made, told={**made.told, "recipe": "xray-mobilenetv2", "base": "imagenet"})
     found = Judge(Readings(tiny_data), tmp_path, Uses(tmp_path / "counted")).member(based, ["test"], writes=False)
     assert "shuffled_labels" not in found.told["figures"]
     assert "macro_auroc" in found.told["figures"]
-    assert [line for line in said if member.version in line and "mobilenetv2_notop" in line]
+    assert [line for line in said if made.version in line and "mobilenetv2_notop" in line]
 
 
 @pytest.mark.parametrize(("split", "labels"), [("train", {"covid19"}), ("train", {"covid19", "normal"}), ("test", {"covid19"})])
-def test_a_split_that_lacks_findings_is_judged_all_the_same(split: str, labels: set[str], tiny_data: Path, tmp_path: Path) -> None:
-    (member,) = train([FIRST], start(tiny_data), tmp_path / "out")
+def test_a_split_that_lacks_findings_is_judged_all_the_same(
+    split: str, labels: set[str], made: Member, tiny_data: Path, tmp_path: Path
+) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["label"] in labels)
-    imported = dataclasses.replace(member, told={**member.told, "imported": {}})  # without the control that trains it again
-    found = Judge(Readings(data), None, Uses(tmp_path / "counted")).member(imported, ["test"], writes=False)
+    found = Judge(Readings(data), None, Uses(tmp_path / "counted")).member(made, ["test"], writes=False)
     assert ("beside" in found.told["figures"]) == (split == "test")
-    assert json.loads(json.dumps(found.told["figures"]))["images"] == (4 if split == "test" else 12)
+    assert found.told["figures"]["images"] == (4 if split == "test" else 12)
 
 
 def test_what_val_lacks_is_named(tiny_data: Path, tmp_path: Path) -> None:
