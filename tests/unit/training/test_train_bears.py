@@ -12,7 +12,7 @@ import pytest
 from lungline.errors import TrainingError
 from lungline.findings import Modality
 from models.files import WEIGHTS, Member, read_ensemble
-from training import recipes
+from training import recipes, retrain
 from training.judge import Judge
 from training.make import Reporting, Start, train
 from training.readings import Readings
@@ -98,12 +98,17 @@ def test_without_rows_of_a_split_that_is_learnt_from_nothing_is_trained(split: s
     assert not (tmp_path / "out").exists()
 
 
-def test_a_member_of_other_data_does_not_vote(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
+def test_a_member_of_other_data_does_not_vote_but_in_a_retraining(
+    tiny_data: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.calibrate.voters", lambda votes, *_: list(range(len(votes))))
     data = those(tiny_data, tmp_path / "data", lambda row: row["modality"] == "xray")
     (before,) = train([FIRST], start(tiny_data), tmp_path / "out")
     (after,) = train([SECOND], start(data, seed=6), tmp_path / "out")
     assert [place.member.version for place in read_ensemble(tmp_path / "out", "xray").places] == [after.version]
     assert [line for line in said if before.version in line and "does not vote" in line]
+    challenger = retrain.composed(tmp_path / "out", Modality.XRAY, Readings(data))  # the champion's members that stay vote as they are
+    assert {place.member.version for place in challenger.places} == {before.version, after.version}
 
 
 def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_again(
