@@ -89,6 +89,7 @@ def deployed(tmp_path: Path, postgres_url: str, fresh_broker: Broker) -> Iterato
         process.wait(10)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_many_processes_one_postgresql_one_redis(deployed: Deployed) -> None:
     for name in own_services():  # all at once, on an empty database

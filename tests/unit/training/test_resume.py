@@ -27,6 +27,7 @@ def _start(data: Path, home: Path, out: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, cwd=REPOSITORY, env=environment, text=True, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
 
+@pytest.mark.slow  # features that are kept, killed and run again, are in test_features
 def test_killed_in_the_middle_and_run_again_it_gives_the_same_weights(tiny_data: Path, home: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     first = _start(tiny_data, home, out)
