@@ -3,13 +3,9 @@
 Standard input holds a JSON line with the claim and the pid of who started it; the last line of standard output the outcome.
 """
 
-import ctypes
 import json
 import os
-import signal
 import sys
-import threading
-import time
 import traceback
 from dataclasses import asdict
 
@@ -18,24 +14,11 @@ import structlog
 from db.connect import connect
 from db.runs import RunClaim
 from lungline import log
+from lungline.parent import die_with
 from lungline.settings import load
 from workers.retraining import Retraining
 
 _NICE = 19
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with(parent: int) -> None:
-    """Ends this process when its parent ends, whatever ended that."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-    threading.Thread(target=_mind, args=(parent,), name="parent", daemon=True).start()
-
-
-def _mind(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
 
 
 def main() -> None:

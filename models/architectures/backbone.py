@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
+from models.architectures.norms import quicken
 from models.backend import keras
 
 SIDE = 224
-
-_MOMENTUM = 0.9  # as in mobilenetv2: trainings here have some hundred steps
 
 
 def backbone(
@@ -26,9 +25,7 @@ def backbone(
     base = getattr(keras.applications, application)(include_top=False, weights=None, input_shape=(SIDE, SIDE, 3))
     if load_base:
         load_base(base)
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    quicken(base)
     if tuned_from is None:
         base.trainable = False
     else:

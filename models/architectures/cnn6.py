@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from models.architectures.norms import MOMENTUM
 from models.backend import keras
 
 SIDE = 300
 
 _WIDTHS = (2, 4, 8, 16, 32, 64)
-_MOMENTUM = 0.9  # as in mobilenetv2: trainings here have some hundred steps
 
 
 def cnn6(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -28,7 +28,7 @@ def cnn6(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -
         x = keras.layers.Conv2D(
             width, 3, padding="same", activation="relu", kernel_initializer="he_uniform", kernel_regularizer="l2", name=f"conv{stage}"
         )(x)
-        x = keras.layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{stage}")(x)
+        x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"norm{stage}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool{stage}")(x)
     x = keras.layers.Dropout(0.5, name="dropout")(keras.layers.Flatten(name="flatten")(x))
     return keras.Model(gray, keras.layers.Dense(outputs, name="logits")(x), name="cnn6")

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from models.architectures.norms import MOMENTUM
 from models.backend import keras
 
 SIDE = 128
 
 _WIDTHS = (24, 48, 96, 144)
-_MOMENTUM = 0.9  # as in mobilenetv2: trainings here have some hundred steps
 
 
 def compact_cnn(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -46,5 +46,5 @@ def _block(x: keras.KerasTensor, width: int, name: str) -> keras.KerasTensor:
 
 
 def _norm_relu(x: keras.KerasTensor, name: str) -> keras.KerasTensor:
-    x = keras.layers.BatchNormalization(momentum=_MOMENTUM, name=f"{name}_norm")(x)
+    x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=f"{name}_relu")(x)

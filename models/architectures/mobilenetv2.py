@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 
+from models.architectures.norms import quicken
 from models.backend import keras
 
 # torchvision's ImageNet statistics (R, G, B in [0, 1]), by which a base's weights expect their pictures.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_VARIANCE = (0.229**2, 0.224**2, 0.225**2)
-
-# Keras' .999 needs thousands of steps to follow; a fine-tuning of some hundred steps would be judged with ImageNet's statistics.
-_MOMENTUM = 0.9
 
 
 def mobilenetv2(outputs: int, load_base: Callable[[keras.Model], None] | None = None, *, side: int) -> keras.Model:
@@ -29,9 +27,7 @@ def mobilenetv2(outputs: int, load_base: Callable[[keras.Model], None] | None = 
     base = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(side, side, 3), pooling="avg")
     if load_base:
         load_base(base)
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    quicken(base)
     gray = keras.Input((side, side, 1), name="gray")
     colour = keras.layers.Concatenate(name="repeat")([gray, gray, gray])
     colour = keras.layers.Normalization(mean=IMAGENET_MEAN, variance=IMAGENET_VARIANCE, name="imagenet_statistics")(colour)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from models.architectures.mobilenetv2 import IMAGENET_MEAN, IMAGENET_VARIANCE
+from models.architectures.norms import quicken
 from models.backend import keras
 
 SIDE = 128
 
 _LAST = "block_13_expand_relu"  # the last layer at a sixteenth of the side
-_MOMENTUM = 0.9  # as in mobilenetv2
 
 
 def mobilenetv2_cut(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -27,9 +27,7 @@ def mobilenetv2_cut(outputs: int, load_base: Callable[[keras.Model], None] | Non
     if load_base:
         load_base(whole)
     base = keras.Model(whole.input, whole.get_layer(_LAST).output, name="mobilenetv2_cut")
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    quicken(base)
     gray = keras.Input((SIDE, SIDE, 1), name="gray")
     colour = keras.layers.Concatenate(name="repeat")([gray, gray, gray])
     colour = keras.layers.Normalization(mean=IMAGENET_MEAN, variance=IMAGENET_VARIANCE, name="imagenet_statistics")(colour)

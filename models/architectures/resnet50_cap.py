@@ -4,13 +4,13 @@ from collections.abc import Callable
 
 from models.architectures.backbone import SIDE as BASE_SIDE
 from models.architectures.backbone import backbone
+from models.architectures.norms import MOMENTUM
 from models.backend import keras
 
 SIDE = 512
 
 _WIDTHS = (256, 128, 64)
 _DROPOUT = 0.3  # the article does not state it
-_MOMENTUM = 0.9  # as in mobilenetv2: trainings here have some hundred steps
 
 
 def resnet50_cap(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -29,9 +29,9 @@ def resnet50_cap(outputs: int, load_base: Callable[[keras.Model], None] | None =
     small = keras.layers.Resizing(BASE_SIDE, BASE_SIDE, name="resize")(gray)
     x = backbone("ResNet50", small, load_base, tuned_from="conv5_block1_1_conv")
     x = keras.layers.Flatten(name="flatten")(x)
-    x = keras.layers.BatchNormalization(momentum=_MOMENTUM, name="norm0")(x)
+    x = keras.layers.BatchNormalization(momentum=MOMENTUM, name="norm0")(x)
     for number, width in enumerate(_WIDTHS, start=1):
         x = keras.layers.Dense(width, activation="relu", name=f"dense{number}")(x)
         x = keras.layers.Dropout(_DROPOUT, name=f"dropout{number}")(x)
-        x = keras.layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{number}")(x)
+        x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"norm{number}")(x)
     return keras.Model(gray, keras.layers.Dense(outputs, name="logits")(x), name="resnet50_cap")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from models.architectures.norms import quicken
 from models.backend import keras
 
 SIDE = 224
@@ -10,7 +11,6 @@ SIDE = 224
 _MEANS = (103.939, 116.779, 123.68)
 
 _LAST = "conv4_block1_out"  # with one block more it would have 4 million parameters, and be 8 MB on disk
-_MOMENTUM = 0.9  # as in mobilenetv2: trainings here have some hundred steps
 
 
 def resnet50_mid(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -31,9 +31,7 @@ def resnet50_mid(outputs: int, load_base: Callable[[keras.Model], None] | None =
     if load_base:
         load_base(whole)
     base = keras.Model(whole.input, whole.get_layer(_LAST).output, name="resnet50_lower")
-    for layer in base.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = _MOMENTUM
+    quicken(base)
     gray = keras.Input((SIDE, SIDE, 1), name="gray")
     colour = keras.layers.Concatenate(name="repeat")([gray, gray, gray])
     means, variances = [mean / 255 for mean in _MEANS], [255.0**-2] * len(_MEANS)

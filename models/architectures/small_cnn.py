@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
+from models.architectures.norms import MOMENTUM
 from models.backend import keras
 
 SIDE = 96
 
 _WIDTHS = (16, 32, 64, 128)
-_MOMENTUM = 0.9  # as in mobilenetv2: trainings here have some hundred steps
 
 
 def small_cnn(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
@@ -26,7 +26,7 @@ def small_cnn(outputs: int, load_base: Callable[[keras.Model], None] | None = No
     x = keras.layers.Rescaling(2.0, offset=-1.0, name="rescale")(gray)
     for stage, width in enumerate(_WIDTHS, start=1):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False, name=f"conv{stage}")(x)
-        x = keras.layers.BatchNormalization(momentum=_MOMENTUM, name=f"norm{stage}")(x)
+        x = keras.layers.BatchNormalization(momentum=MOMENTUM, name=f"norm{stage}")(x)
         x = keras.layers.ReLU(name=f"relu{stage}")(x)
         x = keras.layers.MaxPooling2D(2, name=f"pool{stage}")(x)
     x = keras.layers.GlobalAveragePooling2D(name="average")(x)

@@ -7,10 +7,7 @@ library, null where any batch fits.
 """
 
 import json
-import os
 import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lungline.parent import die_with
 from models.backend import keras
 from models.engines import Engine, agree
 from models.engines.convert import description_and_weights, frozen
@@ -158,16 +156,10 @@ def _sizes(shape: Any) -> list[int | None]:
     return [int(size) if isinstance(size, int | np.integer) and size > 0 else None for size in shape]
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os._exit(1)
-
-
 def main() -> None:
     """Does what standard input asks for."""
     asked = json.load(sys.stdin)
-    threading.Thread(target=_end_with, args=(asked["parent"],), daemon=True).start()
+    die_with(int(asked["parent"]))
     try:
         told = written(Path(asked["member"]), asked["format"], Path(asked["path"]))
     except Exception as error:
