@@ -18,14 +18,16 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
 
     Raises:
         TrainingError: there is no such run, it never began to learn, or its data is gone.
+        ModelError: a version that came of it is not in the store any more.
     """
-    from db import runs
+    from db import gates, runs
     from db.migrate import open_database
     from lungline.errors import TrainingError
     from training import provenance, snapshot
 
     with open_database(settings).connect() as connection:
         known = runs.begun_with(connection, run_id)
+        challengers = gates.challengers(connection, run_id)
     data = snapshot.reopen(settings.store / "training" / run_id, known)
     if data is None:
         raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
@@ -33,17 +35,18 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
         if said != now:
             print(f"made with {said}; this is {now}: weights may differ")
 
-    from models.files import MEMBER, read_member
+    from models.files import MEMBER
+    from models.registry import find
     from training import retrain  # TensorFlow: seconds
+    from workers.catalogue import models_folder
 
     learnt = retrain.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
-    first = settings.home / "training" / run_id
-    folder = out or first.with_name(f"{run_id}-again")
+    folder = out or settings.home / "training" / f"{run_id}-again"
     made = [folder / name for name in learnt.recipes]
     if all((one / MEMBER).is_file() for one in made):  # by an earlier command: what it made is no answer to this one
         for one in made:
             shutil.rmtree(one)
+    left = {place.member.sha256 for version in challengers for place in find(version, models_folder(settings)).places}
     for member in retrain.learn(learnt, settings, folder, print):
-        before = first / member.name
-        same = (before / MEMBER).is_file() and read_member(before).sha256 == member.sha256
-        print(f"{member.version}  {member.folder}  {'the same weights' if same else 'other weights than that run left'}")
+        compared = "the same weights" if member.sha256 in left else "other weights than that run left" if left else "that run left none"
+        print(f"{member.version}  {member.folder}  {compared}")

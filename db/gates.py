@@ -43,6 +43,11 @@ def uses(connection: Connection, name: str) -> int:
     return int(connection.scalar(select(func.count(gates.c.challenger.distinct())).where(gates.c.name == name)) or 0)
 
 
+def challengers(connection: Connection, run_id: str) -> list[str]:
+    """The versions that a run put before the gate."""
+    return list(connection.scalars(select(gates.c.challenger).where(gates.c.run_id == run_id)))
+
+
 def _row(run_id: str, name: str, number: int, clause: Mapping[str, Any]) -> dict[str, Any]:
     figures = {column: clause[column] for column in _FIGURES}
     return {"run_id": run_id, "name": name, "number": number, "clause": clause["name"], **figures}

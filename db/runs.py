@@ -6,7 +6,7 @@
 Of all runs one is running at most; the database itself sees to that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -186,6 +186,12 @@ def finish(connection: Connection, claim: RunClaim, state: RunState, reason: str
         return False
     audit.note(connection, Action.RUN, f"{decision or state}: {reason}", subject=claim.run_id)
     return True
+
+
+def ended(connection: Connection, run_ids: Iterable[str]) -> list[str]:
+    """Those of `run_ids` that are runs, and have ended."""
+    query = select(runs.c.id).where(runs.c.id.in_(list(run_ids)), runs.c.finished_at.is_not(None))
+    return list(connection.scalars(query))
 
 
 def begun_with(connection: Connection, run_id: str) -> Mapping[str, Any]:

@@ -1,6 +1,8 @@
 """Settles a training run: its challengers enter the store, and in one transaction the ruling on each stands, and a promotion with it."""
 
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,16 +37,30 @@ class Outcome:
 
 
 def folder_of(settings: Settings, run_id: str) -> Path:
-    """Where a run's members and checkpoints lie."""
+    """Where a run's members and checkpoints lie, until it has ended."""
     return settings.home / "training" / run_id
 
 
 def settle(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome) -> str:
-    """Ends the run as its outcome says; what became of it, in words.
+    """Ends the run as its outcome says, and removes its folder; what became of it, in words.
 
     Raises:
         LedgerError: the database is away, or another worker has the run; nothing is promoted.
     """
+    said = _settled(settings, writer, claim, outcome)
+    with suppress(LedgerError):  # the next run tidies up
+        _tidy(settings, writer)
+    return said
+
+
+def _tidy(settings: Settings, writer: Writer) -> None:
+    """Removes the folders of all runs that have ended: what came of them lies in the store, and none goes on."""
+    folders = {path.name: path for path in folder_of(settings, "").glob("*") if path.is_dir()}
+    for run_id in writer.do(lambda connection: runs.ended(connection, folders)):
+        shutil.rmtree(folders[run_id], ignore_errors=True)
+
+
+def _settled(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome) -> str:
     if outcome.state != RunState.DONE:
         return _end(writer, claim, RunState(outcome.state), outcome.reason)
     models = catalogue.models_folder(settings)

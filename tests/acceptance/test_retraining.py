@@ -3,6 +3,7 @@
 import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,16 @@ def flower(stack: Stack, page: str) -> str:
         return str(answer.read().decode())
 
 
-def test_the_schedule_trains_and_promotes_whatever_is_killed(stack: Stack, tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Promoted:
+    run: dict[str, Any]
+    shipped: str
+    champion: str
+
+
+@pytest.fixture(scope="module")
+def promoted(stack: Stack) -> Promoted:
+    """What the schedule made while scans flowed, its worker was killed and Redis restarted: the tests below begin here, in any order."""
     stack.up()
     assert stack.status()["next_run_at"]
     shipped = champion(stack)
@@ -61,31 +71,35 @@ def test_the_schedule_trains_and_promotes_whatever_is_killed(stack: Stack, tmp_p
     stack.kill("training")
     stack.kill("redis")
     wait_for(lambda: last(stack)["state"] not in (None, "waiting", "running"), "ended", 60 * _MINUTES)
-    ended = last(stack)
-    assert ended["decision"] == "promoted", ended["reason"]
-    (row,) = stack.query("SELECT * FROM training_runs")
-    assert row["trigger"] == "schedule"
-    assert row["slot"]
-    assert row["resumed"] >= 1
+    return Promoted(last(stack), shipped, champion(stack))
+
+
+def test_the_schedule_trains_and_promotes_whatever_is_killed(stack: Stack, promoted: Promoted) -> None:
+    run = promoted.run
+    assert run["decision"] == "promoted", run["reason"]
+    assert run["trigger"] == "schedule"
+    assert run["slot"]
+    assert run["resumed"] >= 1
+    assert len(stack.query("SELECT * FROM training_runs WHERE trigger = 'schedule'")) == 1
+    assert promoted.champion != promoted.shipped
     stack.settled(12)
     stack.has_all_accounted()
-    assert champion(stack) != shipped
-    wait_for(lambda: champion(stack) in (stack.home / "logs" / "inference-0.log").read_text(), "taken up", 300)
+    wait_for(lambda: promoted.champion in (stack.home / "logs" / "inference-0.log").read_text(), "taken up", 300)
     read = stack.query("SELECT ensemble FROM scan_history GROUP BY ensemble, scan_id HAVING count(*) > 1")
     assert read == []
-    clauses = stack.query("SELECT * FROM gate_clauses WHERE run_id = :id", id=ended["run_id"])
+    clauses = stack.query("SELECT * FROM gate_clauses WHERE run_id = :id", id=run["run_id"])
     assert {"macro_auroc", "brier", "covid19_sensitivity", "shuffled_labels"} <= {row["clause"] for row in clauses}
-    report = stack.home / "reports" / ended["run_id"] / "index.html"
+    report = stack.home / "reports" / run["run_id"] / "index.html"
     assert "macro_auroc" in report.read_text()
 
 
-def test_the_same_run_gives_the_same_weights(stack: Stack) -> None:
-    told = stack.run("train", "--from-run", last(stack)["run_id"], timeout=60 * _MINUTES)
+def test_the_same_run_gives_the_same_weights(stack: Stack, promoted: Promoted) -> None:
+    told = stack.run("train", "--from-run", promoted.run["run_id"], timeout=60 * _MINUTES)
     assert told.returncode == 0, told.stderr
     assert "the same weights" in told.stdout, told.stdout
 
 
-def test_nothing_new_is_skipped_and_a_harmful_challenger_is_refused(stack: Stack) -> None:
+def test_nothing_new_is_skipped_and_a_harmful_challenger_is_refused(stack: Stack, promoted: Promoted) -> None:
     champions = champion(stack)
     told = stack.run("retrain", "--now", timeout=300)
     assert told.returncode == 1
@@ -96,11 +110,10 @@ def test_nothing_new_is_skipped_and_a_harmful_challenger_is_refused(stack: Stack
     assert (last(stack)["decision"], champion(stack)) == ("refused", champions)
 
 
-def test_the_way_back_is_one_command(stack: Stack) -> None:
-    promoted = champion(stack)
+def test_the_way_back_is_one_command(stack: Stack, promoted: Promoted) -> None:
     done = stack.run("models", "rollback", "--modality", "xray", "--by", "dr no", "--why", "a trial")
     assert done.returncode == 0, done.stderr
-    assert champion(stack) != promoted
+    assert champion(stack) == promoted.shipped
     stack.has_all_accounted()
 
 
