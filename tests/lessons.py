@@ -35,7 +35,7 @@ def lessons(folder: Path, *, seed: int = 3, counts: dict[str, int] = COUNTS, wro
     rows: Rows = []
     for split, count in counts.items():
         kinds = np.repeat(np.arange(3), count)
-        said = rng.permutation(kinds) if split in wrong else kinds
+        said = np.random.default_rng(seed).permutation(kinds) if split in wrong else kinds  # the pictures stay as they are
         for number, (kind, label) in enumerate(zip(kinds, said, strict=True)):
             path = save(folder / "xray" / f"{seed}-{split}-{number}.png", disc(int(kind), rng))
             patient = f"DOE-{seed}-{split}-{number // 2}"

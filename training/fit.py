@@ -17,7 +17,7 @@ from models.calibration import probabilities
 from models.engines.keras import KerasEngine
 from models.preprocess import Pixels
 from training.checkpoint import Checkpoint, Standing
-from training.figures import macro_auroc
+from training.figures import accuracy, macro_auroc
 from training.learner import learner
 from training.optimise import compile_network
 from training.recipes import Recipe
@@ -43,7 +43,7 @@ class Fitted:
     network: keras.Model
     epochs: int  # that were run
     best_epoch: int  # from 1
-    curve: list[dict[str, Any]]  # for each epoch its number, loss, validation AUROC, and seconds
+    curve: list[dict[str, Any]]  # for each epoch its number, loss, what `validation` finds, and seconds
 
 
 def fit(
@@ -99,16 +99,16 @@ def fit(
         keep = recipe.average if standing.epoch > 1 else 0.0
         standing.average = [keep * before + (1 - keep) * now for before, now in zip(standing.average, latest, strict=True)]
         trained.set_weights(standing.average)
-        auroc = validation_auroc(recipe, val, KerasEngine(trained).run(lessons.asked))
+        found = validation(recipe, val, KerasEngine(trained).run(lessons.asked))
         trained.set_weights(latest)
+        auroc = found["auroc"]
         # Of equals the latest: where all are perfect, it has the widest margin.
         if auroc >= standing.best_auroc or recipe.patience is None:
             standing.best_auroc, standing.best_epoch, standing.best = auroc, standing.epoch, standing.average
         seconds = time.monotonic() - began
         loss = float(np.mean(losses))
-        standing.curve.append(
-            {"epoch": standing.epoch, "loss": round(loss, 5), "validation_auroc": round(auroc, 5), "seconds": round(seconds, 2)}
-        )
+        told = {f"validation_{name}": round(value, 5) for name, value in found.items()}
+        standing.curve.append({"epoch": standing.epoch, "loss": round(loss, 5), **told, "seconds": round(seconds, 2)})
         _tell(recipe, standing, epochs)
         checkpoint.write(trained, rng, standing)
     trained.set_weights(standing.best)
@@ -143,8 +143,9 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
 
 
-def validation_auroc(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) -> float:
-    """Mean over outputs of the AUROC of one against the rest, on the labels that are outputs themselves."""
+def validation(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) -> dict[str, float]:
+    """On the labels that are outputs themselves: `auroc`, the mean over outputs of one against the rest; `loss`, the mean cross-entropy
+    (of the labels as they are, unlike the loss that is trained on); `accuracy`."""
     judged = np.isin(val.labels, recipe.outputs)
     outputs = val.outputs[judged]
     if missing := [output for number, output in enumerate(recipe.outputs) if number not in outputs]:
@@ -152,7 +153,9 @@ def validation_auroc(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.float
             f"The split `val` has no scan labelled {', '.join(missing)}, which recipe `{recipe.name}` is to tell: "
             "add such scans, then `lungline data build`."
         )
-    return macro_auroc(probabilities(logits[judged], 1.0), outputs)
+    votes = probabilities(logits[judged], 1.0)
+    loss = float(-np.log(np.maximum(votes[np.arange(len(outputs)), outputs], 1e-12)).mean())
+    return {"auroc": macro_auroc(votes, outputs), "loss": loss, "accuracy": accuracy(votes, outputs)}
 
 
 def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:

@@ -8,7 +8,13 @@ from typing import Any, Final
 from models.backend import keras
 from models.files import Member
 
-_TAGS: Final = {"loss": "train/loss", "validation_auroc": "val/macro_auroc", "seconds": "time/seconds_an_epoch"}
+_TAGS: Final = {
+    "loss": "train/loss",
+    "validation_loss": "val/loss",
+    "validation_auroc": "val/macro_auroc",
+    "validation_accuracy": "val/accuracy",
+    "seconds": "time/seconds_an_epoch",
+}
 
 
 def write(folder: Path, members: Iterable[Member]) -> None:
@@ -31,7 +37,8 @@ def _write(folder: Path, curve: Iterable[dict[str, Any]]) -> None:
     with writer.as_default():
         for epoch in curve:
             for name, tag in _TAGS.items():
-                tf.summary.write(tag, tf.constant(float(epoch[name])), step=epoch["epoch"], metadata=_scalar(tf))
+                if name in epoch:  # older members' curves hold less
+                    tf.summary.write(tag, tf.constant(float(epoch[name])), step=epoch["epoch"], metadata=_scalar(tf))
     writer.close()
 
 

@@ -65,7 +65,7 @@ def _drawn(section: Section, version: Mapping[str, Any]) -> list[tuple[str, str]
     """The drawings that go with a section: what each shows, and its data URI."""
     curve = version["told"].get("curve")
     if section.name == "made" and curve:
-        return [("Loss and validation AUROC, epoch by epoch", plots.training(curve))]
+        return [("Loss, validation AUROC and accuracy, epoch by epoch", plots.training(curve))]
     drawn = []
     for split, lines in reversed(version["curves"].items()):
         on = f"on {_SPLITS.get(split, split)}"

@@ -19,17 +19,26 @@ Points = Sequence[Mapping[str, float]]
 
 
 def training(curve: Points) -> str:
-    """Loss and validation AUROC by epoch."""
+    """Losses on the left, validation AUROC and accuracy on the right, by epoch."""
 
     def draw(axes: Axes) -> None:
         right = axes.twinx()
-        drawn = ((axes, "loss", "training loss", ".", "-"), (right, "validation_auroc", "validation macro AUROC", "x", "--"))
+        drawn = (
+            (axes, "loss", "training loss", ".", "-"),
+            (axes, "validation_loss", "validation loss", "+", "-"),
+            (right, "validation_auroc", "validation macro AUROC", "x", "--"),
+            (right, "validation_accuracy", "validation accuracy", "1", "--"),
+        )
         for colour, (side, key, name, marker, line) in zip(_COLOURS, drawn, strict=False):
-            known = [each for each in curve if each.get(key) is not None]
-            side.plot([each["epoch"] for each in known], [each[key] for each in known], color=colour, marker=marker, ls=line, label=name)
-            side.set_ylabel(name, color=colour)
-        axes.set(xlabel="epoch", xlim=(0.5, max(each["epoch"] for each in curve) + 0.5))
+            points = [(each["epoch"], each[key]) for each in curve if each.get(key) is not None]
+            if points:  # older members' curves hold less
+                side.plot(*zip(*points, strict=True), color=colour, marker=marker, ls=line, label=name)
+        axes.set(xlabel="epoch", ylabel="loss", xlim=(0.5, max(each["epoch"] for each in curve) + 0.5))
+        right.set_ylabel("AUROC, accuracy")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        lines = [*axes.lines, *right.lines]
+        if lines:
+            axes.figure.legend(lines, [str(line.get_label()) for line in lines], loc="outside lower center", ncols=2, fontsize=8)
 
     return _svg(draw, "Training")
 

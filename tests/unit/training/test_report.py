@@ -30,7 +30,7 @@ from training.report.page import page
 from training.report.pictures import chosen
 from training.uses import Uses
 
-CURVE = "Loss and validation AUROC, epoch by epoch"
+CURVE = "Loss, validation AUROC and accuracy, epoch by epoch"
 XHTML = "{http://www.w3.org/1999/xhtml}"
 
 

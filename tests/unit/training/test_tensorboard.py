@@ -23,10 +23,11 @@ def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_each_epoch_is_a_point(tmp_path: Path) -> None:
-    curve = [{"epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 10, "seconds": 2.0} for n in (1, 2, 3)]
+    curve: list[dict[str, float]] = [{"epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 10, "seconds": 2.0} for n in (1, 2, 3)]
+    curve[0] |= {"validation_loss": 0.7, "validation_accuracy": 0.5}  # which curves of older members lack
     member = dataclasses.replace(shipped()[Modality.XRAY].places[0].member, told={"curve": curve})
     for _ in range(2):  # written anew, not twice
         tensorboard.write(tmp_path / "logs", [member])
     found = points(tmp_path / "logs" / member.name)
-    assert set(found) == {"train/loss", "val/macro_auroc", "time/seconds_an_epoch"}
+    assert set(found) == {"train/loss", "val/loss", "val/macro_auroc", "val/accuracy", "time/seconds_an_epoch"}
     assert found["train/loss"] == [(1, 1.0), (2, 0.5), (3, float(tf.constant(1 / 3)))]
