@@ -149,6 +149,7 @@ class Judge:
 
     def _black_lungs(self, files: EnsembleFiles, split: str) -> Measured:
         assert files.modality is not None
+        say(f"{files.version}: control, lungs blacked out")
         modality = files.modality
         dark = self._readings.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
         return dict(
@@ -165,6 +166,7 @@ class Judge:
         """Within each label: what the features still know of the source."""
         if not self._readings.has(member.modality, "train"):
             return {}
+        say(f"{member.version}: control, whether its features tell the source")
         train, test = (self._readings.data(member.modality).split(one) for one in ("train", split))
         learnt, asked = (self._readings.features(member, one) for one in ("train", split))
         told = {}
@@ -185,6 +187,7 @@ class Judge:
         rows = np.isin(test.labels, recipe.outputs)
         found = []
         for seed in range(controls.SHUFFLES):
+            say(f"{member.version}: control, trained on shuffled labels, {seed + 1} of {controls.SHUFFLES}")
             votes = controls.shuffled_votes(recipe, train, val, test, load_base, seed)
             found.append(figures.macro_auroc(votes[rows], test.outputs[rows]))
         if not np.isfinite(found).all():
