@@ -176,7 +176,7 @@ class Description:
 
 
 def descriptions(store: Path) -> list[Description]:
-    """Every ensemble that ships or lies in the store, each followed by its members; then the members of the store that joined none.
+    """Every ensemble that ships or lies in the store, each followed by its members; and the members that joined none, as students do.
 
     What is damaged in the store is passed over.
 
@@ -189,6 +189,8 @@ def descriptions(store: Path) -> list[Description]:
     found: dict[str, Description] = {}
     for files in (*shipped().values(), shipped_admission()):
         _describe(files, True, found)
+    for path in sorted(SHIPPED.glob(f"*/{MEMBER}")):
+        _describe_member(read_member(path.parent), True, found)
     for path in sorted((store / ENSEMBLES).glob("*.json")):
         try:
             _describe(read_ensemble(store, path.stem), False, found)

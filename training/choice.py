@@ -15,7 +15,7 @@ def chosen(said: str, champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]
         champions: by modality.
 
     Raises:
-        TrainingError: there is no such recipe, none at all, or one for admission.
+        TrainingError: there is no such recipe, none at all, or one whose member no gate judges: admission's, or a student.
     """
     names = [name.strip() for name in said.split(",") if name.strip()]
     if not names:
@@ -25,8 +25,11 @@ def chosen(said: str, champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]
     if not names:
         raise TrainingError("No champion was made by a recipe of this Lungline: set LUNGLINE_RETRAIN_RECIPES.")
     for name in names:
-        if recipes.load(name).modality is None:
+        recipe = recipes.load(name)
+        if recipe.modality is None:
             raise TrainingError(f"`{name}` is for admission, which has no gate: use `lungline train` and `lungline models promote`.")
+        if recipe.votes:
+            raise TrainingError(f"`{name}` is a student, which joins no ensemble: use `lungline train {name}`.")
     return tuple(dict.fromkeys(names))
 
 

@@ -33,7 +33,9 @@ def test_of_the_default_those_that_there_are_scans_for(champions: dict[str, Ense
     assert choice.learnable(names, set()) == names
 
 
-@pytest.mark.parametrize(("said", "told"), [("no-such-recipe", "No recipe"), ("xray-cnn,admission-cnn", "no gate")])
+@pytest.mark.parametrize(
+    ("said", "told"), [("no-such-recipe", "No recipe"), ("xray-cnn,admission-cnn", "no gate"), ("ct-student", "joins no ensemble")]
+)
 def test_what_cannot_be_retrained_is_told(said: str, told: str, champions: dict[str, EnsembleFiles]) -> None:
     with pytest.raises(TrainingError, match=told):
         choice.chosen(said, champions)
