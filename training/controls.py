@@ -23,7 +23,7 @@ from models.lungs import lung_box
 from models.preprocess import Pixels
 from training.checkpoint import Checkpoint
 from training.figures import Votes
-from training.fit import Labelled, fit
+from training.fit import Labelled, example_weights, fit
 from training.recipes import Recipe
 
 # Of a frontal chest film, where lungs are: shares of its height and width. As Maguolo & Nanni (Information Fusion 2021,
@@ -81,11 +81,13 @@ def shuffled_votes(
 ) -> Votes:
     """What a network answers to `test`, (n, outputs), that was trained by `recipe` on shuffled labels: figures must be at chance.
 
-    All of train is shuffled: within labels or sources, something of the truth would stay. The labels that choose the epoch are, too: right
-    ones would choose the luckiest. `seed`: of the order.
+    All that the recipe learns from is shuffled: within labels or sources, something of the truth would stay. The labels that choose the
+    epoch are, too: right ones would choose the luckiest. `seed`: of the order.
     """
     rng = np.random.default_rng(seed)
-    wrong_train = dataclasses.replace(train, outputs=rng.permutation(train.outputs))
+    used = example_weights(recipe, train) > 0  # the others would count once their labels are wrong
+    learnt = {field: getattr(train, field)[used] for field in ("pictures", "labels", "outputs", "sources", "groups")}
+    wrong_train = dataclasses.replace(train, **learnt | {"outputs": rng.permutation(learnt["outputs"])}, votes=None)
     judged = np.isin(val.labels, recipe.outputs)
     outputs = val.outputs.copy()
     outputs[judged] = rng.permutation(outputs[judged])

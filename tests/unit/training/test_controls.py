@@ -38,11 +38,12 @@ def test_features_that_know_the_source_are_found_out() -> None:
 
 def test_training_and_the_choice_of_its_epoch_see_shuffled_labels_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = dataclasses.replace(recipes.load("ct-cnn"), architecture="small_cnn", preprocess="gray-96", epochs=1)
-    outputs = np.arange(60) % 2
-    labels = np.array(recipe.outputs)[outputs]
-    labels[50:] = "cap"
+    outputs = np.arange(70) % 2
     outputs[50:] = 1
-    given = Labelled(RNG.random((60, 96, 96, 1), np.float32), labels, outputs, np.full(60, "one"), np.arange(60).astype(str))
+    labels = np.array(recipe.outputs)[outputs]
+    labels[50:60] = "cap"
+    sources = np.repeat(["one", "of one output"], [60, 10])
+    given = Labelled(RNG.random((70, 96, 96, 1), np.float32), labels, outputs, sources, np.arange(70).astype(str))
     seen: list[Labelled] = []
 
     def watched_fit(recipe: Recipe, train: Labelled, val: Labelled, **rest: Any) -> Fitted:
@@ -51,11 +52,12 @@ def test_training_and_the_choice_of_its_epoch_see_shuffled_labels_alone(monkeypa
 
     monkeypatch.setattr("training.controls.fit", watched_fit)
     votes = shuffled_votes(recipe, given, given, given, None, seed=0)
-    assert votes.shape == (60, 2)
+    assert votes.shape == (70, 2)
     train, val = seen
+    np.testing.assert_array_equal(train.pictures, given.pictures[:60])  # what the recipe learns from, and no more
+    np.testing.assert_array_equal(val.pictures, given.pictures)
     for wrong in seen:
-        np.testing.assert_array_equal(wrong.pictures, given.pictures)
-        assert wrong.outputs.sum() == outputs.sum()
+        assert wrong.outputs.sum() == outputs[: len(wrong.outputs)].sum()
         assert 10 < np.sum(wrong.outputs[:50] == outputs[:50]) < 40
     assert not train.outputs[50:].all()  # whole: what a source or label had alone would still tell
-    assert val.outputs[50:].all()
+    assert val.outputs[50:60].all()
