@@ -135,8 +135,8 @@ def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learn
     folder = settings.home / "reports" / run_id
     try:
         found, readings = _found(judged, members, learnt, settings, folder)
-        lines = [f"{one.challenger.name}: {line}" for one in judged for line in one.ruling.lines()]
-        report.write(folder, found, readings, lines)
+        rulings = [{"champion": one.champion, "challenger": one.challenger.version, **one.ruling.told()} for one in judged]
+        report.write(folder, found, readings, rulings)
         tensorboard.write(folder / "tensorboard", members)
     except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page
         say(f"no report: {type(error).__name__}")

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -21,14 +21,14 @@ PAGE: Final = "index.html"
 REPORT: Final = "report.json"  # all that the page shows
 
 
-def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequence[str] = ()) -> Path:
+def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequence[Mapping[str, Any]] = ()) -> Path:
     """Writes the report of what was judged.
 
     Args:
         folder: LUNGLINE_HOME's `reports/RUN`; made so that nobody else may read it, as it shows pictures.
         found: what judging each version found, in the order of the page.
         readings: that it was judged on.
-        gate: what the gate said, a line a clause.
+        gate: what the gate said, a ruling a challenger, as `training.report.rulings` takes it.
 
     Returns:
         The page.

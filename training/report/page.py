@@ -10,6 +10,7 @@ from markupsafe import Markup, escape
 
 from training.items import items
 from training.report import plots
+from training.report.rulings import ruling
 from training.sections import Section, Table, bar, judged, sections
 
 # The figures at the top, as far as there are any.
@@ -37,7 +38,8 @@ def page(told: Mapping[str, Any]) -> str:
     )
     environment.filters["marked"] = _marked
     environment.tests["table"] = lambda part: isinstance(part, Table)
-    return environment.get_template("page.html.j2").render(told=told, versions=[_shown(one) for one in told["versions"]])
+    gate, versions = [ruling(one) for one in told["gate"]], [_shown(one) for one in told["versions"]]
+    return environment.get_template("page.html.j2").render(told=told, gate=gate, versions=versions)
 
 
 def _shown(version: Mapping[str, Any]) -> dict[str, Any]:

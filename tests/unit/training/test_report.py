@@ -22,6 +22,7 @@ from tests.unit.training import drawn
 from training import recipes, report
 from training.card import card
 from training.compose import compose
+from training.gate import Clause, Decision, Outcome, Ruling
 from training.judge import Found, Judge
 from training.make import Start, make
 from training.readings import Readings
@@ -68,7 +69,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         splits = ["val", "test"]
         found = [judge.member(member, splits), judge.ensemble(files, home / "models" / ENSEMBLES / "xray.json", splits)]
     folder = home / "reports" / "0197-a-run"
-    path = report.write(folder, found, readings, gate=["gate: held: too little is known"])
+    clauses = (
+        Clause("macro_auroc", Outcome.PASSED, None, 0.9, 0.912, 0.012, -0.004, 0.03, 60, 41),
+        Clause("newer_labels", Outcome.NOT_GIVEN),
+    )
+    ruled = Ruling(Decision.HELD, "no reason to change", clauses, 3).told()
+    path = report.write(folder, found, readings, gate=[{"champion": "xray-1-a", "challenger": "xray-1-b", **ruled}])
     assert path == folder / "index.html"
     return Run(found, readings, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
 
@@ -138,7 +144,18 @@ def test_controls_calibration_coverage_and_looks_are_told(run: Run) -> None:
     assert "was looked at for 1 versions so far" in section(run, "uses")
     assert "was looked at for 2 versions so far" in section(run, "uses", 1)
     assert "TRIPOD+AI" in section(run, "items")
-    assert "gate: held" in text(run.page)
+    (gate,) = run.page.findall(f".//{XHTML}header/{XHTML}section[@class='gate']")
+    for said in (
+        "held: no reason to change",
+        "use 3 of these",
+        "xray-1-b",
+        "0.900",
+        "0.912",
+        "+0.012 [-0.004, +0.030]",
+        "60 (41)",
+        "not given",
+    ):
+        assert said in text(gate)
 
 
 def test_each_section_has_its_drawing(run: Run) -> None:
@@ -226,7 +243,7 @@ def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) 
 
 def test_what_could_be_markup_is_shown_as_text(run: Run) -> None:
     told = dict(run.told)
-    told |= {"versions": [], "gate": ["<script>alert(1)</script> & more"]}
+    told |= {"versions": [], "gate": [run.told["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
     assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(told)))
 
 
