@@ -146,7 +146,7 @@ def test_controls_calibration_coverage_and_looks_are_told(run: Run) -> None:
     assert "TRIPOD+AI" in section(run, "items")
     (gate,) = run.page.findall(f".//{XHTML}header/{XHTML}section[@class='gate']")
     for said in (
-        "held: no reason to change",
+        "no reason to change",
         "use 3 of these",
         "xray-1-b",
         "0.900",
