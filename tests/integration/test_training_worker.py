@@ -115,7 +115,7 @@ def test_a_worker_that_is_killed_leaves_no_training_and_its_run_goes_on_with_the
 
 
 def niceness(home: Path) -> set[int]:
-    """Of the training processes, once they have asked for it."""
+    """Of the training processes, and of their sessions where the kernel has autogroups, once they have asked for it."""
 
     def asked() -> set[int]:
         found = set()
@@ -124,6 +124,8 @@ def niceness(home: Path) -> set[int]:
                 ours = f"LUNGLINE_HOME={home}".encode() in (process / "environ").read_bytes().split(b"\0")
                 if ours and CHILD.encode() in (process / "cmdline").read_bytes():
                     found.add(os.getpriority(os.PRIO_PROCESS, int(process.name)))
+                    if (group := process / "autogroup").exists():
+                        found.add(int(group.read_text().split()[-1]))
             except OSError:
                 continue
         return found
