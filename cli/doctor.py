@@ -20,7 +20,8 @@ def doctor() -> None:
 
     settings = load()
     wrong = 0
-    for check in (_versions, _environment, _folders, _key, _database, _broker, _processes, _models, _watches):
+    installed: tuple[Check, ...] = (_versions, _environment, _folders, _key, _database, _broker, _processes, _models, _watches)
+    for check in (*installed, _recipes, _training_data, _weights, _last_run):
         try:
             for sentence in check(settings):
                 print(f"ok     {sentence}")
@@ -156,6 +157,61 @@ def _models(settings: "Settings") -> Iterator[str]:
     for files in champions:
         by = ", ".join(f"{place.member.version} by {engines.told(place)}" for place in files.places)
         yield f"model {files.version}: files whole; {by}"
+
+
+def _recipes(settings: "Settings") -> Iterator[str]:
+    from lungline.errors import SettingsError, TrainingError
+    from training import choice
+
+    if not settings.retrain_recipes.strip(", "):
+        yield "retraining: by the recipes that made the champions"
+        return
+    try:
+        names = choice.chosen(settings.retrain_recipes, {})
+    except TrainingError as error:
+        raise SettingsError(f"LUNGLINE_RETRAIN_RECIPES: {error}") from None
+    yield f"retraining: by {', '.join(names)}"
+
+
+def _training_data(settings: "Settings") -> Iterator[str]:
+    import os
+
+    from lungline.errors import SettingsError
+
+    if settings.training_data is None:
+        yield "LUNGLINE_TRAINING_DATA is not set; a retraining learns from imported labels alone"
+        return
+    if not os.access(settings.training_data / "manifest.csv", os.R_OK):
+        raise SettingsError("LUNGLINE_TRAINING_DATA holds no manifest.csv that this user may read; `lungline data build` makes one.")
+    yield "LUNGLINE_TRAINING_DATA: holds a manifest.csv"
+
+
+def _weights(settings: "Settings") -> Iterator[str]:
+    import os
+
+    from lungline.errors import SettingsError
+
+    if settings.weights_dir is None:
+        yield "LUNGLINE_WEIGHTS_DIR is not set; a recipe that needs ImageNet weights downloads them"
+        return
+    if not (os.access(settings.weights_dir, os.R_OK | os.X_OK) and settings.weights_dir.is_dir()):
+        raise SettingsError("LUNGLINE_WEIGHTS_DIR is no folder that this user may read: make it, or leave it unset.")
+    found = len(list(settings.weights_dir.glob("*_notop.weights.h5")))
+    yield f"LUNGLINE_WEIGHTS_DIR: {found} files of ImageNet weights"
+
+
+def _last_run(settings: "Settings") -> Iterator[str]:
+    from db import runs
+    from db.connect import read_only
+    from db.migrate import open_database
+
+    with read_only(open_database(settings)).connect() as connection:
+        last = runs.latest(connection)
+    if last is None:
+        yield "last training run: none yet"
+    else:
+        why = f": {last['reason']} See docs/retraining.md" if last["state"] == "failed" else ""
+        yield f"last training run: {last['state']}{why}"
 
 
 def _watches(settings: "Settings") -> Iterator[str]:

@@ -107,6 +107,7 @@ def _copy(source: Path, folder: Path) -> Dropped:
     from uuid import uuid4
 
     from cli.inbox import put
+    from lungline.errors import StoreError
     from lungline.store import FILE_BYTES_MAX
 
     if not stat.S_ISREG(source.lstat().st_mode):  # a pipe or a device might never end
@@ -120,6 +121,8 @@ def _copy(source: Path, folder: Path) -> Dropped:
             # what is too large is refused unread
             sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size <= FILE_BYTES_MAX else None
         put(draft, folder, source.name)
+    except OSError as error:
+        raise StoreError(f"A file cannot be copied into LUNGLINE_INBOX ({error.strerror}); those before it are there.") from None
     finally:
         draft.unlink(missing_ok=True)
     return Dropped(source.name, sha256, bytes=size)

@@ -1,7 +1,7 @@
 """`lungline models`: which models there are, what is known of them, and which ensemble judges."""
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -71,7 +71,12 @@ def show(
 
 
 @app.command()
-def promote(version: Annotated[str, typer.Argument(help="An ensemble, as `lungline models list` prints it.")], by: _By, why: _Why) -> None:
+def promote(
+    version: Annotated[str, typer.Argument(help="An ensemble, as `lungline models list` prints it.")],
+    by: _By,
+    why: _Why,
+    although_refused: Annotated[bool, typer.Option("--although-refused", help="Let even one judge that the gate refused.")] = False,
+) -> None:
     """Let an ensemble judge from now on. Its files are tried first; workers take it up between batches, without a restart."""
     from db import versions
     from db.migrate import open_database
@@ -84,10 +89,11 @@ def promote(version: Annotated[str, typer.Argument(help="An ensemble, as `lungli
     with engine.begin() as connection:
         catalogue.enter(connection, catalogue.models_folder(settings))
     with engine.begin() as connection:
-        versions.check_promotable(connection, version)
+        versions.check_promotable(connection, version, although_refused=although_refused)
     files = _tried(settings, version)
     with engine.begin() as connection:
-        before = versions.promote(connection, version, [place.member.version for place in files.places], by, why)
+        members = [place.member.version for place in files.places]
+        before = versions.promote(connection, version, members, by, why, although_refused=although_refused)
     print(f"{version} judges; before it, {before}. Back: lungline models rollback --modality {files.name} --by NAME --why TEXT")
 
 
@@ -95,7 +101,7 @@ def promote(version: Annotated[str, typer.Argument(help="An ensemble, as `lungli
 def rollback(
     by: _By,
     why: _Why,
-    modality: Annotated[str | None, typer.Option(help="xray, ct or admission; by default whichever was promoted last.")] = None,
+    modality: Annotated[Literal["xray", "ct", "admission"] | None, typer.Option(help="By default whichever was promoted last.")] = None,
 ) -> None:
     """Let the ensemble judge again that the present one was promoted over; once more, and it goes back one further."""
     from db import versions

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -84,8 +85,9 @@ def _count(settings: "Settings", found: dict[str, Any]) -> None:
     from lungline.errors import LunglineError
 
     try:
-        if make_url(settings.database_url).get_backend_name() == "sqlite" and not settings.run.exists():
-            return  # asking must not make a home
+        url = make_url(settings.database_url)
+        if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+            return  # asking must make neither a home nor a database
         engine = connect(settings.database_url)
         found.update(counts(engine))
         with read_only(engine).connect() as connection:

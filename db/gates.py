@@ -39,8 +39,8 @@ def enter(connection: Connection, run_id: str, gate: Gate) -> None:
 
 
 def uses(connection: Connection, name: str) -> int:
-    """How many challengers of that name were judged so far."""
-    return int(connection.scalar(select(func.count(gates.c.challenger.distinct())).where(gates.c.name == name)) or 0)
+    """How often challengers of that name were judged so far."""
+    return int(connection.scalar(select(func.count()).select_from(gates).where(gates.c.name == name)) or 0)
 
 
 def challengers(connection: Connection, run_id: str) -> list[str]:

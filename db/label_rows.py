@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import count
 from pathlib import PurePath
@@ -17,7 +17,8 @@ BYTES_MAX: Final = 4 << 20  # some 40,000 rows: read whole, and entered in one t
 SCAN_COLUMNS: Final = ("sha256", "sop_instance_uid", "file_name")
 _NEEDED: Final = ("finding", "reader", "read_at")
 _READER_MAX: Final = 64
-_SEE: Final = "see docs/data.md"
+_AHEAD_MAX: Final = timedelta(days=1)  # a time zone that was left out, or a clock that is wrong; beyond that, a slip of the pen
+_FORM: Final = "comma-separated, in UTF-8; see docs/data.md"
 
 
 class Fault(StrEnum):
@@ -39,10 +40,10 @@ class Fault(StrEnum):
 
 
 _SENTENCES: Final = {
-    Fault.MALFORMED: "the row has more or fewer cells than the head, or cannot be read as CSV",
+    Fault.MALFORMED: "the row has more or fewer comma-separated cells than the head, or cannot be read as CSV",
     Fault.BAD_FRAME: "the frame is no number from 1 on",
-    Fault.BAD_READER: f"the reader is empty, longer than {_READER_MAX} characters, or not printable",
-    Fault.BAD_READ_AT: "read_at is no time such as 2026-11-21T08:00:00+01:00",
+    Fault.BAD_READER: f"the reader is empty, longer than {_READER_MAX} characters, or not printable UTF-8",
+    Fault.BAD_READ_AT: "read_at is no time such as 2026-11-21T08:00:00+01:00, or lies in the future",
     Fault.UNKNOWN_SCAN: "there is no such scan",
     Fault.SEVERAL_SCANS: "several scans are meant: name one by sha256, and its frame where a file has more than one",
     Fault.NOT_READ_YET: "the scan was not read yet, or not as an X-ray or CT slice",
@@ -94,10 +95,10 @@ def read(data: bytes) -> Table:
     head = [name.strip().lower() for name in next(lines, (1, ""))[1] or ()]
     by = [name for name in SCAN_COLUMNS if name in head]
     if len(by) != 1 or not set(_NEEDED) <= set(head) or len(set(head)) < len(head):
-        raise LabelsError(f"The file's head must name {', '.join(_NEEDED)}, and one of {', '.join(SCAN_COLUMNS)}; {_SEE}.")
+        raise LabelsError(f"The file's head must name {', '.join(_NEEDED)}, and one of {', '.join(SCAN_COLUMNS)}, {_FORM}.")
     read = [_row(line, head, cells, by[0]) for line, cells in lines]
     if not read:
-        raise LabelsError(f"The file of labels has no row below its head; {_SEE}.")
+        raise LabelsError(f"The file of labels has no row below its head; each is {_FORM}.")
     rows = tuple(one for one in read if isinstance(one, LabelRow))
     return Table(by[0], rows, tuple(one for one in read if isinstance(one, Refused)))
 
@@ -128,7 +129,7 @@ def _row(line: int, head: list[str], cells: list[str] | None, by: str) -> LabelR
     if not (0 < len(told["reader"]) <= _READER_MAX and told["reader"].isprintable()):
         return Refused(line, Fault.BAD_READER)
     read_at = _time(told["read_at"])
-    if read_at is None:
+    if read_at is None or read_at > datetime.now(UTC) + _AHEAD_MAX:
         return Refused(line, Fault.BAD_READ_AT)
     scan = PurePath(told[by]).name if by == "file_name" else told[by]
     return LabelRow(line, scan, int(frame) if frame else None, told["finding"], told["reader"], read_at)

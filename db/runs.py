@@ -206,13 +206,6 @@ def begun_with(connection: Connection, run_id: str) -> Mapping[str, Any]:
     return dict(row)
 
 
-def learnt_from(connection: Connection, run_id: str | None) -> tuple[str | None, str | None, datetime | None]:
-    """The hashes of the snapshot and of the manifest, and the latest label of the store, that a run learnt from; None where it has none."""
-    columns = (runs.c.data_sha256, runs.c.manifest_sha256, runs.c.labels_until)
-    row = connection.execute(select(*columns).where(runs.c.id == run_id)).one_or_none()
-    return (row.data_sha256, row.manifest_sha256, row.labels_until) if row else (None, None, None)
-
-
 def last_done(connection: Connection) -> tuple[str, str] | None:
     """The hash of the snapshot that the latest run with a decision learnt from, and its recipes; None where there is none."""
     query = select(runs.c.data_sha256, runs.c.recipes).where(runs.c.state == RunState.DONE)

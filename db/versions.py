@@ -9,7 +9,7 @@ from db import audit
 from db.audit import US, Action
 from db.clock import now
 from db.insert import insert_new
-from db.tables import promotions, versions
+from db.tables import gates, promotions, versions
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.ids import new_id
@@ -80,23 +80,34 @@ def champion_beside(connection: Connection, version: str) -> str | None:
     return _champion(connection, _name_of(connection, version))
 
 
-def check_promotable(connection: Connection, version: str) -> None:
+def check_promotable(connection: Connection, version: str, *, although_refused: bool = False) -> None:
     """Makes sure that `promote` would not refuse this version.
 
+    Args:
+        connection: to the database.
+        version: an ensemble's.
+        although_refused: whether it may be one that the gate refused when it judged it last.
+
     Raises:
-        ModelError: there is no such ensemble, or it is champion already.
+        ModelError: there is no such ensemble, it is champion already, or the gate refused it.
     """
     if champion_beside(connection, version) == version:
         raise ModelError(f"`{version}` is the champion already; see `lungline models list`.")
+    query = select(gates.c.decision, gates.c.reason).where(gates.c.challenger == version).order_by(gates.c.judged_at.desc()).limit(1)
+    ruled = connection.execute(query).one_or_none()
+    if ruled and ruled.decision == "refused" and not although_refused:
+        raise ModelError(f"The gate refused `{version}`: {ruled.reason}. To let it judge all the same: `--although-refused`.")
 
 
-def promote(connection: Connection, version: str, members: Sequence[str], by: str, why: str) -> str | None:
+def promote(
+    connection: Connection, version: str, members: Sequence[str], by: str, why: str, *, although_refused: bool = False
+) -> str | None:
     """Makes an ensemble the champion of its name, and its members with it; the one before it becomes retired, and is returned.
 
     Raises:
-        ModelError: there is no such ensemble, it is champion already, or `by` or `why` is empty or too long.
+        ModelError: as `check_promotable`; or `by` or `why` is empty or too long.
     """
-    check_promotable(connection, version)
+    check_promotable(connection, version, although_refused=although_refused)
     champion = champion_beside(connection, version)
     _change(connection, champion, version, members, "promote", by, why)
     return champion
@@ -133,6 +144,14 @@ def rollback(connection: Connection, champion: str, former: str, members: Sequen
     if _champion(connection, _name_of(connection, former)) != champion:
         raise ModelError(f"`{champion}` is no longer the champion; see `lungline models list`.")
     _change(connection, champion, former, members, "rollback", by, why)
+
+
+def put_back(connection: Connection, version: str) -> str | None:
+    """Who went back from a version, and why, if that was the last that became of it; else None."""
+    touches = or_(promotions.c.from_version == version, promotions.c.to_version == version)
+    query = select(promotions).where(touches).order_by(promotions.c.promoted_at.desc(), promotions.c.id.desc()).limit(1)
+    row = connection.execute(query).one_or_none()
+    return f"{row.promoted_by}: {row.why}" if row and row.action == "rollback" and row.from_version == version else None
 
 
 def come_of(connection: Connection, version: str, members: Sequence[str], run_id: str) -> None:

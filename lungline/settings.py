@@ -131,6 +131,9 @@ class Settings(BaseSettings):
         for name, default in (("inbox", "inbox"), ("store", "store"), ("key_file", "secrets/pseudonym.key")):
             value: Path = getattr(self, name)
             setattr(self, name, self.home / default if value == Path() else value.expanduser().absolute())
+        for name in ("weights_dir", "training_data"):
+            if (said := getattr(self, name)) is not None:
+                setattr(self, name, said.expanduser().absolute())
         if not self.database_url:
             self.database_url = f"sqlite:///{self.home / 'lungline.db'}"
         if self.database_url.startswith(("postgresql://", "postgres://")):  # SQLAlchemy would look for psycopg2

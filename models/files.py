@@ -23,7 +23,10 @@ ADMISSION: Final = "admission"
 # What figures are called in a file -> the data that they were measured on.
 _MEASURED: Final = {"validation": "val", "figures": "test"}
 
-REPAIR: Final = "Restore it with `git checkout -- models/shipped`, or LUNGLINE_STORE's `models` from its backup."
+REPAIR: Final = (
+    "Restore it with `git checkout -- models/shipped`, or LUNGLINE_STORE's `models` from its backup; "
+    "`lungline models rollback` lets the version before it judge."
+)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lungline.progress import say
 from models.backend import keras
 
 _STATE, _BEST, _AVERAGE = "state", "best", "average"
@@ -39,7 +40,11 @@ class Checkpoint:
         self._key = key
 
     def write(self, network: keras.Model, rng: np.random.Generator, standing: Standing) -> None:
-        """Keeps weights, optimiser, random state and standing, in place of what was kept before."""
+        """Keeps weights, optimiser, random state and standing, in place of what was kept before.
+
+        Raises:
+            OSError: the disk is full, or cannot be written; what was written is gone, so that others have its room.
+        """
         told = {
             "key": self._key,
             "rng": rng.bit_generator.state,
@@ -52,10 +57,14 @@ class Checkpoint:
         arrays |= {f"{_BEST}{number}": one for number, one in enumerate(standing.best)}
         arrays |= {f"{_AVERAGE}{number}": one for number, one in enumerate(standing.average)}
         part = self._path.with_suffix(".part")
-        with part.open("wb") as file:
-            np.savez(file, told=np.array(json.dumps(told)), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with part.open("wb") as file:
+                np.savez(file, told=np.array(json.dumps(told)), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
         part.replace(self._path)
 
     def restore(self, network: keras.Model, rng: np.random.Generator) -> Standing | None:
@@ -71,7 +80,10 @@ class Checkpoint:
                 network.optimizer.build(network.trainable_variables)
                 state = [kept[f"{_STATE}{number}"] for number in range(len(_variables(network)))]
                 best, average = ([kept[f"{name}{number}"] for number in range(len(network.weights))] for name in (_BEST, _AVERAGE))
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            say(f"what was kept of a training cannot be used ({type(error).__name__}): it begins anew")
             return None
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)

@@ -86,7 +86,7 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
         learnt: by which recipes, on what.
         settings: of this home.
         out: the run's folder of models.
-        besides: `newer_labels` and `uses`, as the gate takes them.
+        besides: `newer_labels` and `uses`, as the gate takes them; the first counts only where one that learnt from them votes.
         tell: hears what it is at.
 
     Raises:
@@ -111,7 +111,8 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
         fault = Besides(shuffled, str(error), besides["newer_labels"], ())
         return Judged(champion.version, challenger, gate.judge(before, None, fault, besides["uses"]))
     tried = trial.try_out(challenger, champion, after, readings, Engines.of(settings))
-    asked = Besides(shuffled, tried.fault, besides["newer_labels"], tried.speeds)
+    ours = any(place.member.name in learnt.recipes for place in challenger.places)  # else the champion's members, weighed anew
+    asked = Besides(shuffled, tried.fault, besides["newer_labels"] and ours, tried.speeds)
     ruling = gate.judge(before, after, asked, besides["uses"])
     for line in ruling.lines():
         say(line)

@@ -5,6 +5,7 @@ may look at, and `audited.csv`, with all, since a patient who is in `test` too m
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -47,7 +48,7 @@ class Snapshot:
     folder: Path
     sha256: str  # of what is learnt from
     manifest_sha256: str | None  # of LUNGLINE_TRAINING_DATA's manifest within it
-    labels: int
+    labels: int  # of its rows that are the store's
     labels_until: datetime | None
     split: str
 
@@ -83,10 +84,9 @@ def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
     if manifest and not manifest.is_file():
         raise TrainingError("LUNGLINE_TRAINING_DATA holds no manifest.csv; `lungline data build` makes one.")
     rows: Sequence[Row] = manifests.read(manifest) if manifest else ()
-    joined = 0
+    ours: set[Path] = set()
     if labels.rows:
-        both = join(rows, labels.rows, labels.key)
-        rows, joined = both.rows, both.labelled
+        rows, ours = join(rows, labels.rows, labels.key).rows, {row.path for row in labels.rows}
     learnt = [row for row in rows if row.split in SPLITS]
     if not learnt:
         raise NoTrainingData("No training data: set LUNGLINE_TRAINING_DATA to a folder of labelled scans, or import labels.")
@@ -97,6 +97,7 @@ def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
     manifests.write(folder / _AUDITED, rows)
     manifests.write(folder / _MANIFEST, learnt)
     counts = Counter(row.split for row in learnt)
+    joined = sum(row.path in ours for row in learnt)
     return Snapshot(
         folder,
         hashlib.sha256((folder / _MANIFEST).read_bytes()).hexdigest(),
@@ -121,6 +122,21 @@ def reopen(folder: Path, known: Mapping[str, Any]) -> Snapshot | None:
     if found != known["data_sha256"]:
         return None
     return Snapshot(folder, found, known["manifest_sha256"], known["labels"], known["labels_until"], known["split"])
+
+
+def lessons(folder: Path, modality: Modality) -> set[tuple[str, str]] | None:
+    """The pictures of `train`, by their paths from the folder, with their labels. None where the snapshot is gone.
+
+    Args:
+        folder: as `take` was given it.
+        modality: of the pictures.
+    """
+    try:
+        rows = manifests.read(folder / _MANIFEST)
+    except TrainingError:
+        return None
+    mine = (row for row in rows if row.split == "train" and row.modality == modality.value)
+    return {(os.path.relpath(row.path, folder), row.label) for row in mine}
 
 
 def sufficient(folder: Path) -> set[str]:

@@ -101,7 +101,8 @@ def _decide(connection: Connection, settings: Settings, run_id: str, told: dict[
     if decision == _PASSED:
         decision, reason = _may_judge(connection, settings, told)
     if decision == "promoted":
-        versions.promote(connection, files.version, members, US, f"gate of run {run_id}: {reason}"[:_LONGEST])
+        why = f"gate of run {run_id}: {reason}"[:_LONGEST]
+        versions.promote(connection, files.version, members, US, why, although_refused=True)  # by another run: this one let it pass
     elif decision == "refused":
         versions.refuse(connection, files.version, members, f"gate of run {run_id}: {reason}")
     gate = Gate(told["name"], told["champion"], told["challenger"], decision, reason, told["uses"], tuple(told["clauses"]))
@@ -117,6 +118,8 @@ def _may_judge(connection: Connection, settings: Settings, told: dict[str, Any])
         return "held", "it is the champion already: the same data gave the same weights"
     if champion != told["champion"]:
         return "held", f"another champion was promoted while it was judged; passed against {told['champion']}: {reason}"
+    if by := versions.put_back(connection, version):  # a person's word stands until a person takes it back
+        return "held", f"passed the gate, but somebody went back from it ({by}); `lungline models promote {version} --by NAME --why TEXT`"
     if settings.retrain_promote == "ask":
         return "held", f"passed the gate, and waits for `lungline models promote {version} --by NAME --why TEXT`: {reason}"
     return "promoted", reason

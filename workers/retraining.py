@@ -2,7 +2,6 @@
 
 import errno
 import threading
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -136,15 +135,14 @@ class Retraining:
             return runs.last_done(connection)
 
     def _is_newer(self, champion: EnsembleFiles, taken: Snapshot) -> bool:
-        """Whether this run learnt from labels that the champion did not know."""
+        """Whether this run learnt from labels that the champion did not know: a picture of `train`, or another label of one."""
         with read_only(self._engine).connect() as connection:
             run_id = versions.run_of(connection, champion.version)
-            data, manifest, until = runs.learnt_from(connection, run_id)
-        if data == taken.sha256:  # newer labels may be of `test`, or contradict each other
-            return False
-        if run_id is None:  # it shipped, or came of `lungline train`
-            manifest = str(champion.places[0].member.told.get("data_sha256"))
-        return _is_later(taken.labels_until, until) or (taken.manifest_sha256 is not None and taken.manifest_sha256 != manifest)
+        assert champion.modality
+        if run_id and (known := snapshot.lessons(self._settings.store / "training" / run_id, champion.modality)) is not None:
+            return not (snapshot.lessons(taken.folder, champion.modality) or set()) <= known
+        # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
+        return taken.labels > 0 or taken.manifest_sha256 != champion.places[0].member.told.get("data_sha256")
 
     def _tell(self, step: str) -> None:
         self._step = step
@@ -191,7 +189,3 @@ def _told(judged: "Judged") -> dict[str, Any]:
     """As JSON tells it, and `workers.outcome` reads it."""
     told = judged.ruling.told()
     return {"name": judged.challenger.name, "champion": judged.champion, "challenger": judged.challenger.version, **told}
-
-
-def _is_later(one: datetime | None, other: datetime | None) -> bool:
-    return one is not None and (other is None or one > other)

@@ -57,7 +57,7 @@ def labels_agree_or_not(stack: Stack) -> None:
     """Two readers, one scan that nobody dropped."""
     rows = ["b7-0.png,normal,A", "b7-1.png,normal,A", "b7-1.png,covid19,B", "nobody.png,normal,A"]
     (stack.inbox / "labels").mkdir()
-    (stack.inbox / "labels" / "march.csv").write_text("file_name,finding,reader,read_at\n" + "".join(f"{row},2026-11-20\n" for row in rows))
+    (stack.inbox / "labels" / "march.csv").write_text("file_name,finding,reader,read_at\n" + "".join(f"{row},2024-11-20\n" for row in rows))
     stack.until(lambda: bool(stack.query("SELECT 1 FROM audit_log WHERE action = 'labels'")), 60, "imported")
     (told,) = stack.query("SELECT detail FROM audit_log WHERE action = 'labels'")
     assert told["detail"].startswith("4 rows: 3 new, 0 known before, 1 refused")

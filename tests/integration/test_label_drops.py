@@ -19,7 +19,7 @@ from watcher import label_drops
 from watcher.label_drops import LabelDrops
 from watcher.watch import Watcher
 
-ROWS = f"sha256,finding,reader,read_at\n{'a' * 64},normal,A,2026-11-20\n"
+ROWS = f"sha256,finding,reader,read_at\n{'a' * 64},normal,A,2024-11-20\n"
 
 
 class Home:

@@ -66,12 +66,12 @@ def agreement(connection: Connection) -> list[tuple[object, ...]]:
 
 def test_good_rows_go_in_and_the_others_are_told(connection: Connection) -> None:
     rows = [
-        f"{XRAY.upper()},COVID-19,A,2026-11-20",
-        f"{'d' * 64},covid19,A,2026-11-20",
-        f"{XRAY},non_covid,A,2026-11-20",  # of CT
-        f"{WAITS},covid19,A,2026-11-20",
-        f"{CT},cap,A,2026-11-20",
-        "../etc/passwd,covid19,A,2026-11-20",
+        f"{XRAY.upper()},COVID-19,A,2024-11-20",
+        f"{'d' * 64},covid19,A,2024-11-20",
+        f"{XRAY},non_covid,A,2024-11-20",  # of CT
+        f"{WAITS},covid19,A,2024-11-20",
+        f"{CT},cap,A,2024-11-20",
+        "../etc/passwd,covid19,A,2024-11-20",
         f"{CT},covid19,A",
     ]
     done = enter(connection, "\n".join(rows))
@@ -89,16 +89,16 @@ def test_good_rows_go_in_and_the_others_are_told(connection: Connection) -> None
 
 
 def test_the_same_row_again_is_no_second_row(connection: Connection) -> None:
-    rows = f"{XRAY},normal,A,2026-11-20T08:00:00Z\n{XRAY},normal,A,2026-11-20T09:00:00+01:00\n"
+    rows = f"{XRAY},normal,A,2024-11-20T08:00:00Z\n{XRAY},normal,A,2024-11-20T09:00:00+01:00\n"
     assert (enter(connection, rows).added, enter(connection, rows).known) == (1, 2)
     assert connection.scalar(text("SELECT count(*) FROM scan_labels")) == 1
 
 
 def test_readings_that_contradict_each_other_are_kept_and_shown(connection: Connection) -> None:
-    enter(connection, f"{XRAY},normal,A,2026-11-20\n{CT},cap,A,2026-11-20\n{CT},normal,B,2026-11-20\n")
+    enter(connection, f"{XRAY},normal,A,2024-11-20\n{CT},cap,A,2024-11-20\n{CT},normal,B,2024-11-20\n")
     assert connection.scalar(text("SELECT count(*) FROM scan_labels WHERE conflicts")) == 0  # cap and normal are one finding
-    assert enter(connection, f"{XRAY},covid19,A,2026-11-20\n").conflicts == 1  # the same reader at the same time
-    done = enter(connection, f"{CT},covid19,B,2026-11-21\n")
+    assert enter(connection, f"{XRAY},covid19,A,2024-11-20\n").conflicts == 1  # the same reader at the same time
+    done = enter(connection, f"{CT},covid19,B,2024-11-21\n")
     assert done.conflicts == 1
     assert done.text.endswith("the readings of 1 scans contradict each other.")
     assert connection.scalar(text("SELECT count(*) FROM scan_labels WHERE conflicts")) == 5
@@ -106,20 +106,20 @@ def test_readings_that_contradict_each_other_are_kept_and_shown(connection: Conn
 
 
 def test_an_import_that_was_broken_off_is_noted_once(connection: Connection) -> None:
-    done = enter(connection, f"{XRAY},normal,A,2026-11-20\n")
-    again = enter(connection, f"{XRAY},normal,A,2026-11-20\n", import_id=done.import_id)
+    done = enter(connection, f"{XRAY},normal,A,2024-11-20\n")
+    again = enter(connection, f"{XRAY},normal,A,2024-11-20\n", import_id=done.import_id)
     assert (again.import_id, again.added) == (done.import_id, 0)
     assert connection.scalar(text("SELECT count(*) FROM audit_log")) == 1
 
 
 def test_a_scan_is_named_by_its_instance_or_by_its_file(connection: Connection, tmp_path: Path) -> None:
-    uid = enter(connection, "1.2.3,normal,A,2026-11-20\n9.9,normal,A,2026-11-20", "sop_instance_uid,finding,reader,read_at")
+    uid = enter(connection, "1.2.3,normal,A,2024-11-20\n9.9,normal,A,2024-11-20", "sop_instance_uid,finding,reader,read_at")
     assert (uid.added, faults(uid)) == (1, [(3, Fault.UNKNOWN_SCAN)])
     for sha256, name in ((XRAY, "one.png"), (XRAY, "same.png"), (CT, "same.png")):
         folder = Store(tmp_path).folder(sha256)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
-    rows = "one.png,normal,B,2026-11-20\nsame.png,normal,B,2026-11-20\nnone.png,normal,B,2026-11-20\n"
+    rows = "one.png,normal,B,2024-11-20\nsame.png,normal,B,2024-11-20\nnone.png,normal,B,2024-11-20\n"
     done = enter(connection, rows, "file_name,finding,reader,read_at", tmp_path)
     assert (done.added, faults(done)) == (1, [(3, Fault.SEVERAL_SCANS), (4, Fault.UNKNOWN_SCAN)])
 
@@ -127,13 +127,13 @@ def test_a_scan_is_named_by_its_instance_or_by_its_file(connection: Connection, 
 def test_of_a_file_with_frames_a_row_names_one(connection: Connection) -> None:
     read(connection, "e" * 64, Modality.CT, "covid19", "1.2.5", frames=3)
     head = "sha256,finding,reader,read_at,frame"
-    done = enter(connection, "\n".join(f"{'e' * 64},covid19,A,2026-11-20,{frame}" for frame in ("", "2", "4")), head)
+    done = enter(connection, "\n".join(f"{'e' * 64},covid19,A,2024-11-20,{frame}" for frame in ("", "2", "4")), head)
     assert (done.added, faults(done)) == (1, [(2, Fault.SEVERAL_SCANS), (4, Fault.UNKNOWN_SCAN)])
     assert connection.scalar(text("SELECT frame FROM scan_labels")) == 2
 
 
 def test_agreement_follows_the_current_verdict(connection: Connection) -> None:
-    enter(connection, f"{XRAY},normal,A,2026-11-20\n")
+    enter(connection, f"{XRAY},normal,A,2024-11-20\n")
     connection.execute(text("UPDATE verdicts SET superseded_at = finished_at WHERE finding = 'normal'"))
     connection.execute(
         text(
@@ -155,6 +155,6 @@ def test_the_audit_is_never_altered(engine: Engine, change: str) -> None:
 
 
 def test_a_file_may_have_more_rows_than_a_statement_takes(connection: Connection) -> None:
-    rows = [f"{XRAY},normal,reader {number},2026-11-20" for number in range(1200)]
-    done = enter(connection, "\n".join([*rows, *(f"{number:064},normal,A,2026-11-20" for number in range(1200))]))
+    rows = [f"{XRAY},normal,reader {number},2024-11-20" for number in range(1200)]
+    done = enter(connection, "\n".join([*rows, *(f"{number:064},normal,A,2024-11-20" for number in range(1200))]))
     assert (done.added, len(done.refused)) == (1200, 1200)

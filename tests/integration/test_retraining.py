@@ -139,33 +139,6 @@ def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -
     assert at_home.query("SELECT state FROM model_versions WHERE version = :v", v=ruling["challenger"]) == [{"state": "challenger"}]
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_champion_promoted_meanwhile_is_not_overruled(at_home: Home, home: Path) -> None:
-    lessons(home.parent / "data")
-    claim = at_home.begin()
-    outcome = Retraining(at_home.settings, at_home.engine, claim).run()
-    shipped = at_home.champion()
-    before = dataclasses.replace(outcome, gates=[{**gate, "champion": "xray-1-the-one-before"} for gate in outcome.gates])
-    assert settle(at_home.settings, at_home.writer, claim, before).startswith("held")
-    assert at_home.champion() == shipped
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_a_run_that_another_worker_has_promotes_nothing(at_home: Home, home: Path) -> None:
-    lessons(home.parent / "data")
-    shipped = at_home.champion()
-    claim = at_home.begin()
-    outcome = Retraining(at_home.settings, at_home.engine, claim).run()
-    at_home.writer.do(lambda connection: runs.free_slot(connection, "slot"))
-    at_home.writer.do(lambda connection: runs.claim(connection, claim.run_id, "other/boot/b"))
-    with pytest.raises(Exception, match="Another worker"):
-        settle(at_home.settings, at_home.writer, claim, outcome)
-    assert at_home.champion() == shipped
-    assert at_home.query("SELECT * FROM gate_rulings") == []
-
-
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -1,10 +1,15 @@
 """`lungline doctor`: every check is made, whatever another finds."""
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
 from cli import doctor
 from cli.main import app
+from db import runs
+from db.migrate import open_database
+from db.tables import RunState
 from lungline.presence import Presence
 from lungline.settings import load
 
@@ -17,7 +22,7 @@ def test_one_check_that_breaks_does_not_end_the_others(monkeypatch: pytest.Monke
     said = CliRunner().invoke(app, ["doctor"])
     assert said.exit_code == 1
     assert "WRONG  the check of broken failed unexpectedly (RuntimeError)" in said.stdout
-    assert "inbox: inotify" in said.stdout  # the last check
+    assert "last training run: none yet" in said.stdout  # the last check
     assert "planted-secret" not in said.stdout
 
 
@@ -44,3 +49,40 @@ def test_a_process_that_does_not_get_ready_is_wrong(names: list[str], lame: str)
         presence.leave()
     assert said.exit_code == 1
     assert f"not ready: {lame}" in said.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("RETRAIN_RECIPES", "xray-cnn,nonsense", "No recipe is named `nonsense`"),
+        ("RETRAIN_RECIPES", "admission-cnn", "has no gate"),
+        ("TRAINING_DATA", "{}/none", "holds no manifest.csv"),
+        ("WEIGHTS_DIR", "{}/none", "is no folder"),
+        ("WEIGHTS_DIR", "{}/file", "is no folder"),
+    ],
+)
+def test_what_no_retraining_can_begin_with_is_wrong(
+    name: str, value: str, told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(f"LUNGLINE_{name}", value.format(tmp_path))
+    said = CliRunner().invoke(app, ["doctor"])
+    assert said.exit_code == 1
+    (wrong,) = (line for line in said.stdout.splitlines() if line.startswith("WRONG"))
+    assert f"LUNGLINE_{name}" in wrong
+    assert told in wrong
+
+
+def test_what_a_retraining_stands_on_is_told_and_how_the_last_one_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "manifest.csv").touch()
+    for name, value in (("RETRAIN_RECIPES", "ct-cnn, xray-cnn"), ("TRAINING_DATA", str(tmp_path)), ("WEIGHTS_DIR", str(tmp_path))):
+        monkeypatch.setenv(f"LUNGLINE_{name}", value)
+    with open_database(load()).begin() as connection:
+        claim = runs.claim(connection, runs.enter(connection, "hand") or "", "slot/boot/a")
+        assert claim
+        runs.finish(connection, claim, RunState.FAILED, "The disk is full.")
+    said = CliRunner().invoke(app, ["doctor"])
+    assert said.exit_code == 0
+    assert "retraining: by ct-cnn, xray-cnn" in said.stdout
+    assert "LUNGLINE_TRAINING_DATA: holds a manifest.csv" in said.stdout
+    assert "last training run: failed: The disk is full." in said.stdout

@@ -2,11 +2,13 @@
 
 import json
 import os
+import resource
 from pathlib import Path
 
 from typer.testing import CliRunner
 
 from cli.main import app
+from lungline.errors import StoreError
 
 
 def test_what_the_watcher_ignores_is_not_dropped(tmp_path: Path, home: Path) -> None:
@@ -46,3 +48,16 @@ def test_what_is_no_regular_file_is_neither_followed_nor_read(tmp_path: Path, ho
         "zero": refused,
     }
     assert [path.name for path in (home / "inbox").rglob("*") if path.is_file()] == ["study.dcm"]
+
+
+def test_a_disk_that_is_full_is_told(tmp_path: Path, home: Path) -> None:
+    (tmp_path / "large.dcm").write_bytes(bytes(4 << 20))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, before[1]))  # as good as full
+    try:
+        said = CliRunner().invoke(app, ["drop", str(tmp_path / "large.dcm")])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert isinstance(said.exception, StoreError)
+    assert "LUNGLINE_INBOX (File too large)" in str(said.exception)
+    assert list((home / "inbox").iterdir()) == []

@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from db import migrate
+from cli.main import app
+from db import migrate, runs
 from lungline.presence import Presence
 from lungline.settings import PREFIX, load
 
@@ -43,3 +45,20 @@ def test_a_broker_that_never_finishes_its_sentence_does_not_hold_it(home: Path, 
     assert time.monotonic() - began < 5
     assert json.loads(said.stdout)["ready"] is False
     assert said.returncode == 1
+
+
+def test_a_database_is_read_though_nothing_ever_ran_here(home: Path) -> None:
+    with migrate.open_database(load()).begin() as connection:
+        run_id = runs.enter(connection, "hand")
+    said = json.loads(CliRunner().invoke(app, ["status"]).stdout)
+    assert (said["files"], said["last_run"]["run_id"]) == (0, run_id)
+    assert not (home / "run").exists()
+
+
+@pytest.mark.parametrize("made", [(), ("run",)])
+def test_asking_makes_neither_a_home_nor_a_database(made: tuple[str, ...], home: Path) -> None:
+    for name in made:
+        (home / name).mkdir()
+    said = json.loads(CliRunner().invoke(app, ["status"]).stdout)
+    assert said["files"] is None
+    assert [path.name for path in home.iterdir()] == list(made)

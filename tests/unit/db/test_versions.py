@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import versions
+from db import gates, runs, versions
+from db.gates import Gate
 from db.versions import Version
 from lungline.errors import ModelError
 from lungline.findings import Modality
@@ -92,6 +93,31 @@ def test_the_way_back_goes_one_further_each_time(connection: Connection) -> None
     assert promotions(connection)[-2:] == [("rollback", "xray-2", "xray-1", "dr no"), ("promote", "xray-1", "xray-4", "dr who")]
     why = connection.execute(text("SELECT promoted_by, why FROM model_versions WHERE version = 'xray-4'")).one()
     assert tuple(why) == ("dr who", "better")
+
+
+def test_what_the_gate_refused_judges_only_if_that_is_said(connection: Connection) -> None:
+    versions.enter(connection, [*ensemble(1, shipped=True), *ensemble(2)])
+    run_id = str(runs.enter(connection, "hand"))
+    clause = dict.fromkeys(("source", "champion", "challenger", "difference", "low", "high", "images", "groups"))
+    clauses = ({**clause, "name": "macro_auroc", "outcome": "failed"},)
+    gates.enter(connection, run_id, Gate("xray", "xray-1", "xray-2", "refused", "macro_auroc: failed", 1, clauses))
+    with pytest.raises(ModelError, match=r"refused `xray-2`: macro_auroc: failed.*--although-refused"):
+        versions.promote(connection, "xray-2", ["a-2"], "dr who", "better")
+    assert versions.promote(connection, "xray-2", ["a-2"], "dr who", "better", although_refused=True) == "xray-1"
+    versions.rollback(connection, "xray-2", "xray-1", ["a-1"], "dr who", "worse")
+    with pytest.raises(ModelError, match="although-refused"):  # its state is another by now, its ruling is not
+        versions.check_promotable(connection, "xray-2")
+
+
+def test_a_version_is_put_back_until_somebody_promotes_it_anew(connection: Connection) -> None:
+    versions.enter(connection, [*ensemble(1, shipped=True), *ensemble(2)])
+    assert versions.put_back(connection, "xray-2") is None
+    versions.promote(connection, "xray-2", ["a-2"], "dr who", "better")
+    versions.rollback(connection, "xray-2", "xray-1", ["a-1"], "dr no", "worse")
+    assert versions.put_back(connection, "xray-2") == "dr no: worse"
+    assert versions.put_back(connection, "xray-1") is None
+    versions.promote(connection, "xray-2", ["a-2"], "dr who", "better all the same")
+    assert versions.put_back(connection, "xray-2") is None
 
 
 def test_a_way_back_that_another_was_quicker_than_is_refused(connection: Connection) -> None:

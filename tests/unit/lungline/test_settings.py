@@ -48,9 +48,12 @@ def test_relative_and_tilde_paths_become_absolute(home: Path, monkeypatch: pytes
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("LUNGLINE_INBOX", "~/from-pacs")
     monkeypatch.setenv("LUNGLINE_STORE", "kept")
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", "~/scans")
+    monkeypatch.setenv("LUNGLINE_WEIGHTS_DIR", "bases")
     settings = load()
     assert settings.inbox == tmp_path / "from-pacs"
     assert settings.store == tmp_path / "kept"
+    assert (settings.training_data, settings.weights_dir) == (tmp_path / "scans", tmp_path / "bases")
 
 
 @pytest.mark.parametrize(

@@ -108,6 +108,12 @@ def test_promotion_and_the_way_back(adopted: Callable[[float], str]) -> None:
     assert champion("ct") in {each.version for each in descriptions(Path())}
 
 
+def test_a_way_back_for_what_is_no_modality_is_refused_by_name() -> None:
+    done = run("rollback", "--modality", "foo", *BECAUSE)
+    assert done.exit_code == 2
+    assert all(f"'{name}'" in done.stderr for name in ("foo", "xray", "ct", "admission"))
+
+
 def test_a_promoted_version_stays_champion_whatever_ships(adopted: Callable[[float], str], monkeypatch: pytest.MonkeyPatch) -> None:
     version = adopted(0.1)
     run("promote", version, *BECAUSE)

@@ -85,8 +85,20 @@ def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: ke
         np.testing.assert_array_equal(mine, its)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_what_was_written_before_the_disk_was_full_gives_its_room_back(network: keras.Model, tmp_path: Path) -> None:
+    folder = tmp_path / "training"
+    folder.mkdir()
+    (folder / "c.part").symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left"):
+        Checkpoint(folder / "c.npz", "key").write(network, np.random.default_rng(3), _standing(network))
+    assert list(folder.iterdir()) == []
+
+
 @pytest.mark.parametrize("damage", ["none", "truncated", "empty", "another training"])
-def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(damage: str, network: keras.Model, tmp_path: Path) -> None:
+def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(
+    damage: str, network: keras.Model, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path, rng = tmp_path / "c.npz", np.random.default_rng(3)
     before = network.get_weights()
     if damage != "none":
@@ -96,5 +108,6 @@ def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(damage: str, net
     if damage == "empty":
         path.write_bytes(b"")
     assert Checkpoint(path, "other" if damage == "another training" else "key").restore(network, rng) is None
+    assert ("begins anew" in capsys.readouterr().err) == (damage in ("truncated", "empty"))
     for mine, its in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)

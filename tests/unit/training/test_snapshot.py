@@ -42,6 +42,24 @@ def test_the_same_data_have_the_same_hash_and_others_another(tmp_path: Path, tak
     assert snapshot.take(tmp_path / "store" / "training" / "third", tmp_path / "data", none).sha256 != taken.sha256
 
 
+def test_lessons_are_new_where_a_picture_of_train_or_its_label_is(tmp_path: Path, taken: Snapshot, none: Labels) -> None:
+    manifest = tmp_path / "data" / "manifest.csv"
+    lines = manifest.read_text().splitlines()
+    known = snapshot.lessons(taken.folder, Modality.XRAY)
+    assert known
+    assert len(known) == COUNTS["train"] * 3
+
+    def after(lines: list[str]) -> set[tuple[str, str]]:
+        manifest.write_text("\n".join(lines))
+        folder = snapshot.take(tmp_path / "store" / "training" / "next", tmp_path / "data", none).folder
+        return snapshot.lessons(folder, Modality.XRAY) or set()
+
+    assert after([lines[0], *reversed(lines[5:])]) < known  # fewer, in another order
+    assert not after([lines[0], lines[1].replace("covid19", "normal"), *lines[2:]]) <= known
+    assert snapshot.lessons(taken.folder, Modality.CT) == set()
+    assert snapshot.lessons(tmp_path / "gone", Modality.XRAY) is None
+
+
 def test_a_run_that_goes_on_learns_from_what_it_began_with(tmp_path: Path, taken: Snapshot) -> None:
     known = taken.columns()
     assert snapshot.reopen(taken.folder, known) == taken

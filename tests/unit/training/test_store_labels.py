@@ -66,7 +66,7 @@ class Clinic:
 
     def reads(self, *rows: tuple[str, str, str], frame: int = 1) -> None:
         """(scan, finding, reader)."""
-        lines = "\n".join(f"{sha256},{finding},{reader},2026-11-20,{frame}" for sha256, finding, reader in rows)
+        lines = "\n".join(f"{sha256},{finding},{reader},2024-11-20,{frame}" for sha256, finding, reader in rows)
         table = label_rows.read(f"sha256,finding,reader,read_at,frame\n{lines}".encode())
         done = self._writer.do(lambda connection: labels.enter(connection, table, {}, self.key, who="me", sha256="f" * 64))
         assert done.refused == ()

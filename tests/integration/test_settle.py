@@ -1,0 +1,101 @@
+"""What becomes of a challenger once the gate has spoken: a person's word stands, and so does another worker's claim."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from db import runs, versions
+from db.migrate import open_database
+from db.writer import Writer
+from lungline.errors import LedgerError
+from lungline.settings import load
+from models.files import ENSEMBLES, read_ensemble
+from models.registry import SHIPPED
+from training.gate import Clause, Decision, Ruling
+from training.gate import Outcome as GateOutcome
+from workers import catalogue
+from workers.outcome import Outcome, folder_of, settle
+
+
+class Clinic:
+    """A home whose runs make a challenger of the shipped X-ray members, and pass."""
+
+    def __init__(self) -> None:
+        self.settings = load()
+        self.engine = open_database(self.settings)
+        self.writer = Writer(self.engine)
+        self.models = catalogue.models_folder(self.settings)
+        with self.engine.begin() as connection:
+            catalogue.enter(connection, self.models)
+        self.shipped = self.champion()
+
+    def champion(self) -> str:
+        with self.engine.connect() as connection:
+            return versions.champions(connection)["xray"]
+
+    def passed(self, *, against: str | None = None) -> tuple[runs.RunClaim, Outcome]:
+        """A claimed run, and its outcome; `against`: the champion that it was judged against."""
+        run_id = str(self.writer.do(lambda connection: runs.enter(connection, "hand", "xray-cnn")))
+        claim = self.writer.do(lambda connection: runs.claim(connection, run_id, "slot/boot/a"))
+        assert claim
+        out = folder_of(self.settings, run_id)
+        (out / ENSEMBLES).mkdir(parents=True)
+        told = json.loads((SHIPPED / ENSEMBLES / "xray.json").read_text())
+        for member in ("xray-cnn", "xray-mobilenetv2"):
+            shutil.copytree(SHIPPED / member, out / member)
+        (out / ENSEMBLES / "xray.json").write_text(json.dumps(told | {"thresholds": told["thresholds"] | {"margin": 0.1}}))
+        gate: dict[str, Any] = {"name": "xray", "champion": against or self.champion(), "challenger": read_ensemble(out, "xray").version}
+        clause = Clause("newer_labels", GateOutcome.GIVEN)
+        return claim, Outcome("done", "", [gate | Ruling(Decision.PASSED, "newer labels", (clause,), 1).told()])
+
+    def close(self) -> None:
+        self.writer.close()
+        self.engine.dispose()
+
+
+@pytest.fixture
+def clinic(home: Path) -> Iterator[Clinic]:
+    made = Clinic()
+    yield made
+    made.close()
+
+
+def test_what_passed_is_promoted_and_its_folder_goes(clinic: Clinic) -> None:
+    claim, outcome = clinic.passed()
+    assert settle(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
+    assert clinic.champion() == outcome.gates[0]["challenger"] != clinic.shipped
+    assert not folder_of(clinic.settings, claim.run_id).exists()
+
+
+def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None:
+    settle(clinic.settings, clinic.writer, *clinic.passed())
+    promoted = clinic.champion()
+    with clinic.engine.begin() as connection:
+        versions.rollback(connection, promoted, clinic.shipped, [], "ann", "too many calls")
+    said = settle(clinic.settings, clinic.writer, *clinic.passed())
+    assert said.startswith("held")
+    assert "ann: too many calls" in said
+    assert clinic.champion() == clinic.shipped
+
+
+def test_a_champion_promoted_meanwhile_is_not_overruled(clinic: Clinic) -> None:
+    claim, outcome = clinic.passed(against="xray-1-the-one-before")
+    assert settle(clinic.settings, clinic.writer, claim, outcome).startswith("held")
+    assert clinic.champion() == clinic.shipped
+
+
+def test_a_run_that_another_worker_has_promotes_nothing(clinic: Clinic) -> None:
+    claim, outcome = clinic.passed()
+    clinic.writer.do(lambda connection: runs.free_slot(connection, "slot"))
+    clinic.writer.do(lambda connection: runs.claim(connection, claim.run_id, "other/boot/b"))
+    with pytest.raises(LedgerError, match="Another worker"):
+        settle(clinic.settings, clinic.writer, claim, outcome)
+    assert clinic.champion() == clinic.shipped
+    with clinic.engine.connect() as connection:
+        assert connection.execute(text("SELECT * FROM gate_rulings")).all() == []
+    assert folder_of(clinic.settings, claim.run_id).exists()
