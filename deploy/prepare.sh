@@ -21,6 +21,6 @@ if [ ! -e secrets ]; then
 fi
 
 data=${DATA_FOLDER:-/srv/lungline}
-mkdir -p "$data/inbox" "$data/store" "${TRAINING_FOLDER:-/srv/lungline-training}"
+mkdir -p "$data/inbox" "$data/store" "${TRAINING_FOLDER:-/srv/lungline-training}/weights"
 chown "$user" "$data/inbox" "$data/store"
 chmod 0700 "$data/store"
