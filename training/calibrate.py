@@ -19,7 +19,7 @@ _DISPUTED_SHARE: Final = 0.05
 _LOST_SHARE: Final = 0.005
 _PASSED_SHARE: Final = 0.02
 
-_TEMPERATURES: Final = np.geomspace(0.2, 5.0, 321)
+_TEMPERATURES: Final = np.geomspace(0.1, 20.0, 531)
 
 # What members may weigh against each other, and how many may vote: more cost time on every scan, and on some hundred scans of validation
 # the best of many choices is mostly the luckiest.
