@@ -33,8 +33,8 @@ def ring(app: Celery, waiting_id: str, queue: str) -> None:
     """
     task = RETRAIN if queue == TRAINING else READ_SCAN
     try:
-        # argsrepr: Flower shows the id, not a tuple. task_id: rung anew after a death, it is the same task there, and none is left behind.
-        app.send_task(task, args=[waiting_id], argsrepr=waiting_id, task_id=waiting_id, queue=queue)
+        # argsrepr: Flower shows the id, not a tuple. Each bell is a task of its own: one that ended once would not show progress again.
+        app.send_task(task, args=[waiting_id], argsrepr=waiting_id, queue=queue)
     except (OperationalError, RedisError, OSError):
         raise BrokerError(_SILENT) from None
 

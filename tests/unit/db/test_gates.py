@@ -54,3 +54,11 @@ def test_each_clause_is_a_row_with_its_figures_and_the_uses_beside(connection: C
     assert tuple(told) == ("refused", "xray-1", "xray-2", "brier")
     audited = connection.execute(text("SELECT action, subject FROM audit")).all()
     assert [tuple(row) for row in audited] == [("gate", "xray-2")]
+
+
+def test_a_challenger_that_is_judged_twice_has_used_the_scans_twice(connection: Connection) -> None:
+    for uses in (1, 2):
+        run_id = runs.enter(connection, "hand")
+        assert run_id
+        gates.enter(connection, run_id, ruling("xray-2", uses))
+    assert gates.uses(connection, "xray") == 2

@@ -113,6 +113,7 @@ def test_the_stores_labelled_scans_join_but_no_patient_of_test(tmp_path: Path, t
     assert f"{501:064x}" in learnt
     assert not learnt & {f"{502:064x}", f"{503:064x}"}
     assert joined.split == "train 61, val 36, gate 60"
+    assert joined.labels == 1  # those that are learnt from or judged by
     assert joined.labels_until == until
     assert joined.sha256 != taken.sha256
     assert joined.manifest_sha256 == taken.manifest_sha256
