@@ -81,7 +81,7 @@ def test_an_outside_redis_is_away(make_stack: Callable[..., Stack], fresh_broker
     flows(stack, 10)
     fresh_broker.kill()
     put(stack.inbox, scans[150:])
-    time.sleep(20)
+    time.sleep(5)
     stack.until(lambda: stack.status()["files"] == len(scans), 60, "taking in without Redis")
     fresh_broker.start()
     ends_well(stack, len(scans))
