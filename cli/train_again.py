@@ -28,7 +28,7 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
     with open_database(settings).connect() as connection:
         known = runs.begun_with(connection, run_id)
         challengers = gates.challengers(connection, run_id)
-    data = snapshot.reopen(settings.store / "training" / run_id, known)
+    data = snapshot.reopen(snapshot.folder_of(settings.store, run_id), known)
     if data is None:
         raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
     for said, now in ((known["code_version"], provenance.code_version()), (known["libraries"], provenance.libraries())):

@@ -68,6 +68,11 @@ class Snapshot:
         }
 
 
+def folder_of(store: Path, run_id: str) -> Path:
+    """Where the snapshot of a run lies."""
+    return store / "training" / run_id
+
+
 def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
     """Writes the snapshot into `folder`, in place of an older one.
 

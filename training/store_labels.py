@@ -36,7 +36,6 @@ class Joined:
     """A manifest with the store's labelled scans in it."""
 
     rows: tuple[manifests.Row, ...]
-    labelled: int  # of them from the store
     left_out: Counter[str]  # why -> how many pictures
 
 
@@ -81,8 +80,7 @@ def join(manifest: Sequence[manifests.Row], labelled: Sequence[manifests.Row], k
     ours = _new(labelled, manifest, left_out)
     found = [*(_as_found(row, _patient(row.patient, keys, key)) for row in manifest), *(_as_found(row, row.patient) for row in ours)]
     built = assemble(found, left_out, only_sound=True)
-    paths = {row.path for row in ours}
-    return Joined(built.rows, sum(row.path in paths for row in built.rows), left_out)
+    return Joined(built.rows, left_out)
 
 
 def _new(labelled: Sequence[manifests.Row], manifest: Sequence[manifests.Row], left_out: Counter[str]) -> list[manifests.Row]:

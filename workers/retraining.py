@@ -117,7 +117,7 @@ class Retraining:
 
     def _snapshot(self) -> Snapshot:
         """The data as it stood when the run first began."""
-        folder = self._settings.store / "training" / self._claim.run_id
+        folder = snapshot.folder_of(self._settings.store, self._claim.run_id)
         with read_only(self._engine).connect() as connection:
             known = runs.begun_with(connection, self._claim.run_id)
         if known["data_sha256"] and (kept := snapshot.reopen(folder, known)):
@@ -139,7 +139,7 @@ class Retraining:
         with read_only(self._engine).connect() as connection:
             run_id = versions.run_of(connection, champion.version)
         assert champion.modality
-        if run_id and (known := snapshot.lessons(self._settings.store / "training" / run_id, champion.modality)) is not None:
+        if run_id and (known := snapshot.lessons(snapshot.folder_of(self._settings.store, run_id), champion.modality)) is not None:
             return not (snapshot.lessons(taken.folder, champion.modality) or set()) <= known
         # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
         return taken.labels > 0 or taken.manifest_sha256 != champion.places[0].member.told.get("data_sha256")
