@@ -25,11 +25,9 @@ def retrain(
     from db import runs
     from db.migrate import open_database
     from lungline.settings import load
-    from training import recipes
+    from training import choice
 
-    names = list(dict.fromkeys(recipe or ()))
-    for name in names:
-        recipes.load(name)  # before anything waits for it
+    names = choice.chosen(",".join(recipe), {}) if recipe else ()  # what cannot be retrained is told before anything waits for it
     engine = open_database(load())
     with engine.begin() as connection:
         run_id = runs.enter(connection, "hand", ",".join(names), forced=force)

@@ -43,8 +43,9 @@ def test_it_enters_a_run_and_returns() -> None:
     )
 
 
-def test_an_unknown_recipe_enters_nothing() -> None:
-    done = CliRunner().invoke(app, ["--recipe", "no-such-recipe"])
+@pytest.mark.parametrize("name", ["no-such-recipe", "xray-student", "admission-cnn"])
+def test_a_recipe_that_cannot_be_retrained_enters_nothing(name: str) -> None:
+    done = CliRunner().invoke(app, ["--recipe", name])
     assert isinstance(done.exception, TrainingError)
     open_database(load()).dispose()
     assert entered() == {}
