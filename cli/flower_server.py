@@ -35,6 +35,7 @@ _PORTS: Final = 100  # so many are tried, from the wanted one on
 _TASKS: Final = 10_000  # that are remembered
 _WORKERS: Final = 100
 _SAVE_MS: Final = 15_000  # `kill -9` costs no more history than this
+_DEAF_SECONDS: Final = 0.5  # between two tries to hear: what workers tell meanwhile is lost to Flower, not to the ledger
 _COLUMNS: Final = "name,args,result,state,received,started,runtime,worker,uuid"
 
 _log = structlog.get_logger()
@@ -43,7 +44,7 @@ _log = structlog.get_logger()
 def serve(settings: Settings, presence: Presence) -> NoReturn:
     """Serves until SIGTERM or Ctrl-C; the address stands in `HOME/run/flower.url` then, the password in `HOME/secrets`.
 
-    Pages are answered at once; `presence` tells ready when it hears the workers, too.
+    Pages are answered at once; `presence` tells ready while it hears the workers, too.
     """
     for noisy in ("tornado.access", "flower.inspector"):  # every refused page, and every question that a worker does not answer
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -59,7 +60,7 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     options.tasks_columns = _COLUMNS
     options.read_only = True  # it is for looking: what runs is the supervisor's to start and stop
     loop = IOLoop.current()
-    server = ClosedFlower(make_app(settings), loop, on_hearing=lambda: presence.tell(ready=True))
+    server = ClosedFlower(make_app(settings), loop, tell=lambda hears: presence.tell(ready=hears))
     port = _listen(server, settings.flower_port)
     shown = _LOOPBACK if settings.flower_address in _EVERY_ADDRESS else settings.flower_address
     write_secret(settings.run / "flower.url", f"http://{f'[{shown}]' if ':' in shown else shown}:{port}\n")
@@ -72,11 +73,11 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
 class ClosedFlower(Flower):  # type: ignore[misc]  # Flower has no types
     """Answers 401 to whoever has no credentials, before any page is looked for: Flower itself leaves some of its pages open."""
 
-    def __init__(self, app: Celery, loop: IOLoop, on_hearing: Callable[[], None]) -> None:
+    def __init__(self, app: Celery, loop: IOLoop, tell: Callable[[bool], None]) -> None:
         events = LastingEvents(
             app,
             loop,
-            on_hearing=on_hearing,
+            tell=tell,
             db=options.db,
             persistent=options.persistent,
             state_save_interval=options.state_save_interval,
@@ -109,30 +110,34 @@ class Refusal(RequestHandler):
 class LastingEvents(Events):  # type: ignore[misc]  # Flower has no types
     """Hears events again within seconds after Redis came back; Flower's own would wait as long again as it was away."""
 
-    def __init__(self, *args: Any, on_hearing: Callable[[], None], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, tell: Callable[[bool], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._on_hearing = on_hearing
+        self._tell = tell
 
     def run(self) -> NoReturn:
         while True:
             try:
                 with self.capp.connection() as connection:
                     receiver = Receiver(connection, handlers={"*": self.on_event}, app=self.capp)
-                    receiver.on_hearing = self._on_hearing
+                    receiver.on_hearing = lambda: self._tell(True)
                     receiver.capture(limit=None, timeout=None, wakeup=True)
             except Exception as error:
                 _log.warning("cannot hear what the workers do", error=type(error).__name__)
-            time.sleep(2)
+            self._tell(False)
+            time.sleep(_DEAF_SECONDS)
 
 
 class Receiver(EventReceiver):
     """Says when it has begun to hear: what workers tell before that is lost."""
 
     on_hearing: Callable[[], None]
+    _rounds = 0
 
-    def on_consume_ready(self, *args: Any, **kwargs: Any) -> None:
-        super().on_consume_ready(*args, **kwargs)
-        self.on_hearing()
+    def on_iteration(self) -> None:
+        # Not in `on_consume_ready`: kombu subscribes within the first round, of a second at most.
+        self._rounds += 1
+        if self._rounds == 2:
+            self.on_hearing()
 
 
 def _password(settings: Settings) -> str:

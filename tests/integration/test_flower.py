@@ -44,9 +44,14 @@ class Flower:
         (home / "run" / "flower.url").unlink(missing_ok=True)
         self.process = subprocess.Popen([sys.executable, "-c", _COMMAND, "flower"], stderr=subprocess.DEVNULL)
         wait_for((home / "run" / "flower.url").exists)
-        wait_for(lambda: live(home / "run").get("flower") == (self.process.pid, ready))
+        self._run = home / "run"
+        wait_for(lambda: "flower" in live(self._run) and self.hears() == ready)
         self.url = (home / "run" / "flower.url").read_text().strip()
         self.password = (home / "secrets" / "flower.password").read_text().strip()
+
+    def hears(self) -> bool:
+        """Whether it says so of itself."""
+        return live(self._run).get("flower") == (self.process.pid, True)
 
     def get(self, path: str) -> tuple[int, str]:
         return self.ask("GET", path, f"Basic {_base64(f'admin:{self.password}')}")
@@ -164,7 +169,10 @@ def test_each_scan_is_a_task_and_history_survives_kill_9_and_outages(start: Call
 
     broker.client.flushall()
     seen |= read("after-flushall")
-    broker.restart()
+    broker.kill()
+    wait_for(lambda: not flower.hears(), "that Flower tells of its deafness")
+    broker.start()
+    wait_for(flower.hears, "that Flower hears again")
     seen |= read("after-outage")
 
     time.sleep(2)  # until it is saved
