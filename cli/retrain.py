@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
+    from lungline.settings import Settings
+
 _ASK_SECONDS: Final = 2.0
+_NOBODY: Final = "waiting: no training worker runs on this home; `lungline up` starts one, `lungline work training` that alone"
 
 
 def retrain(
@@ -28,17 +31,19 @@ def retrain(
     from training import choice
 
     names = choice.chosen(",".join(recipe), {}) if recipe else ()  # what cannot be retrained is told before anything waits for it
-    engine = open_database(load())
+    settings = load()
+    engine = open_database(settings)
     with engine.begin() as connection:
         run_id = runs.enter(connection, "hand", ",".join(names), forced=force)
     assert run_id is not None
     print(run_id, flush=True)
     if now:
-        raise typer.Exit(0 if _stay(engine, run_id)["state"] == "done" else 1)
+        raise typer.Exit(0 if _stay(settings, engine, run_id)["state"] == "done" else 1)
 
 
-def _stay(engine: "Engine", run_id: str) -> "Mapping[str, Any]":
+def _stay(settings: "Settings", engine: "Engine", run_id: str) -> "Mapping[str, Any]":
     """Says each new step of a run, until it has ended; its row then. However long that takes: Ctrl-C ends the watching alone."""
+    from lungline.presence import live
     from lungline.progress import say
 
     said = None
@@ -47,6 +52,8 @@ def _stay(engine: "Engine", run_id: str) -> "Mapping[str, Any]":
         ended = row["state"] not in ("waiting", "running")
         line = row["decision"] or row["state"]
         line += f": {row['reason']}" if ended else f": {row['step']}" if row["step"] else ""
+        if line == "waiting" and "training" not in live(settings.run):
+            line = _NOBODY
         if line != said:
             said = line
             say(line)

@@ -13,6 +13,7 @@ from db import runs
 from db.migrate import open_database
 from db.tables import RunState
 from lungline.errors import TrainingError
+from lungline.presence import Presence
 from lungline.settings import load
 from tests.waiting import wait_for
 
@@ -75,6 +76,34 @@ def test_now_stays_until_the_run_has_ended(state: RunState, decision: str | None
     worker.join(30)
     assert done.exit_code == exit_code
     assert "for a reason" in done.stderr
+
+
+def test_now_tells_when_nobody_is_there_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cli.retrain._ASK_SECONDS", 0.05)
+    said: list[str] = []
+    monkeypatch.setattr("lungline.progress.say", said.append)
+    settings = load()
+    open_database(settings).dispose()
+
+    def work() -> None:
+        wait_for(lambda: said, "a word")
+        present = Presence.take(settings.run, "training")
+        wait_for(lambda: len(said) > 1, "another word")
+        engine = open_database(settings)
+        with engine.begin() as connection:
+            claim = runs.claim(connection, entered_id(connection), "slot/boot/a")
+            assert claim
+            runs.finish(connection, claim, RunState.DONE, "for a reason", "held")
+        engine.dispose()
+        present.leave()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    CliRunner().invoke(app, ["--now"])
+    worker.join(30)
+    assert [line.partition(":")[0] for line in said] == ["waiting", "waiting", "held"]
+    assert "lungline work training" in said[0]
+    assert said[1] == "waiting"
 
 
 def entered_id(connection: Any) -> str:
