@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor
@@ -20,7 +22,7 @@ def configure(process: str) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "process", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=cast(TextIO, _Heedless())),
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -35,6 +37,18 @@ def _of(process: str) -> Processor:
         return event
 
     return name
+
+
+class _Heedless:
+    """Standard error, where a line is lost that cannot be written: on a full disk, what a line tells of must not end with it."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # a full disk; a file that was closed
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _Anonymous(logging.Formatter):

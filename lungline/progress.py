@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -33,8 +33,9 @@ def steps(name: str, total: int) -> Iterator[Step]:
 
 
 def say(text: str) -> None:
-    """One plain line."""
-    _console().print(text, highlight=False, markup=False, soft_wrap=True)
+    """One plain line; lost where it cannot be written, as on a full disk: that ends nothing that goes on without it."""
+    with suppress(OSError):
+        _console().print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 class _Lines:

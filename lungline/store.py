@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
+from lungline.ids import new_id
+
 # A mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not: such a one is refused unread.
 FILE_BYTES_MAX: Final = 512 << 20
 
@@ -20,6 +22,10 @@ class Store:
         """`<file id>/<name>`: what was refused."""
         self.labels = root / "labels"
         """Files of readers' labels that were dropped, and what became of each (watcher/label_drops.py)."""
+
+    def is_there(self) -> bool:
+        """Whether the store itself is to be had: not while its share is away, or its disk is not mounted."""
+        return os.path.isdir(self.incoming)
 
     def folder(self, sha256: str) -> Path:
         """Where the bytes with this hash lie, under every name that they were dropped by."""
@@ -65,6 +71,25 @@ def _entries(folder: Path) -> list[Path]:
         return [Path(entry.path) for entry in os.scandir(folder)]
     except OSError:
         return []
+
+
+def replace_text(path: Path, text: str) -> None:
+    """Writes a file, or writes it anew: whoever reads it, and after a kill or a power cut, finds the old text or the new one, whole.
+
+    Raises:
+        OSError: it cannot be written; what was there is there still.
+    """
+    draft = path.with_name(f".{path.name}.{new_id()}")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

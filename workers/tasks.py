@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from celery import Celery
@@ -14,7 +14,7 @@ from db.results import ScanFacts, Verdict
 from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
-from lungline.errors import LunglineError, ModelError, UnexpectedError, UnreadableScan
+from lungline.errors import LunglineError, ModelError, StoreError, UnexpectedError, UnreadableScan
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import Store
@@ -23,6 +23,8 @@ from workers.judge import Judge
 from workers.lease import Leases
 from workers.queues import READ_SCAN
 from workers.reading import Reading
+
+_PAUSE_SECONDS: Final = 5.0
 
 log = structlog.get_logger()
 
@@ -99,9 +101,8 @@ class ScanReader:
             ended = self._writer.do(lambda connection: ledger.blame(connection, claim, reason))
             log.warning("reader ended", scan=claim.scan_id, reason=reason.value, quarantined=ended)
             return f"{'quarantined' if ended else 'waits again'}: {reason}"
-        except (StoppingError, ReadersStopped):
-            self._writer.do(lambda connection: ledger.give_back(connection, [claim]))
-            return "returned: the worker stops"
+        except (StoppingError, ReadersStopped, StoreError) as error:
+            return self._give_back(claim, error)
         if verdict is None:
             return "void: another worker has it"
         return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
@@ -113,11 +114,23 @@ class ScanReader:
                 reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, judge.always, judge.by_modality, claim.hint)
                 return reading
             except UnreadableScan as error:
-                before, path = path, self._store.find(claim.sha256, claim.file_id)
-                if error.reason is not Reason.BYTES_MISSING or path == before:
+                if error.reason is not Reason.BYTES_MISSING:
                     raise
+                before, path = path, self._store.find(claim.sha256, claim.file_id)
+                if path == before:
+                    break
                 # the watcher put it in place just as it was to be read
+        if not self._store.is_there():
+            raise StoreError("The store is away: mount the disk of LUNGLINE_STORE, or mend its share.")
         raise UnreadableScan(Reason.BYTES_MISSING)
+
+    def _give_back(self, claim: Claim, error: LunglineError) -> str:
+        """The scan waits again; unless the worker stops, after a while: its bell is rung at once then."""
+        if not self._stopping.is_set():
+            log.error("a scan cannot be read now, and waits", scan=claim.scan_id, error=type(error).__name__, why=str(error))
+            self._stopping.wait(_PAUSE_SECONDS)
+        self._writer.do(lambda connection: ledger.give_back(connection, [claim]))
+        return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 
     def _quarantine(self, claim: Claim, reason: Reason, detail: str) -> str:
         stands = self._writer.do(lambda connection: ledger.quarantine_scan(connection, claim, reason, detail))

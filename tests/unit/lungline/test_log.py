@@ -44,3 +44,18 @@ def test_a_librarys_exception_is_told_by_its_type_alone() -> None:
 
 def test_what_libraries_find_merely_interesting_is_left_out() -> None:
     assert _log_of("import logging\nlogging.getLogger('celery').info('hello')") == ""
+
+
+def test_a_line_that_cannot_be_written_ends_nothing() -> None:
+    program = """
+import os, structlog
+from lungline.progress import say
+os.dup2(os.open("/dev/full", os.O_WRONLY), 2)
+structlog.get_logger().info("lost")
+say("lost, too")
+os.write(1, b"went on")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", f"from lungline import log; log.configure('watch'){program}"], capture_output=True, timeout=60, check=False
+    )
+    assert done.stdout == b"went on"

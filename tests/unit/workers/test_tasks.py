@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import structlog.testing
 from sqlalchemy import select, text, update
 
 from db import migrate
@@ -14,7 +15,7 @@ from db.drops import Drop
 from db.results import Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
-from imaging.isolate import ReaderPool
+from imaging.isolate import ReaderPool, ReadersStopped
 from imaging.phantoms import phantom, picture
 from lungline.errors import UnexpectedError
 from lungline.findings import Modality, Status
@@ -40,6 +41,7 @@ class Bench:
         self.engine = migrate.open_database(settings)
         self.writer = Writer(self.engine)
         self.store = Store(settings.store)
+        self.store.incoming.mkdir(parents=True)
         self.leases = Leases(self.writer, "slot")
         self.batcher = Batcher(self.writer, 4, lambda: None)
         self.pool = ReaderPool(reading.FUNCTION, 1, timeout=30, memory_bytes=2 << 30)
@@ -126,6 +128,36 @@ def test_bytes_that_move_while_they_are_looked_for_are_found(bench: Bench, monke
 
 def test_lost_bytes_are_said(bench: Bench) -> None:
     assert bench.reader.read(bench.drop(b"x", store_in="nowhere")) == "quarantined: bytes_missing"
+
+
+def test_while_the_store_is_away_its_scans_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
+    scan_id = bench.drop(png(picture("xray", 5)))
+    held = [bench.store.incoming, *bench.store.root.glob("[0-9a-f][0-9a-f]")]  # the database lies beside them
+    away = bench.store.root / "away"
+    away.mkdir()
+    for path in held:
+        path.rename(away / path.name)
+    assert "mount the disk of LUNGLINE_STORE" in bench.reader.read(scan_id)
+    assert bench.one("SELECT state FROM scans") == "waiting"
+    assert bench.one("SELECT attempts FROM scans") == 0
+    for path in held:
+        (away / path.name).rename(path)
+    assert bench.reader.read(scan_id).startswith("normal 1.000 accepted")
+
+
+def test_where_no_reader_can_be_started_scans_wait_and_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
+    scan_id = bench.drop(png(picture("xray", 6)))
+
+    def refused(*_: object) -> None:
+        raise ReadersStopped("A reader process does not come up; see `lungline doctor`.")
+
+    with monkeypatch.context() as context, structlog.testing.capture_logs() as logged:
+        context.setattr(bench.pool, "run", refused)
+        assert "lungline doctor" in bench.reader.read(scan_id)
+    assert [line["log_level"] for line in logged] == ["error"]
+    assert bench.reader.read(scan_id).startswith("normal 1.000 accepted")
 
 
 def test_bytes_that_changed_are_looked_at_again(bench: Bench) -> None:
