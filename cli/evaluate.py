@@ -1,6 +1,5 @@
 """`lungline evaluate`: how good members and ensembles are, on labelled scans that they were not trained on."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -89,15 +88,9 @@ def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[
 
 def _uses(settings: "Settings", models: Path | None, readings: "Readings", another: str) -> "Uses":
     """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
-    from models.registry import SHIPPED, shipped
-    from training.uses import Uses, read
+    from training.uses import Uses, of_what_ships
     from workers.catalogue import models_folder
 
     if models or another:
         return Uses(models or models_folder(settings), data=another)
-    before: dict[str, Sequence[str]] = {}
-    for name, looked in read(SHIPPED).items():
-        made_on = {place.member.told.get("data_sha256") for files in shipped().values() for place in files.places if files.name == name}
-        if any(files.name == name and readings.data(files.modality).sha256 in made_on for files in shipped().values()):
-            before[name] = looked
-    return Uses(models_folder(settings), before)
+    return Uses(models_folder(settings), of_what_ships(readings))

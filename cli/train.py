@@ -58,6 +58,8 @@ def train(
     from models.files import adopt
     from training.make import Reporting, Start  # TensorFlow: seconds
     from training.make import train as make
+    from training.readings import Readings
+    from training.uses import Uses, of_what_ships
     from workers.catalogue import champions, models_folder
 
     kept = settings.home / "cache" / "features"
@@ -67,9 +69,9 @@ def train(
     trials = limit is not None and out is None
     for names in [[name] for name in recipes] if trials else [recipes]:
         folder = settings.home / "trials" / names[0] if trials else out or settings.home / "training"
-        counted = folder if trials or out else models_folder(settings)
+        uses = Uses(folder) if trials or out else Uses(models_folder(settings), of_what_ships(Readings(settings.training_data)))
         page = settings.home / "reports" / new_id()
-        for member in make(names, start, folder, Reporting(page, ("val",) if no_test or limit else ("val", "test"), counted)):
+        for member in make(names, start, folder, Reporting(page, ("val",) if no_test or limit else ("val", "test"), uses)):
             print(f"{member.version}  {member.folder}")
         print(page / "index.html")
         if out is None:

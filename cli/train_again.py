@@ -20,14 +20,14 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
         TrainingError: there is no such run, it never began to learn, or its data is gone.
         ModelError: a version that came of it is not in the store any more.
     """
-    from db import gates, runs
+    from db import gates, runs, versions
     from db.migrate import open_database
     from lungline.errors import TrainingError
     from training import provenance, snapshot
 
     with open_database(settings).connect() as connection:
         known = runs.begun_with(connection, run_id)
-        challengers = gates.challengers(connection, run_id)
+        challengers, left = gates.challengers(connection, run_id), versions.made_by(connection, run_id)
     data = snapshot.reopen(snapshot.folder_of(settings.store, run_id), known)
     if data is None:
         raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
@@ -46,7 +46,7 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
     if all((one / MEMBER).is_file() for one in made):  # by an earlier command: what it made is no answer to this one
         for one in made:
             shutil.rmtree(one)
-    left = {place.member.sha256 for version in challengers for place in find(version, models_folder(settings)).places}
+    left |= {place.member.version for version in challengers for place in find(version, models_folder(settings)).places}
     for member in retrain.learn(learnt, settings, folder, print):
-        compared = "the same weights" if member.sha256 in left else "other weights than that run left" if left else "that run left none"
+        compared = "the same weights" if member.version in left else "other weights than that run left" if left else "that run left none"
         print(f"{member.version}  {member.folder}  {compared}")

@@ -154,9 +154,9 @@ def put_back(connection: Connection, version: str) -> str | None:
     return f"{row.promoted_by}: {row.why}" if row and row.action == "rollback" and row.from_version == version else None
 
 
-def come_of(connection: Connection, version: str, members: Sequence[str], run_id: str) -> None:
-    """Notes which training run made an ensemble, and those of its members that no other run made."""
-    mine = and_(versions.c.version.in_([version, *members]), versions.c.run_id.is_(None), versions.c.shipped.is_(False))
+def come_of(connection: Connection, made: Sequence[str], run_id: str) -> None:
+    """Notes which training run made an ensemble and members, if no other run did before."""
+    mine = and_(versions.c.version.in_(made), versions.c.run_id.is_(None), versions.c.shipped.is_(False))
     connection.execute(update(versions).where(mine).values(run_id=run_id))
 
 
@@ -166,9 +166,14 @@ def run_of(connection: Connection, version: str) -> str | None:
     return found
 
 
-def refuse(connection: Connection, version: str, members: Sequence[str], why: str) -> None:
-    """Marks a challenger that the gate refused, and its members that no champion has."""
-    coming = and_(versions.c.state == "challenger", versions.c.version.in_([version, *members]))
+def made_by(connection: Connection, run_id: str) -> set[str]:
+    """The versions that a training run was the first to make."""
+    return set(connection.scalars(select(versions.c.version).where(versions.c.run_id == run_id)))
+
+
+def refuse(connection: Connection, refused: Sequence[str], why: str) -> None:
+    """Marks a challenger that the gate refused, and those of its members and of the run's that no champion has."""
+    coming = and_(versions.c.state == "challenger", versions.c.version.in_(refused))
     connection.execute(update(versions).where(coming).values(state="refused", why=why[:_LONGEST_REASON]))
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.ids import new_id
-from lungline.store import sync_folder, sync_tree
+from lungline.store import replace_text, sync_folder, sync_tree
 
 WEIGHTS: Final = "network.weights.h5"  # Keras writes and reads no other ending
 MEMBER: Final = "member.json"
@@ -188,7 +188,8 @@ def _find_member(root: Path, name: str, sha256: str) -> Member:
 def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
     """Takes every ensemble and member of `folder`, as training writes them, into the store of models, where each has a place of its own.
 
-    A member that is there already is the same, and stays. Interrupted, it leaves no half version behind, and may be asked again.
+    A version that is there already is the same, and stays; if it was judged on more splits since, its description and card follow.
+    Interrupted, it leaves no half version behind, and may be asked again.
 
     Raises:
         ModelError: a file is missing or damaged; all that is whole was taken.
@@ -219,6 +220,9 @@ def _adopt_member(member: Member, store: Path) -> None:
     if target.exists() and not is_whole(target):
         shutil.rmtree(target)
     _copy(member.folder, target)
+    if set(member.figures) > set(read_member(target).figures):
+        for name in (CARD, MEMBER):
+            _copy(member.folder / name, target / name)
 
 
 def is_whole(folder: Path) -> bool:
@@ -234,9 +238,14 @@ def _adopt_ensemble(folder: Path, path: Path, store: Path) -> EnsembleFiles:
     files = read_ensemble(folder, path.stem)
     for place in files.places:
         _adopt_member(place.member, store)
-    if files.card:
-        _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
-    _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
+    try:
+        known = read_ensemble(store, files.version)
+    except ModelError:
+        known = None
+    if known is None or set(files.figures) > set(known.figures):
+        if files.card:
+            _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
+        _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
     return read_ensemble(store, files.version)
 
 
@@ -276,4 +285,4 @@ def write_ensemble(
         for member, weight, temperature in places
     ]
     told = {"number": number, "members": members, "thresholds": dict(thresholds)}
-    (folder / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n")
+    replace_text(folder / f"{name}.json", json.dumps(told, indent=2) + "\n")

@@ -1,8 +1,11 @@
-"""The gate: whether a challenger may take the champion's place. One rule, judged on scans that neither learnt from.
+"""The gate: whether a challenger may take the champion's place. One rule, on one set of scans.
 
 Challenger and champion answer the same scans of the split `gate`. With some hundred of them a point estimate means little: of two networks
 that are equally good, most strict rules refuse one two times in three. So each clause is judged by the 95 % interval of the difference, by
 bootstrap over groups, both drawn together. A difference above zero is for the challenger, whatever is measured.
+
+The challenger did not learn from these scans. Nor did the champion, as long as the data keep their splits; where another manifest takes the
+place of the one that it learnt from, it may know some, which flatters it, and the members of it that the challenger keeps.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

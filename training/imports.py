@@ -12,7 +12,6 @@ import numpy as np
 
 from lungline.errors import TrainingError
 from lungline.findings import FINDINGS, Modality, finding_of
-from lungline.ids import new_id
 from models.architectures import build
 from models.backend import keras
 from models.calibration import probabilities
@@ -20,7 +19,6 @@ from models.engines.keras import KerasEngine
 from models.ensemble import fold, may_join
 from models.files import CARD, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, adopt, read_ensemble, read_member, write_ensemble
 from models.foreign import read as read_foreign
-from models.registry import SHIPPED
 from models.transplant import outputs_of, transplant
 from training import calibrate, recipes
 from training.blueprint import parameters
@@ -29,7 +27,7 @@ from training.evaluate import judged_labels
 from training.judge import Judge
 from training.readings import Readings
 from training.recipes import Recipe
-from training.uses import Uses, read
+from training.uses import Uses, of_what_ships
 
 # A file may hold doubles, and beside each weight the two moments of its optimiser.
 _BYTES_A_WEIGHT: Final = 3 * 8
@@ -82,12 +80,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
         else:
             (member.folder / CARD).write_text(card(member.told, member.version))
         adopt(root, models)
-        stored = models / name / member.version
-        for told in (CARD, MEMBER) if readings else ():  # weights that were there before had perhaps not been judged
-            draft = stored / f".{told}.{new_id()}"
-            draft.write_bytes((member.folder / told).read_bytes())
-            draft.replace(stored / told)
-        in_store = read_member(stored)
+        in_store = read_member(models / name / member.version)
         return Imported(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)
 
 
@@ -184,7 +177,7 @@ def _ensemble(root: Path, member: Member, modality: Modality, readings: Readings
 def _judge(root: Path, member: Member, ensemble: EnsembleFiles | None, readings: Readings, models: Path) -> None:
     """Figures and cards on val and test, as far as the data have them; a look at test is counted beside the store's models."""
     splits = [split for split in ("val", "test") if readings.has(member.modality, split)]
-    judge = Judge(readings, None, Uses(models, read(SHIPPED)))
+    judge = Judge(readings, None, Uses(models, of_what_ships(readings)))
     judge.member(member, splits)
     if ensemble:
         judge.ensemble(ensemble, root / ENSEMBLES / f"{ensemble.name}.json", splits)

@@ -12,6 +12,7 @@ import numpy as np
 from lungline.errors import TrainingError
 from lungline.findings import FINDINGS, Modality
 from lungline.progress import say
+from lungline.store import replace_text
 from models.admission import NEITHER
 from models.backend import keras
 from models.files import CARD, MEMBER, EnsembleFiles, Member
@@ -95,7 +96,7 @@ class Judge:
                 measured.pop(name, None)
             if split == splits[-1]:
                 measured["source_in_features"] = self._source_in_features(member, split)
-                if self._leave_one_out:
+                if self._leave_one_out and "teacher" not in told:  # a student's teacher knows every source
                     measured["left_out"] = {"within_source": self._left_out(member, judged[split])}
             if "teacher" in told:
                 measured |= teacher.lost(member, self._uses.folder, split, self._readings)
@@ -240,5 +241,5 @@ class Judge:
 
 
 def _write(path: Path, told: Measured, card_path: Path, text: str) -> None:
-    path.write_text(json.dumps(told, indent=2) + "\n")
-    card_path.write_text(text)
+    replace_text(card_path, text)
+    replace_text(path, json.dumps(told, indent=2) + "\n")

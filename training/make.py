@@ -55,7 +55,7 @@ class Reporting:
 
     folder: Path  # LUNGLINE_HOME's `reports/RUN`
     splits: tuple[str, ...]  # to judge on: val, and test unless it is to stay unseen
-    counted: Path  # the folder of models beside which looks at test are counted
+    uses: Uses  # where looks at test are counted
 
 
 def train(names: list[str], start: Start, out: Path, reporting: Reporting | None = None) -> list[Member]:
@@ -79,7 +79,7 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
         _require(recipe, start, readings)
     splits = {recipe.modality: _there(recipe.modality, reporting.splits if reporting else ("val",), readings) for recipe in chosen}
     made = [(make_published if start.as_published else make)(recipe, start, out, readings) for recipe in chosen]
-    judge = Judge(readings, start.weights_dir, Uses(reporting.counted if reporting else out))
+    judge = Judge(readings, start.weights_dir, reporting.uses if reporting else Uses(out))
     if start.as_published:
         found = [judge.member(member, [split for split in splits[member.modality] if split != "val"]) for member in made]
     else:

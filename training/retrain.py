@@ -11,7 +11,7 @@ from lungline.findings import Modality
 from lungline.progress import say
 from lungline.settings import Settings
 from models.engines.choose import Engines
-from models.files import ENSEMBLES, EnsembleFiles, Member, is_whole, read_ensemble, read_member
+from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, read_ensemble, read_member
 from training import chance, gate, recipes, report, tensorboard, trial
 from training.compose import compose, members_of
 from training.gate import Besides, Ruling
@@ -42,7 +42,7 @@ class Judged:
 
 
 def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Member]:
-    """Trains each recipe, unless `out` holds its member already: it was finished before this run was killed.
+    """Trains each recipe, and judges its member on val; what was finished before this run was killed is not done again.
 
     Raises:
         TrainingError: data or base weights are missing, or training failed.
@@ -50,10 +50,8 @@ def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Mem
     start = start_of(learnt, settings)
     members = []
     for name in learnt.recipes:
-        if not is_whole(out / name):
-            tell(f"{name}: reading pictures")
-            train([name], start, out)
-        members.append(read_member(out / name))
+        tell(f"{name}: reading pictures")
+        members += train([name], start, out)
     return members
 
 
@@ -65,13 +63,19 @@ def start_of(learnt: Learnt, settings: Settings) -> Start:
 def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> None:
     """Puts the champion's members that are not trained anew beside those that are: together they are the challenger.
 
+    What another champion left there, of before this run was killed, goes.
+
     Raises:
         ModelError: one is missing or damaged.
     """
-    for member in (place.member for place in champion.places):
-        if member.name not in made and not is_whole(out / member.name):
+    kept = {place.member.name: place.member for place in champion.places if place.member.name not in made}
+    for folder in [path.parent for path in out.glob(f"[!.]*/{MEMBER}") if path.parent.name not in made]:
+        there = read_member(folder) if is_whole(folder) else None
+        if there is None or (there.modality is champion.modality and there.sha256 not in {member.sha256 for member in kept.values()}):
+            shutil.rmtree(folder)
+    for member in kept.values():
+        if not (out / member.name).exists():
             member.checked_weights()
-            shutil.rmtree(out / member.name, ignore_errors=True)
             draft = out / f".{member.name}.part"
             shutil.rmtree(draft, ignore_errors=True)
             shutil.copytree(member.folder, draft)
@@ -95,7 +99,7 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
     """
     modality = champion.modality
     assert modality is not None
-    readings = Readings(learnt.data)
+    readings = Readings(learnt.data, kept=start_of(learnt, settings).kept)
     tell(f"{modality.value}: composing the challenger")
     challenger = composed(out, modality, readings)
     mine = [recipe for name in learnt.recipes if (recipe := recipes.load(name)).modality is modality]
@@ -128,6 +132,7 @@ def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles
             return files
     except ModelError:
         pass
+    (out / ENSEMBLES / f"{modality.value}.md").unlink(missing_ok=True)  # the card of what stood there
     return compose(out, modality, readings, of_other_data=True)  # the champion's members that stay are
 
 
@@ -146,11 +151,11 @@ def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learn
 def _found(
     judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, folder: Path
 ) -> tuple[list[Found], Readings]:
-    """What the report shows: of val alone, so that nothing is looked at that would be counted."""
-    readings = Readings(learnt.data)
+    """What the report shows, and the challengers' cards: of val alone, so that nothing is looked at that would be counted."""
+    readings = Readings(learnt.data, kept=start_of(learnt, settings).kept)
     asked = Judge(readings, settings.weights_dir, Uses(folder))
     found = []
     for one in judged:
         root = one.challenger.places[0].member.folder.parent
-        found.append(asked.ensemble(one.challenger, root / ENSEMBLES / f"{one.challenger.name}.json", ["val"], writes=False))
+        found.append(asked.ensemble(one.challenger, root / ENSEMBLES / f"{one.challenger.name}.json", ["val"]))
     return found + [asked.member(member, ["val"], writes=False) for member in members], readings

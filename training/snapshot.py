@@ -5,24 +5,21 @@ may look at, and `audited.csv`, with all, since a patient who is in `test` too m
 """
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from lungline.errors import TrainingError
-from lungline.findings import FINDINGS, Modality
+from lungline.findings import Modality
 from lungline.pseudonyms import PseudonymKey
 from training import manifests
 from training.manifests import Row
-from training.store_labels import join
+from training.store_labels import LINKS, join
 
 SPLITS: Final = ("train", "val", "gate")
-FEWEST: Final = 10  # scans of a finding to learn from
 
 _MANIFEST: Final = "manifest.csv"
 _AUDITED: Final = "audited.csv"
@@ -99,8 +96,11 @@ def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise TrainingError(f"LUNGLINE_STORE cannot be written ({error.strerror}).") from None
-    manifests.write(folder / _AUDITED, rows)
-    manifests.write(folder / _MANIFEST, learnt)
+    try:
+        manifests.write(folder / _AUDITED, rows)
+        manifests.write(folder / _MANIFEST, learnt)
+    except TrainingError:
+        raise TrainingError("What is to be learnt cannot be written down: make room in LUNGLINE_STORE, or mend its permissions.") from None
     counts = Counter(row.split for row in learnt)
     joined = sum(row.path in ours for row in learnt)
     return Snapshot(
@@ -129,45 +129,30 @@ def reopen(folder: Path, known: Mapping[str, Any]) -> Snapshot | None:
     return Snapshot(folder, found, known["manifest_sha256"], known["labels"], known["labels_until"], known["split"])
 
 
-def lessons(folder: Path, modality: Modality) -> set[tuple[str, str]] | None:
-    """The pictures of `train`, by their paths from the folder, with their labels. None where the snapshot is gone.
+def lessons(folder: Path, modality: Modality) -> Counter[tuple[str, str, str]] | None:
+    """The pictures of `train`, by source, file's own name and label: wherever their folder lies. None where the snapshot is gone.
 
     Args:
         folder: as `take` was given it.
         modality: of the pictures.
     """
     try:
-        rows = manifests.read(folder / _MANIFEST)
+        rows = rows_of(folder, modality)
     except TrainingError:
         return None
-    mine = (row for row in rows if row.split == "train" and row.modality == modality.value)
-    return {(os.path.relpath(row.path, folder), row.label) for row in mine}
+    return Counter((row.source, row.path.name, row.label) for row in rows if row.split == "train")
 
 
-def sufficient(folder: Path) -> set[str]:
-    """The modalities that `require_enough` lets pass."""
-    found = set()
-    for modality in Modality:
-        with suppress(TrainingError):
-            require_enough(folder, modality)
-            found.add(modality.value)
-    return found
+def has_own_lessons(folder: Path, modality: Modality, store: Path) -> bool:
+    """Whether a picture of `train` is a labelled scan of the store."""
+    links = (store / LINKS).resolve()
+    return any(row.split == "train" and row.path.parent.resolve() == links for row in rows_of(folder, modality))
 
 
-def require_enough(folder: Path, modality: Modality) -> None:
-    """Refuses data of which nothing can be learnt or judged.
+def rows_of(folder: Path, modality: Modality) -> list[Row]:
+    """What is learnt from and judged by, of one modality.
 
     Raises:
-        TrainingError: of one finding alone, fewer than ten scans of a finding in `train`, or none of one in `val` or `gate`.
+        TrainingError: the snapshot cannot be read.
     """
-    counts = Counter((row.split, row.finding) for row in manifests.read(folder / _MANIFEST) if row.modality == modality.value)
-    present = [finding for finding in FINDINGS[modality] if counts["train", finding]]
-    if len(present) < 2:
-        raise TrainingError(f"The {modality.value} scans in `train` have one finding alone ({', '.join(present) or 'none'}): add others.")
-    few = [finding for finding in FINDINGS[modality] if counts["train", finding] < FEWEST]
-    if few:
-        raise TrainingError(f"Fewer than {FEWEST} {modality.value} scans of {', '.join(few)} in `train`: add some.")
-    for split in ("val", "gate"):
-        missing = [finding for finding in FINDINGS[modality] if not counts[split, finding]]
-        if missing:
-            raise TrainingError(f"The split `{split}` has no {modality.value} scan of {', '.join(missing)}: add some.")
+    return [row for row in manifests.read(folder / _MANIFEST) if row.modality == modality.value]

@@ -27,6 +27,7 @@ from training.builders.found import Found
 from training.builders.groups import side_of
 
 SOURCE: Final = "store"  # of scans whose header tells no manufacturer
+LINKS: Final = "labelled"  # the store's folder of links to the bytes of labelled scans, by their hashes
 
 _FIRST: Final = 2  # as a manifest numbers its rows
 
@@ -150,7 +151,7 @@ def _label(readings: Sequence[Row[Any]]) -> str:
 
 def _nameless(store: Store, sha256: str, path: Path) -> Path:
     """A link to a scan's bytes that does not bear the name of its file: manifests are read outside of the store."""
-    link = store.root / "labelled" / sha256
+    link = store.root / LINKS / sha256
     target = os.path.relpath(path, link.parent)
     try:
         if not link.is_symlink() or os.readlink(link) != target:

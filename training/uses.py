@@ -1,14 +1,19 @@
 """How often a test split was looked at: with each look and choice after it, its figures become a little too good."""
 
+import fcntl
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
+from lungline.store import replace_text
 from models.files import ADMISSION
+from models.registry import SHIPPED, shipped, shipped_admission
+from training.readings import Readings
 
 USES: Final = "test-uses.json"  # beside the models: modality or admission -> versions that were judged on its test split, in order
 
@@ -41,15 +46,15 @@ class Uses:
         Raises:
             TrainingError: the list cannot be read or written.
         """
-        told = read(self.folder)
         name = modality.value if modality else ADMISSION
-        versions = told.setdefault(f"{name} of {self.data}" if self.data else name, [])
-        versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
-        part = self.folder / f".{USES}.part"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            part.write_text(json.dumps(told, indent=2) + "\n")
-            part.replace(self.folder / USES)
+            with (self.folder / f".{USES}.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed; held for as long as it takes to write a line
+                told = read(self.folder)
+                versions = told.setdefault(f"{name} of {self.data}" if self.data else name, [])
+                versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
+                replace_text(self.folder / USES, json.dumps(told, indent=2) + "\n")
         except OSError:
             raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
         return versions
@@ -68,3 +73,13 @@ def read(folder: Path) -> dict[str, list[str]]:
     except (OSError, ValueError):
         raise TrainingError(f"{USES} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
     return told
+
+
+def of_what_ships(readings: Readings) -> dict[str, list[str]]:
+    """The looks of what ships, as `Uses.before` takes them: of those that were made on the very data that are judged on now."""
+    looks, found = read(SHIPPED), {}
+    for files in (*shipped().values(), shipped_admission()):
+        with suppress(TrainingError):  # no pictures for admission
+            if readings.data(files.modality).sha256 == files.places[0].member.told.get("data_sha256"):
+                found[files.name] = looks[files.name]
+    return found

@@ -18,7 +18,7 @@ from db.tables import RunState
 from db.writer import Writer
 from lungline.errors import LedgerError, ModelError
 from lungline.settings import Settings
-from models.files import EnsembleFiles, adopt
+from models.files import EnsembleFiles, Member, adopt, read_member
 from workers import catalogue
 
 _PASSED = "passed"
@@ -63,9 +63,9 @@ def _tidy(settings: Settings, writer: Writer) -> None:
 def _settled(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome) -> str:
     if outcome.state != RunState.DONE:
         return _end(writer, claim, RunState(outcome.state), outcome.reason)
-    models = catalogue.models_folder(settings)
+    models, folder = catalogue.models_folder(settings), folder_of(settings, claim.run_id)
     try:
-        found = {files.version: files for files in adopt(folder_of(settings, claim.run_id), models)}
+        found = {files.version: files for files in adopt(folder, models)}
     except ModelError as error:
         return _end(writer, claim, RunState.FAILED, str(error))
     except OSError:
@@ -75,7 +75,8 @@ def _settled(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outco
 
     def work(connection: Connection) -> str:
         catalogue.enter(connection, models)
-        decided = [_decide(connection, settings, claim.run_id, told, found[told["challenger"]]) for told in outcome.gates]
+        made = [read_member(folder / name) for name in runs.begun_with(connection, claim.run_id)["recipes"].split(",")]
+        decided = [_decide(connection, settings, claim.run_id, told, found[told["challenger"]], made) for told in outcome.gates]
         decision, reason = _sum(decided)
         if not runs.finish(connection, claim, RunState.DONE, reason, decision):
             raise LedgerError("Another worker has this run.")
@@ -93,18 +94,21 @@ def _end(writer: Writer, claim: RunClaim, state: RunState, reason: str) -> str:
     return f"{state}: {reason}"
 
 
-def _decide(connection: Connection, settings: Settings, run_id: str, told: dict[str, Any], files: EnsembleFiles) -> Gate:
-    """Promotes, refuses or holds one challenger."""
+def _decide(
+    connection: Connection, settings: Settings, run_id: str, told: dict[str, Any], files: EnsembleFiles, made: Sequence[Member]
+) -> Gate:
+    """Promotes, refuses or holds one challenger. `made`: the members that the run trained, whether they vote in it or not."""
     members = [place.member.version for place in files.places]
+    trained = [member.version for member in made if member.modality is files.modality]
     decision, reason = told["decision"], told["reason"]
-    versions.come_of(connection, files.version, members, run_id)
+    versions.come_of(connection, [files.version, *trained], run_id)
     if decision == _PASSED:
         decision, reason = _may_judge(connection, settings, told)
     if decision == "promoted":
         why = f"gate of run {run_id}: {reason}"[:_LONGEST]
         versions.promote(connection, files.version, members, US, why, although_refused=True)  # by another run: this one let it pass
     elif decision == "refused":
-        versions.refuse(connection, files.version, members, f"gate of run {run_id}: {reason}")
+        versions.refuse(connection, [files.version, *members, *trained], f"gate of run {run_id}: {reason}")
     gate = Gate(told["name"], told["champion"], told["challenger"], decision, reason, told["uses"], tuple(told["clauses"]))
     gates.enter(connection, run_id, gate)
     return gate

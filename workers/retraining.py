@@ -2,6 +2,7 @@
 
 import errno
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,7 +20,7 @@ from lungline.settings import Settings
 from lungline.store import Store
 from models import registry
 from models.files import EnsembleFiles
-from training import audit, choice, provenance, snapshot, standing, store_labels
+from training import audit, choice, enough, provenance, snapshot, standing, store_labels
 from training.snapshot import Labels, NoTrainingData, Snapshot
 from workers.catalogue import models_folder
 from workers.outcome import Outcome, folder_of
@@ -67,7 +68,7 @@ class Retraining:
         names = choice.chosen(said, champions)
         taken = self._snapshot()
         if not said:  # a hospital that labels X-rays, and a CT slice now and then, retrains X-rays
-            wanted, names = names, choice.learnable(names, snapshot.sufficient(taken.folder))
+            wanted, names = names, choice.learnable(names, enough.sufficient(taken.folder, names))
             if names != wanted:
                 log.info("too few scans for some recipes", run=self._claim.run_id, left_out=sorted(set(wanted) - set(names)))
         self._names = names
@@ -82,9 +83,7 @@ class Retraining:
             return Outcome(RunState.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
         touched = [one for one in champions.values() if any(choice.is_for(name, one) for name in names)]
         self._tell("checking the data")
-        for champion in touched:
-            assert champion.modality
-            snapshot.require_enough(taken.folder, champion.modality)
+        enough.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
         audit.require_sound(taken.audited, self._settings.home)
         from training import retrain  # TensorFlow: seconds
 
@@ -140,9 +139,10 @@ class Retraining:
             run_id = versions.run_of(connection, champion.version)
         assert champion.modality
         if run_id and (known := snapshot.lessons(snapshot.folder_of(self._settings.store, run_id), champion.modality)) is not None:
-            return not (snapshot.lessons(taken.folder, champion.modality) or set()) <= known
+            return not (snapshot.lessons(taken.folder, champion.modality) or Counter()) <= known
         # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
-        return taken.labels > 0 or taken.manifest_sha256 != champion.places[0].member.told.get("data_sha256")
+        is_another = taken.manifest_sha256 != champion.places[0].member.told.get("data_sha256")
+        return is_another or snapshot.has_own_lessons(taken.folder, champion.modality, self._settings.store)
 
     def _tell(self, step: str) -> None:
         self._step = step

@@ -137,6 +137,11 @@ def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -
     assert {path.parent.parent.name for path in models.glob(f"*/*/{WEIGHTS}")} == {"xray-cnn", "xray-mobilenetv2"}
     assert list((at_home.settings.home / "training").iterdir()) == []
     assert at_home.query("SELECT state FROM model_versions WHERE version = :v", v=ruling["challenger"]) == [{"state": "challenger"}]
+    card = models / "ensembles" / f"{ruling['challenger']}.md"
+    assert f"# {ruling['challenger']}" in card.read_text()
+    assert at_home.query("SELECT 1 FROM model_quality WHERE version = :v AND data = 'val'", v=ruling["challenger"])
+    made = at_home.query("SELECT name, kind FROM model_versions WHERE run_id = :r ORDER BY name", r=row["run_id"])
+    assert made == [{"name": "xray", "kind": "ensemble"}, {"name": "xray-cnn", "kind": "member"}]
 
 
 @pytest.mark.parametrize(

@@ -48,3 +48,24 @@ def test_a_draft_that_was_left_is_no_member(folder: Path, tmp_path: Path) -> Non
     (folder / ".xray-cnn.part").mkdir()
     (folder / ".xray-cnn.part" / MEMBER).write_text("{")
     assert len(adopt(folder, tmp_path / "store")) == 3
+
+
+def test_what_was_judged_on_more_since_is_told_so_in_the_store_and_nothing_is_forgotten(folder: Path, tmp_path: Path) -> None:
+    store, described = tmp_path / "store", [folder / "xray-cnn" / MEMBER, folder / ENSEMBLES / "xray.json"]
+    whole = [path.read_text() for path in described]
+    for path, text in zip(described, whole, strict=True):
+        told = json.loads(text)
+        path.write_text(json.dumps({name: value for name, value in told.items() if name != "figures"}))
+    version = next(files.version for files in adopt(folder, store) if files.name == "xray")
+
+    def known() -> set[tuple[str, ...]]:
+        files = read_ensemble(store, version)
+        return {tuple(sorted(files.figures)), *(tuple(sorted(p.member.figures)) for p in files.places if p.member.name == "xray-cnn")}
+
+    assert known() == {("val",)}
+    less = [path.read_text() for path in described]
+    for texts in (whole, less):
+        for path, text in zip(described, texts, strict=True):
+            path.write_text(text)
+        adopt(folder, store)
+        assert known() == {("test", "val")}

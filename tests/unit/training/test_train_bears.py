@@ -60,7 +60,7 @@ def start(data: Path, **other: Any) -> Start:
 
 
 def reporting(folder: Path) -> Reporting:
-    return Reporting(folder / "report", ("val", "test"), folder / "counted")
+    return Reporting(folder / "report", ("val", "test"), Uses(folder / "counted"))
 
 
 def those(data: Path, target: Path, keep: Callable[[dict[str, str]], bool]) -> Path:

@@ -1,12 +1,15 @@
 """Looks at a test split are counted."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
-from training.uses import USES, Uses, read
+from models.registry import SHIPPED
+from training.readings import Readings
+from training.uses import USES, Uses, of_what_ships, read
 
 
 def test_each_version_counts_once_and_modalities_apart(tmp_path: Path) -> None:
@@ -34,6 +37,21 @@ def test_of_another_data_set_what_was_measured_before_is_not_known(tmp_path: Pat
     told = {"name": "ct-cnn", "temperature": 1.2, "validation": {}, "figures": {}, "test_uses": ["ct-a"]}
     assert Uses(tmp_path).known(told) == told
     assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2}
+
+
+def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
+    def look(judge: int) -> None:
+        for number in range(20):
+            Uses(tmp_path).use(Modality.CT, f"ct-{judge}-{number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(4)))
+    assert len(read(tmp_path)["ct"]) == 80
+
+
+def test_what_ships_has_looked_at_the_data_that_it_was_made_on_alone(training_data: Path, tiny_data: Path) -> None:
+    assert of_what_ships(Readings(training_data)) == read(SHIPPED)
+    assert of_what_ships(Readings(tiny_data)) == {}
 
 
 def test_a_damaged_list_is_told(tmp_path: Path) -> None:
