@@ -106,7 +106,7 @@ class Judge:
         text = card(told, member.version)
         if writes:
             _write(member.folder / MEMBER, told, member.folder / CARD, text)
-        return Found(member.version, told, text, files, judged)
+        return Found(member.version, _with_origin(told, splits), text, files, judged)
 
     def ensemble(self, files: EnsembleFiles, path: Path, splits: Sequence[str], *, writes: bool = True) -> Found:
         """Judges an ensemble.
@@ -136,7 +136,7 @@ class Judge:
         text = card(shown, files.version)
         if writes:
             _write(path, told, path.with_suffix(".md"), text)
-        return Found(files.version, shown, text, files, judged)
+        return Found(files.version, _with_origin(shown, splits), text, files, judged)
 
     def _measure(self, files: EnsembleFiles, judged: Judged, *, with_controls: bool) -> Measured:
         measured = evaluate.findings_figures(judged)
@@ -238,6 +238,11 @@ class Judge:
                 "thumbnails": baselines.thumbnails(pictures[rows], wanted, others[asked]),
             }
         return self._rivals[key]
+
+
+def _with_origin(told: Measured, splits: Sequence[str]) -> Measured:
+    """For the report: whether what it tells of test is of this run."""
+    return told | {"from_card": True} if "figures" in told and "test" not in splits else told
 
 
 def _write(path: Path, told: Measured, card_path: Path, text: str) -> None:

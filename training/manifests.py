@@ -85,12 +85,14 @@ def table_of(path: Path) -> list[dict[str, str]]:
 def _numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
     try:  # a name that is not UTF-8 is a picture that is not found, and no reason to read none
         lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"), newline="")))
+    except FileNotFoundError:
+        raise TrainingError("There is no such manifest; `lungline data build` makes one, see docs/data.md.") from None
     except (OSError, csv.Error) as error:
-        raise TrainingError(f"The table cannot be read as CSV ({type(error).__name__}); see `lungline data --help`.") from None
+        raise TrainingError(f"The table cannot be read as CSV ({type(error).__name__}); see docs/data.md.") from None
     head = [name.strip().lower() for name in lines[0]] if lines else []
     rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(lines[1:], _FIRST) if any(cells)]
     if not rows:
-        raise TrainingError("The table has no row below its head; see `lungline data --help`.")
+        raise TrainingError("The table has no row below its head; see docs/data.md.")
     return [(number, dict.fromkeys(head, "") | dict(zip(head, cells, strict=False))) for number, cells in rows]
 
 
@@ -112,3 +114,5 @@ def write(manifest: Path, rows: Iterable[Row]) -> None:
         draft.replace(manifest)
     except OSError as error:
         raise TrainingError(f"The manifest cannot be written ({error.strerror}); choose another `--out`.") from None
+    finally:
+        draft.unlink(missing_ok=True)

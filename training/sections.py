@@ -60,8 +60,12 @@ def caveats(told: Told) -> list[str]:
         lines.append(f"**Trained on {told['limit']} pictures at the most: this is a try, and its figures mean nothing.**")
     if not judged(told):
         lines.append("**Not judged yet on scans that nothing learnt from.**")
+    elif "judged_on" in told:
+        lines.append(f"Judged on another data set than it was made with: {told['judged_on']}, by the hash of its manifest.")
     elif "figures" not in told:
         lines.append("Not judged on test: validation chose epoch, temperature and thresholds, so its figures are too good.")
+    if told.get("from_card"):
+        lines.append("Judged on validation alone in this run: the figures on test are those of its card.")
     for split, measured in judged(told):
         count = f"{measured['images']} pictures of {measured['groups']} groups"
         if measured["images"] < _FEW_IMAGES or measured["groups"] < _FEW_GROUPS:
@@ -297,4 +301,4 @@ def _uses(told: Told) -> Sequence[str]:
     if "test_uses" in told:
         uses = told["test_uses"]
         return [f"This test split was looked at for {len(uses)} versions so far: {', '.join(uses)}."]
-    return ["Not judged on test yet: `lungline evaluate` does so."] if "figures" not in told else []
+    return ["Not judged on test yet: `lungline evaluate` does so."] if not {"figures", "judged_on"} & set(told) else []

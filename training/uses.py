@@ -30,8 +30,10 @@ class Uses:
     data: str = ""  # names another test split than that of LUNGLINE_TRAINING_DATA, which has a list of its own
 
     def known(self, told: Mapping[str, Any]) -> dict[str, Any]:
-        """`member.json` or an ensemble's JSON, less what was measured on other splits than these."""
-        return {name: value for name, value in told.items() if not (self.data and name in _MEASURED)}
+        """`member.json` or an ensemble's JSON, less what was measured on other splits than these; `judged_on` names another data set."""
+        if not self.data:
+            return dict(told)
+        return {name: value for name, value in told.items() if name not in _MEASURED} | {"judged_on": self.data}
 
     def use(self, modality: Modality | None, version: str) -> list[str]:
         """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from lungline.findings import FINDINGS, Modality
 from training.audit import likeness, shortcuts
 from training.audit.likeness import Pair
 from training.audit.looks import Look
@@ -91,15 +92,16 @@ def single_source(rows: Sequence[Row]) -> Iterator[Finding]:
 
 
 def imbalance(rows: Sequence[Row]) -> Iterator[Finding]:
-    """Findings that are rare beside another of their modality, or absent from a split."""
+    """Findings that are rare beside another of their modality, or absent from a split, or from all."""
     for modality in sorted({row.modality for row in rows}):
         ours = [row for row in _labelled(rows) if row.modality == modality]
-        learnt = Counter(row.finding for row in ours if row.split == "train") or Counter(row.finding for row in ours)
-        (most, highest), (least, lowest) = learnt.most_common(1)[0], learnt.most_common()[-1]
-        if highest >= _IMBALANCE * lowest:
+        learnt = (Counter(row.finding for row in ours if row.split == "train") or Counter(row.finding for row in ours)).most_common()
+        if learnt and learnt[0][1] >= _IMBALANCE * learnt[-1][1]:
+            (most, highest), (least, lowest) = learnt[0], learnt[-1]
             yield _warning("imbalance", f"{modality}: {highest} pictures of {most}, {lowest} of {least}")
+        wanted = _found(ours).union(*(FINDINGS[known] for known in Modality if known == modality))
         for split in _USED_SPLITS:
-            missing = {row.finding for row in ours} - {row.finding for row in ours if row.split == split}
+            missing = wanted - _found(row for row in ours if row.split == split)
             if missing:
                 yield _warning("imbalance", f"{modality}: no {_names(missing)} in {split}")
 

@@ -28,7 +28,10 @@ def clone(order: Order) -> Iterator[Found]:
         TrainingError: metadata.csv is missing or not what it was, or nothing in it can be used.
     """
     folder = order.folder()
-    rows = table_of(folder / "metadata.csv")
+    table = folder / "metadata.csv"
+    if not table.is_file():
+        raise TrainingError("The folder holds no `metadata.csv`: name a clone of ieee8023/covid-chestxray-dataset; see docs/data.md.")
+    rows = table_of(table)
     if _NEEDED - set(rows[0]):
         raise TrainingError("metadata.csv lacks patientid, finding, view or filename: is this a clone of ieee8023/covid-chestxray-dataset?")
     used = 0

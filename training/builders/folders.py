@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Final
 
 from lungline.errors import TrainingError
-from lungline.findings import Modality
+from lungline.findings import Modality, labels
 from training.builders.found import SPLIT_NAMES, Found, Order, pictures, subfolders
-from training.builders.labels import KNOWN, labels
 
 _MODALITY_NAMES: Final = {"xray": Modality.XRAY, "xrays": Modality.XRAY, "cxr": Modality.XRAY, "ct": Modality.CT, "cts": Modality.CT}
 
@@ -68,10 +67,10 @@ def _modality(order: Order, names: list[str]) -> Modality:
         for word in re.split(r"[\s_.-]+", part.casefold().replace("x-ray", "xray")):
             if word in _MODALITY_NAMES:
                 return _MODALITY_NAMES[word]
-    able = [modality for modality in KNOWN if all(order.names.has(modality, name) for name in names)]
+    able = [modality for modality in Modality if all(order.names.has(modality, name) for name in names)]
     if len(able) == 1:
         return able[0]
     raise TrainingError(
         "Say `--modality xray` or `--modality ct`: no folder's name tells it. "
-        + " ".join(f"Classes of {modality}: {', '.join(labels(modality))}." for modality in KNOWN)
+        + " ".join(f"Classes of {modality}: {', '.join(labels(modality))}." for modality in Modality)
     )

@@ -93,6 +93,7 @@ def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home
     assert counted[1] == [files.places[0].member.version, files.version]
     assert (store / "ensembles" / f"{files.version}.json").read_bytes() == before  # figures of other data are not its own
     page = Path(done.stdout.splitlines()[-1])
+    assert f"Judged on another data set than it was made with: {counted[0].removeprefix('ct of ')}" in page.read_text()
     told = json.loads(page.with_name("report.json").read_text())
     assert "beside" not in told["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
     assert "validation" in files.places[0].member.told

@@ -36,7 +36,7 @@ def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
 def test_of_another_data_set_what_was_measured_before_is_not_known(tmp_path: Path) -> None:
     told = {"name": "ct-cnn", "temperature": 1.2, "validation": {}, "figures": {}, "test_uses": ["ct-a"]}
     assert Uses(tmp_path).known(told) == told
-    assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2}
+    assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2, "judged_on": "1234abcd"}
 
 
 def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
