@@ -5,12 +5,14 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from db.drops import Drop
 from db.tables import Priority
 from lungline.findings import Modality
 from lungline.store import Store
 
+RELOOK: Final = ".relook"
 _LOCK = ".lock"  # hidden, and named for a watcher that lives
 
 
@@ -44,6 +46,10 @@ class Incoming:
         folder = self.root / f"{drop.id}~{drop.priority}~{drop.hint or 'any'}~{self._watcher}~{drop.sha256 or 'none'}"
         folder.mkdir()
         return folder
+
+    def note(self, old: str, new: str) -> Path:
+        """Where it is noted that this watcher takes the bytes with one hash in anew, by another; `left(RELOOK)` finds it."""
+        return self.root / f"{old}~{new}~relook~{self._watcher}{RELOOK}"
 
     @staticmethod
     def drop(folder: Path) -> Drop:
@@ -82,5 +88,5 @@ class Incoming:
 
 
 def _watcher_of(name: str) -> str:
-    """Which watcher made a folder; empty if its name tells none."""
+    """Which watcher made a folder or note; empty if its name tells none."""
     return (name.split("~") + [""] * 4)[3]

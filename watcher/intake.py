@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from io import FileIO
 from math import inf
 from pathlib import Path
@@ -30,42 +30,16 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import FILE_BYTES_MAX, Store, sync_folder
 from watcher import originals
+from watcher.brought import Brought, judged_again
 from watcher.hands import Hands
 from watcher.incoming import Incoming
 from watcher.originals import stay_key
 from watcher.settle import signature, worth_waiting
+from watcher.trouble import Unfinished, in_our_words
 
 log = structlog.get_logger()
 
 _COPY_BUFFER = 1 << 20
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
-
-
-@dataclass(frozen=True)
-class Brought:
-    """A file on its way in. `folder` under `incoming` holds its bytes under their name; None if it could not be moved at all."""
-
-    drop: Drop
-    reason: Reason | None
-    folder: Path | None
-
-
-class Unfinished(Exception):
-    """A file looks as if more of it were to come."""
-
-
-class FileError(Exception):
-    """A file that lies in the inbox cannot be read or moved now."""
-
-
-def in_our_words(error: OSError, store: Store) -> None:
-    """Raises what a caller is to be told; nothing if the file is gone."""
-    if error.errno in _FULL:
-        raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
-    if not isinstance(error, FileNotFoundError):
-        raise FileError(error.errno) from None
-    if not store.incoming.is_dir():
-        raise StoreError("LUNGLINE_STORE is not there: mount its disk again.") from None
 
 
 class Intake:
@@ -76,13 +50,14 @@ class Intake:
         self._writer = writer
         self._key = key
         self._mode = mode
-        self._incoming = Incoming(store)
+        self._unfinished: list[Path] = []
+        self.incoming = Incoming(store)
         self.hands = Hands()
 
     def close(self) -> None:
         """Ends its threads, and tells other watchers on this store that it is gone."""
         self.hands.close()
-        self._incoming.leave()
+        self.incoming.leave()
 
     def known(self, found: list[tuple[str, os.stat_result]]) -> set[str]:
         """Which of these very files stayed in the inbox when they were taken in, by this watcher or an earlier one: their paths."""
@@ -149,7 +124,7 @@ class Intake:
 
     def _carry(self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: FileIO | None = None) -> Brought | None:
         """Moves a file, or whatever it is, into a folder of its own under `incoming`; copies it where it cannot be moved."""
-        folder = self._incoming.folder(drop)
+        folder = self.incoming.folder(drop)
         target = folder / os.path.basename(path)
         if self._mode == "move" and (status.st_nlink == 1 or file is None):
             try:
@@ -234,18 +209,46 @@ class Intake:
     # --- what an earlier watcher left ---
 
     def finish(self) -> int:
-        """Enters or places what a watcher that is gone left under `incoming`; returns how many files. Call it before the first `bring`."""
-        self._incoming.take()
-        left = self._incoming.left()
-        for folder in left:
-            try:
-                self._finish(folder)
-            except (OSError, ValueError) as error:  # a disk that cannot read it, or a folder that is none of ours: `reconcile` tells
-                log.warning("a file between inbox and ledger cannot be finished", error=type(error).__name__)
-        for note in self._incoming.left(originals.NOTE):
+        """Enters or places what a watcher that is gone left under `incoming`; returns how many files. Call it before the first `bring`.
+
+        Raises:
+            LedgerError: the database is not to be had. Call it again.
+            StoreError: the store is not to be had. Call it again.
+        """
+        if not self._store.is_there() and self._writer.do(lambda connection: connection.scalar(select(files.c.id).limit(1))) is not None:
+            # Made anew, it would lie in an empty mount point, and what came into it would vanish below the disk that is mounted later.
+            raise StoreError("LUNGLINE_STORE is not there: mount its disk again; or make `incoming` in it, if it is to begin anew.")
+        self.incoming.take()
+        left = self.incoming.left()
+        self._unfinished = left
+        self.finish_rest()
+        for note in self.incoming.left(originals.NOTE):
             if not note.with_suffix("").exists():
                 note.unlink(missing_ok=True)
         return len(left)
+
+    def finish_rest(self) -> int:
+        """Tries again what `finish` could not do, since the disk was full or away; returns how many files it could now.
+
+        Raises:
+            LedgerError: the database is not to be had. Call it again.
+        """
+        if not self._store.is_there():
+            return 0
+        before = len(self._unfinished)
+        self._unfinished = [folder for folder in self._unfinished if not self._is_finished(folder)]
+        return before - len(self._unfinished)
+
+    def _is_finished(self, folder: Path) -> bool:
+        """Whether there is nothing left to do for a folder, now that it was tried; or nothing that can be done."""
+        try:
+            self._finish(folder)
+        except (OSError, ValueError) as error:
+            if not folder.exists() and self._store.is_there():
+                return True  # another watcher did it
+            log.warning("a file between inbox and ledger cannot be finished now", error=type(error).__name__)
+            return isinstance(error, ValueError)  # a folder that is none of ours: `reconcile` tells
+        return True
 
     def _finish(self, folder: Path) -> None:
         drop = Incoming.drop(folder)
@@ -258,24 +261,7 @@ class Intake:
         elif row is not None:
             self._place(replace(drop, sha256=row.sha256, stay_key=row.stay_key), Outcome(row.outcome), folder)
         else:
-            self.enter([self._judge_again(drop, entry)])
-
-    def _judge_again(self, drop: Drop, entry: Path) -> Brought:
-        status = entry.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            return Brought(drop, Reason.NOT_A_REGULAR_FILE, entry.parent)
-        if status.st_size > FILE_BYTES_MAX:
-            return Brought(replace(drop, bytes=status.st_size), Reason.TOO_LARGE, entry.parent)
-        try:
-            with entry.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-                os.fsync(file.fileno())
-        except OSError as error:
-            if not isinstance(error, PermissionError) and error.errno != errno.EIO:
-                raise
-            return Brought(replace(drop, bytes=status.st_size), Reason.UNREADABLE, entry.parent)
-        reason = Reason.EMPTY if status.st_size == 0 else None
-        return Brought(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)
+            self.enter([judged_again(drop, entry)])
 
 
 def _remove_empty(folder: Path) -> None:

@@ -21,9 +21,9 @@ from lungline.errors import LabelsError
 from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.store import Store, sync_folder
-from watcher.intake import Unfinished, in_our_words
 from watcher.originals import stay_key
 from watcher.settle import signature, worth_waiting
+from watcher.trouble import Unfinished, in_our_words
 
 log = structlog.get_logger()
 
@@ -100,7 +100,9 @@ class LabelDrops:
         """False if it changed meanwhile."""
         kept = self._kept(stay)
         if kept is None:
-            self._store.labels.mkdir(parents=True, exist_ok=True)
+            if not self._store.is_there():
+                raise FileNotFoundError  # not to be made anew in an empty mount point
+            self._store.labels.mkdir(exist_ok=True)
             kept = self._store.labels / f"{new_id()}~{stay}.csv"
             if status.st_size > label_rows.BYTES_MAX:
                 self._move(path, kept)

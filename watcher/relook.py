@@ -4,47 +4,75 @@ import hashlib
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, delete, select, update
+import structlog
+from sqlalchemy import Connection, Row, delete, select, update
 
 from db import ledger
 from db.clock import now
 from db.tables import Outcome, State, files, quarantine, scans
 from db.writer import Writer
 from lungline.store import Store
+from watcher.incoming import RELOOK, Incoming
 
 _MOST = 100
-_NOTE = ".relook"  # in `incoming`: which bytes become which, until the store holds no more than the ledger knows
+
+log = structlog.get_logger()
 
 
-def relook(store: Store, writer: Writer) -> int:
-    """Takes in anew what changed among the truncated files that are due; returns how many did."""
-    due = select(quarantine).where(quarantine.c.next_look_at <= now(), quarantine.c.released_at.is_(None)).limit(_MOST)
+def relook(store: Store, incoming: Incoming, writer: Writer) -> int:
+    """Takes in anew what changed among the truncated files that are due; returns how many did. Not for two threads of a watcher.
+
+    Raises:
+        LedgerError: the database is not to be had. Call it again.
+        OSError: the store is not to be had. Call it again.
+    """
+    if not store.is_there():
+        return 0  # what it holds is not lost
+    _tidy(store, incoming, writer)
+    due = select(quarantine).where(quarantine.c.next_look_at <= now(), quarantine.c.released_at.is_(None))
+    oldest = due.order_by(quarantine.c.next_look_at, quarantine.c.id).limit(_MOST)
     changed = 0
-    for row in writer.do(lambda connection: connection.execute(due).all()):
-        path = store.find(row.sha256, row.file_id)
-        digest = _hash(path) if path is not None else row.sha256
-        if path is None or digest in (None, row.sha256):
-            writer.do(lambda connection, row=row: _look_later(connection, row.id, row.looks + 1))  # type: ignore[misc]
-        else:
-            store.incoming.mkdir(parents=True, exist_ok=True)
-            (store.incoming / f"{row.sha256}~{digest}{_NOTE}").touch()
-            _share(path.parent, store.folder(digest))
-            size = path.stat().st_size
-            changed += writer.do(lambda c, row=row, digest=digest, size=size: _take_anew(c, row.id, row.scan_id, row.sha256, digest, size))  # type: ignore[misc]
-            tidy(store, writer)
+    for row in writer.do(lambda connection: connection.execute(oldest).all()):
+        try:
+            changed += _look(store, incoming, writer, row)
+        except OSError as error:  # the disk is full, or fails: it is not this file's fault, and the others are not to wait for it
+            log.warning("a truncated file cannot be looked at again now", error=type(error).__name__)
+            writer.do(lambda connection, row=row: _look_soon(connection, row.id))  # type: ignore[misc]
     return changed
 
 
-def tidy(store: Store, writer: Writer) -> None:
-    """Of bytes that were taken in anew, and those that they were before, removes which the ledger does not know; also after a crash."""
-    for note in store.incoming.glob(f"*{_NOTE}"):
-        both = set(note.name.removesuffix(_NOTE).split("~"))
-        query = select(files.c.sha256).where(files.c.sha256.in_(both))
-        known = {str(sha256) for sha256 in writer.do(lambda connection, query=query: connection.scalars(query).all())}  # type: ignore[misc]
-        for sha256 in both - known if known else ():
-            shutil.rmtree(store.folder(sha256), ignore_errors=True)
-        note.unlink(missing_ok=True)
+def _look(store: Store, incoming: Incoming, writer: Writer, row: Row[Any]) -> bool:
+    """True if it changed, and waits now."""
+    path = store.find(row.sha256, row.file_id)
+    digest = _hash(path) if path is not None else None
+    if path is None or digest in (None, row.sha256):
+        writer.do(lambda connection: _look_later(connection, row.id, row.looks + 1))
+        return False
+    note = incoming.note(row.sha256, digest)
+    note.touch()
+    _share(path.parent, store.folder(digest))
+    size = path.stat().st_size
+    changed = writer.do(lambda connection: _take_anew(connection, row.id, row.scan_id, row.sha256, digest, size))
+    _clear(store, writer, note)
+    return changed
+
+
+def _tidy(store: Store, incoming: Incoming, writer: Writer) -> None:
+    """Clears up after what was broken off. Not what another watcher is just taking in anew: the ledger may learn of it at this moment."""
+    for note in incoming.left(RELOOK):
+        _clear(store, writer, note)
+
+
+def _clear(store: Store, writer: Writer, note: Path) -> None:
+    """Of bytes that were taken in anew, and those that they were before, removes which the ledger does not know."""
+    both = set(note.stem.split("~")[:2])
+    query = select(files.c.sha256).where(files.c.sha256.in_(both))
+    known = {str(sha256) for sha256 in writer.do(lambda connection: connection.scalars(query).all())}
+    for sha256 in both - known if known else ():
+        shutil.rmtree(store.folder(sha256), ignore_errors=True)
+    note.unlink(missing_ok=True)
 
 
 def _hash(path: Path) -> str | None:
@@ -70,6 +98,11 @@ def _look_later(connection: Connection, quarantine_id: str, looks: int) -> None:
     gap = ledger.LOOK_AGAIN[looks] - ledger.LOOK_AGAIN[looks - 1] if looks < len(ledger.LOOK_AGAIN) else None
     later = {"looks": looks, "next_look_at": None if gap is None else now(gap)}
     connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(later))
+
+
+def _look_soon(connection: Connection, quarantine_id: str) -> None:
+    soon = now(ledger.LOOK_AGAIN[0])
+    connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(next_look_at=soon))
 
 
 def _take_anew(connection: Connection, quarantine_id: str, scan_id: str, old: str, new: str, size: int) -> bool:

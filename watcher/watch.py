@@ -22,12 +22,14 @@ from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
+from watcher.brought import Brought
 from watcher.dispatch import Dispatcher
-from watcher.intake import Brought, FileError, Intake, Unfinished
+from watcher.intake import Intake
 from watcher.label_drops import LabelDrops, Taken, are_labels
 from watcher.observe import Observing
-from watcher.relook import relook, tidy
+from watcher.relook import relook
 from watcher.settle import MOST, Settling
+from watcher.trouble import FileError, Unfinished
 from watcher.walk import patterns, said_by_folders, walk
 from workers.app import make_app
 
@@ -88,7 +90,6 @@ class Watcher:
         signal.signal(signal.SIGIO, signal.SIG_IGN)
         self._settings.inbox.mkdir(parents=True, exist_ok=True)
         finished = self._until_possible(self._intake.finish)
-        self._until_possible(partial(tidy, self._store, self._writer))
         self._until_possible(self._labels.finish)
         self._dispatcher.start()
         self._observing.look()
@@ -171,7 +172,8 @@ class Watcher:
     def _relook(self) -> None:
         self._entered()  # bytes that are just being put in place are not to be taken for left over
         try:
-            if relook(self._store, self._writer):
+            finished = self._intake.finish_rest()
+            if relook(self._store, self._intake.incoming, self._writer) or finished:
                 self._dispatcher.wake()
         except (LedgerError, OSError) as error:
             log.warning("not looking at truncated files again", error=type(error).__name__)
@@ -266,13 +268,14 @@ class Watcher:
         self._settling.forget(one.path)
 
     def _until_possible(self, step: Callable[[], T]) -> T | None:
-        """Repeats a step that needs the database until it is to be had; None if the watcher stops first."""
+        """Repeats a step that needs database or store until they are to be had; None if the watcher stops first."""
         pause = 1.0
         while True:
             try:
                 return step()
-            except (LedgerError, OSError) as error:
-                log.warning("waiting for database or store", error=type(error).__name__, seconds=pause)
+            except (LedgerError, StoreError, OSError) as error:
+                advice = str(error) if isinstance(error, LunglineError) else type(error).__name__
+                log.warning("waiting for database or store", advice=advice, seconds=pause)
             if self._stop.wait(pause):
                 return None
             pause = min(pause * 2, 30.0)

@@ -13,7 +13,7 @@ from cli import reconcile
 from cli.drop import drop_and_wait
 from db import label_rows, labels, status
 from db.writer import Writer
-from lungline.errors import LedgerError
+from lungline.errors import LedgerError, StoreError
 from lungline.settings import PREFIX, Settings, load
 from watcher import label_drops
 from watcher.label_drops import LabelDrops
@@ -185,6 +185,21 @@ def test_one_that_is_too_large_and_cannot_be_moved_is_not_lost(home_of: Callable
     home.take()
     assert path.exists()
     assert len(home.audit()) == 1
+
+
+def test_a_store_that_is_away_is_not_made_anew(home_of: Callable[..., Home]) -> None:
+    home = home_of()
+    path = home.drop()
+    store = home.settings.store
+    away = store.rename(store.with_name("away"))
+    store.mkdir()  # its mount point
+    with pytest.raises(StoreError, match="LUNGLINE_STORE"):
+        home.watcher._labels.take(str(path), path.lstat(), 60.0)
+    assert list(store.iterdir()) == []
+    store.rmdir()
+    away.rename(store)
+    home.take()
+    assert len(home.kept) == len(home.reports) == 1
 
 
 @pytest.mark.parametrize("step", ["enter", "_write", "_stays"])

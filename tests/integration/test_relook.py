@@ -1,5 +1,6 @@
 """Truncated files are looked at again: a sender may have gone on writing into what was taken in."""
 
+import errno
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,7 @@ from lungline.settings import load
 from lungline.store import Store
 from tests.entered import enter
 from watcher import relook as relook_module
-from watcher.relook import relook, tidy
+from watcher.incoming import Incoming
 
 HALF, WHOLE = b"half", b"half and the rest"
 
@@ -29,6 +30,12 @@ class Place:
         self.engine = migrate.open_database(settings)
         self.writer = Writer(self.engine)
         self.store = Store(settings.store)
+        self.incoming = Incoming(self.store)
+        self.incoming.take()
+
+    def relook(self, incoming: Incoming | None = None) -> int:
+        """As the watcher does, or another one."""
+        return relook_module.relook(self.store, incoming or self.incoming, self.writer)
 
     def accept(self, data: bytes) -> str:
         """A file that was taken in, with its bytes in place; its scan."""
@@ -38,9 +45,9 @@ class Place:
         (folder / "name.dcm").write_bytes(data)
         return enter(self.writer, drop)
 
-    def truncated(self) -> Path:
+    def truncated(self, data: bytes = HALF) -> Path:
         """A half file in quarantine, due to be looked at; its path."""
-        scan_id = self.accept(HALF)
+        scan_id = self.accept(data)
         claim = self.writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
         assert claim is not None
         self.writer.do(lambda connection: ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x"))
@@ -51,6 +58,9 @@ class Place:
         due = update(quarantine).where(quarantine.c.next_look_at.is_not(None)).values(next_look_at=now(-1))
         self.writer.do(lambda connection: connection.execute(due))
 
+    def notes(self) -> list[str]:
+        return [path.name for path in self.store.incoming.iterdir() if not path.name.startswith(".")]
+
     def one(self, statement: str) -> object:
         return self.writer.do(lambda connection: connection.scalar(text(statement)))
 
@@ -59,6 +69,7 @@ class Place:
 def place(database_url: str) -> Iterator[Place]:
     place = Place(database_url)
     yield place
+    place.incoming.leave()
     place.writer.close()
     place.engine.dispose()
 
@@ -66,7 +77,7 @@ def place(database_url: str) -> Iterator[Place]:
 def test_what_was_written_on_is_taken_in_anew(place: Place) -> None:
     path = place.truncated()
     path.write_bytes(WHOLE)
-    assert relook(place.store, place.writer) == 1
+    assert place.relook() == 1
     digest = hashlib.sha256(WHOLE).hexdigest()
     assert place.one("SELECT sha256 FROM scans WHERE state = 'waiting'") == digest
     assert place.one("SELECT bytes FROM files") == len(WHOLE)
@@ -77,7 +88,7 @@ def test_what_was_written_on_is_taken_in_anew(place: Place) -> None:
 def test_what_did_not_change_is_looked_at_twice_and_then_left(place: Place) -> None:
     place.truncated()
     for looks in (1, 2):
-        assert relook(place.store, place.writer) == 0
+        assert place.relook() == 0
         assert place.one("SELECT looks FROM quarantine") == looks
         place.due()
     assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
@@ -88,7 +99,7 @@ def test_the_whole_file_may_have_come_by_another_way(place: Place) -> None:
     path = place.truncated()
     place.accept(WHOLE)
     path.write_bytes(WHOLE)
-    assert relook(place.store, place.writer) == 1
+    assert place.relook() == 1
     counts = status.counts(place.engine)
     assert (counts["files"], counts["accepted"], counts["duplicates"]) == (2, 1, 1)
     assert (counts["scans"], counts["waiting"], counts["quarantined"]) == (1, 1, 0)
@@ -106,22 +117,26 @@ def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: Place, mon
             share(*folders)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(relook_module, "_share" if broken_off == "before the commit" else "tidy", killed)
+    monkeypatch.setattr(relook_module, "_share" if broken_off == "before the commit" else "_clear", killed)
     with pytest.raises(KeyboardInterrupt):
-        relook(place.store, place.writer)
+        place.relook()
     monkeypatch.undo()
     assert len(list(place.store.root.glob("[0-9a-f][0-9a-f]/*"))) == 2
-    tidy(place.store, place.writer)  # as the next start does
+    place.due()
+    place.incoming.leave()  # as its death does
+    place.incoming = Incoming(place.store)
+    place.incoming.take()
+    assert place.relook() == (broken_off == "before the commit")
     stored = {folder.name for folder in place.store.root.glob("[0-9a-f][0-9a-f]/*")}
     assert stored == {place.one("SELECT sha256 FROM files")}
-    assert list(place.store.incoming.iterdir()) == []
+    assert place.notes() == []
 
 
 def test_lost_bytes_are_not_looked_at_for_ever(place: Place) -> None:
     path = place.truncated()
     path.unlink()
     for _ in range(2):
-        assert relook(place.store, place.writer) == 0
+        assert place.relook() == 0
         place.due()
     assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
 
@@ -136,7 +151,7 @@ def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: Place) -> No
     place.writer.do(lambda connection: ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x"))
     place.due()
     path.write_bytes(WHOLE)
-    assert relook(place.store, place.writer) >= 1
+    assert place.relook() >= 1
     assert place.one(f"SELECT count(*) FROM scans WHERE state = 'waiting' AND sha256 = '{hashlib.sha256(WHOLE).hexdigest()}'") == 2
     assert place.one("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 0
 
@@ -152,7 +167,62 @@ def test_what_was_released_meanwhile_is_left_to_its_worker(place: Place, monkeyp
         return find(store, sha256, file_id)
 
     monkeypatch.setattr(Store, "find", released)
-    assert relook(place.store, place.writer) == 0
+    assert place.relook() == 0
     assert path.exists()
     assert place.one("SELECT sha256 FROM scans") == hashlib.sha256(HALF).hexdigest()
     assert place.store.names(hashlib.sha256(WHOLE).hexdigest()) == []
+
+
+def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.truncated().write_bytes(WHOLE)
+    other = Incoming(place.store)
+    other.take()
+    share = relook_module._share
+
+    def met(old: Path, new: Path) -> None:
+        share(old, new)
+        place.writer.do(lambda connection: connection.execute(update(quarantine).values(next_look_at=now(60))))
+        assert place.relook(other) == 0
+
+    monkeypatch.setattr(relook_module, "_share", met)
+    assert place.relook() == 1
+    other.leave()
+    sha256, file_id = str(place.one("SELECT sha256 FROM scans")), str(place.one("SELECT file_id FROM scans"))
+    path = place.store.find(sha256, file_id)
+    assert path is not None
+    assert path.read_bytes() == WHOLE
+    assert place.notes() == []
+
+
+def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for half in (b"1", b"2"):
+        place.truncated(half).write_bytes(half + WHOLE)
+    share = relook_module._share
+    shared: list[Path] = []
+
+    def full_at_first(old: Path, new: Path) -> None:
+        shared.append(old)
+        if len(shared) == 1:
+            raise OSError(errno.ENOSPC, "no space")
+        share(old, new)
+
+    monkeypatch.setattr(relook_module, "_share", full_at_first)
+    assert place.relook() == 1
+    assert place.relook() == 0  # not at once
+    place.due()
+    assert place.relook() == 1
+    assert shared[0] == shared[2]
+    assert place.one("SELECT count(*) FROM scans WHERE state = 'waiting'") == 2
+    assert place.notes() == []
+
+
+def test_bytes_of_a_store_that_is_away_are_not_lost(place: Place) -> None:
+    place.truncated().write_bytes(WHOLE)
+    away = place.store.root.with_name("away")
+    place.store.root.rename(away)
+    place.store.root.mkdir()  # its mount point
+    assert place.relook() == 0
+    assert place.one("SELECT looks FROM quarantine") == 0
+    place.store.root.rmdir()
+    away.rename(place.store.root)
+    assert place.relook() == 1

@@ -2,13 +2,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from lungline.settings import load
+from lungline.settings import PREFIX, load
 from tests.integration.intake.place import Place
 
 
 @pytest.fixture
-def place() -> Iterator[Place]:
-    """An empty one."""
+def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """An empty one. No broker is needed to take files in."""
+    monkeypatch.setenv(f"{PREFIX}BROKER_URL", "redis://127.0.0.1:1/0")
     place = Place(load())
     yield place
     place.intake.close()

@@ -15,7 +15,8 @@ from lungline.findings import Modality
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
-from watcher.intake import Brought, Intake
+from watcher.brought import Brought
+from watcher.intake import Intake
 
 
 class Place:

@@ -1,5 +1,6 @@
 """Intake broken off at every step that a crash could find it at, and gone on with by the next, or by another watcher."""
 
+import errno
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 from db.tables import Outcome
 from db.writer import Writer
 from lungline.errors import LedgerError
+from lungline.settings import load
 from tests.integration.intake.place import Place
 from watcher.intake import Intake
+from watcher.watch import Watcher
 
 
 def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> None:
@@ -112,4 +115,41 @@ def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:
     place.bring(place.drop())
     (place.store.incoming / "put here by hand").mkdir()
     place.restarted()
+    assert place.counts() == (1, 1, 0, 0)
+
+
+def test_what_a_full_disk_kept_a_start_from_finishing_is_finished_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.bring(place.drop())
+    place.intake.close()
+    synced = []
+
+    def full_at_first(folder: Path) -> None:
+        synced.append(folder)
+        if len(synced) == 1:
+            raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr("watcher.intake.sync_folder", full_at_first)
+    watcher = Watcher(load())
+    watcher._intake.finish()
+    assert place.counts() == (0, 0, 0, 0)
+    watcher._relook()
+    watcher.close()
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.stored() == ["a.png"]
+    assert place.in_incoming() == []
+
+
+def test_what_another_watcher_finished_meanwhile_is_done(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.bring(place.drop())
+
+    def away(_: Path) -> None:
+        raise OSError(errno.ESTALE, "stale file handle")
+
+    monkeypatch.setattr("watcher.intake.sync_folder", away)
+    place.restarted()
+    monkeypatch.undo()
+    second = Intake(place.store, place.writer, place.key, "move")
+    assert second.finish() == 1
+    second.close()
+    assert [place.intake.finish_rest() for _ in range(2)] == [1, 0]
     assert place.counts() == (1, 1, 0, 0)

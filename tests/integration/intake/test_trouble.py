@@ -9,8 +9,10 @@ import pytest
 from db.tables import Outcome, Priority
 from lungline.errors import StoreError
 from lungline.reasons import Reason
+from lungline.settings import load
 from tests.integration.intake.place import Place
-from watcher.intake import FileError
+from watcher.trouble import FileError
+from watcher.watch import Watcher
 
 
 def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +61,28 @@ def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
     assert not place.store.root.exists()
     place.store.root.with_name("away").rename(place.store.root)
     assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+
+
+def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.intake.enter([place.bring(place.drop())])
+    place.intake.close()
+    away = place.store.root.with_name("away")
+    place.store.root.rename(away)
+    place.store.root.mkdir()  # the mount point, as `lungline up` would make it
+    watcher = Watcher(load())
+    waited = []
+
+    def mounted(_: float) -> bool:
+        waited.append(list(place.store.root.iterdir()))
+        place.store.root.rmdir()
+        away.rename(place.store.root)
+        return False
+
+    monkeypatch.setattr(watcher._stop, "wait", mounted)
+    assert watcher._until_possible(watcher._intake.finish) == 0
+    watcher.close()
+    assert waited == [[]]
+    assert place.stored() == ["a.png"]
 
 
 def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:

@@ -69,6 +69,13 @@ def test_user_folders_and_rights_fit_together(monkeypatch: pytest.MonkeyPatch) -
     assert made[str(settings.store)] == ["0700", user]
     assert Path(common.one("ReadWritePaths")) in settings.inbox.parents  # one mount: files are moved, not copied
     assert Path(common.one("ReadWritePaths")) in settings.store.parents
+    for key in ("Wants", "After"):  # mounts come first
+        units = " ".join(common.values[key]).split()
+        assert {_mount(settings.inbox), _mount(settings.store), _mount(settings.store.parent)} <= set(units)
+
+
+def _mount(folder: Path) -> str:
+    return "-".join(folder.parts[1:]) + ".mount"
 
 
 def test_training_comes_behind_everything_else() -> None:

@@ -1,0 +1,44 @@
+"""A file on its way from inbox to ledger, and how one is judged that a watcher before this one left on it."""
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from db.drops import Drop
+from lungline.reasons import Reason
+from lungline.store import FILE_BYTES_MAX
+
+
+@dataclass(frozen=True)
+class Brought:
+    """A file on its way in. `folder` under `incoming` holds its bytes under their name; None if it could not be moved at all."""
+
+    drop: Drop
+    reason: Reason | None
+    folder: Path | None
+
+
+def judged_again(drop: Drop, entry: Path) -> Brought:
+    """What `entry`, alone in its folder under `incoming`, is.
+
+    Raises:
+        OSError: it cannot be read now.
+    """
+    status = entry.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        return Brought(drop, Reason.NOT_A_REGULAR_FILE, entry.parent)
+    if status.st_size > FILE_BYTES_MAX:
+        return Brought(replace(drop, bytes=status.st_size), Reason.TOO_LARGE, entry.parent)
+    try:
+        with entry.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            os.fsync(file.fileno())
+    except OSError as error:
+        if not isinstance(error, PermissionError) and error.errno != errno.EIO:
+            raise
+        return Brought(replace(drop, bytes=status.st_size), Reason.UNREADABLE, entry.parent)
+    reason = Reason.EMPTY if status.st_size == 0 else None
+    return Brought(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)

@@ -1,0 +1,32 @@
+"""What may keep a file from being taken in now, in our own words."""
+
+import errno
+from typing import Final
+
+from lungline.errors import StoreError
+from lungline.store import Store
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
+
+
+class Unfinished(Exception):
+    """A file looks as if more of it were to come."""
+
+
+class FileError(Exception):
+    """A file that lies in the inbox cannot be read or moved now."""
+
+
+def in_our_words(error: OSError, store: Store) -> None:
+    """Raises what a caller is to be told; nothing if the file is gone.
+
+    Raises:
+        StoreError: the store is full, or away.
+        FileError: anything else that is amiss.
+    """
+    if error.errno in _FULL:
+        raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
+    if not isinstance(error, FileNotFoundError):
+        raise FileError(error.errno) from None
+    if not store.is_there():
+        raise StoreError("LUNGLINE_STORE is not there: mount its disk again.") from None
