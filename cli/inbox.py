@@ -1,7 +1,10 @@
 """Puts a file into the inbox under its name, or a numbered one beside it: never over another file that waits there."""
 
+import errno
 import os
+import shutil
 from pathlib import Path
+from uuid import uuid4
 
 from lungline.errors import StoreError
 
@@ -11,7 +14,7 @@ _MOST = 10_000
 
 
 def put(file: Path, folder: Path, name: str) -> None:
-    """Moves `file`, which lies on the inbox's file system, into `folder` as `name`.
+    """Moves `file` into `folder`, which lies in the inbox, as `name`.
 
     Raises:
         StoreError: no name is left.
@@ -25,11 +28,23 @@ def put(file: Path, folder: Path, name: str) -> None:
         except OSError:  # no links on this file system, or not to another user's file
             if os.path.lexists(target):
                 continue
-            file.rename(target)
+            _move(file, target)
         else:
             file.unlink()
         return
     raise StoreError("LUNGLINE_INBOX is full of files of that name; see `lungline status`.")
+
+
+def _move(file: Path, target: Path) -> None:
+    try:
+        file.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        draft = target.with_name(f".{uuid4()}.part")  # hidden until whole
+        shutil.copyfile(file, draft)
+        draft.rename(target)
+        file.unlink()
 
 
 def _numbered(name: str, number: int) -> str:

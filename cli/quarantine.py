@@ -70,16 +70,18 @@ def release(
     released = sum(_release(settings, engine, row) for row in rows)
     print(f"{released} released")
     if failed := len(unknown) + len(rows) - released:
-        raise LedgerError(f"{failed} could not be released: unknown, released before, or no longer in the store.")
+        raise LedgerError(
+            f"{failed} could not be released: unknown, released before, or not in the store. A file that stayed in the inbox is looked at again once it changes."
+        )
 
 
 def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
-    from sqlalchemy import update
+    from sqlalchemy import select, update
 
     from cli.inbox import put
     from db import ledger
     from db.clock import now
-    from db.tables import quarantine
+    from db.tables import Priority, files, quarantine
     from lungline.store import Store
 
     if row.scan_id is not None:
@@ -91,6 +93,10 @@ def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
         return False
     with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
         connection.execute(update(quarantine).where(quarantine.c.id == row.id).values(released_at=now()))
-        put(entry, settings.inbox, entry.name)
+        drop = connection.execute(select(files.c.priority, files.c.hint).where(files.c.id == row.file_id)).one()
+        below = ["stat"] if drop.priority == Priority.STAT else []  # the folders that it was dropped into say what it is
+        target = settings.inbox.joinpath(*below, *([drop.hint] if drop.hint else []))
+        target.mkdir(parents=True, exist_ok=True)
+        put(entry, target, entry.name)
     folder.rmdir()
     return True

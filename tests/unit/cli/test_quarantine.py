@@ -1,34 +1,65 @@
 """`lungline quarantine release`: a refused file goes back into the inbox, over nothing that lies there."""
 
+import tempfile
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
 from db import drops, migrate
 from db.drops import Drop
 from db.tables import Priority
+from lungline.findings import Modality
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from lungline.settings import load
 from lungline.store import Store
 
 
-def test_a_long_name_goes_back_beside_what_has_it_already(home: Path) -> None:
-    name = "é" * 125 + ".png"
+def refused(home: Path, name: str, hint: Modality | None = None, priority: Priority = Priority.SCANS) -> tuple[str, Path]:
+    """Refuses a file; the id of its row, and its folder in the store."""
     settings = load()
     engine = migrate.open_database(settings)
-    drop = Drop(new_id(), None, 1, Priority.SCANS, None)
+    drop = Drop(new_id(), None, 1, priority, hint)
     with engine.begin() as connection:
         drops.refuse(connection, drop, Reason.UNREADABLE)
     engine.dispose()
-    refused = Store(settings.store).quarantine / drop.id
-    refused.mkdir(parents=True)
-    (refused / name).write_text("refused")
+    folder = Store(settings.store).quarantine / drop.id
+    folder.mkdir(parents=True)
+    (folder / name).write_text("refused")
+    return drop.id, folder
+
+
+def test_it_goes_back_into_the_folders_that_say_what_it_is(home: Path) -> None:
+    quarantine_id, folder = refused(home, "p.png", Modality.XRAY, Priority.STAT)
+    said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
+    assert said.stdout == "1 released\n", said.exception
+    assert (load().inbox / "stat" / "xray" / "p.png").read_text() == "refused"
+    assert not folder.exists()
+
+
+def test_the_inbox_may_lie_on_another_file_system(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == home.stat().st_dev:
+        pytest.skip("there is one file system alone")
+    with tempfile.TemporaryDirectory(dir=other) as inbox:
+        monkeypatch.setenv("LUNGLINE_INBOX", inbox)
+        quarantine_id, folder = refused(home, "p.png")
+        said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
+        assert said.stdout == "1 released\n", said.exception
+        assert [path.name for path in Path(inbox).iterdir()] == ["p.png"]
+        assert not folder.exists()
+
+
+def test_a_long_name_goes_back_beside_what_has_it_already(home: Path) -> None:
+    name = "é" * 125 + ".png"
+    quarantine_id, folder = refused(home, name)
+    settings = load()
     settings.inbox.mkdir()
     (settings.inbox / name).symlink_to("nowhere")  # waits to be refused itself
-    said = CliRunner().invoke(app, ["quarantine", "release", drop.id])
+    said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
     assert said.stdout == "1 released\n", said.exception
     assert (settings.inbox / name).is_symlink()
     assert [path.read_text() for path in settings.inbox.iterdir() if not path.is_symlink()] == ["refused"]
-    assert not refused.exists()
+    assert not folder.exists()
