@@ -71,7 +71,8 @@ def release(
     print(f"{released} released")
     if failed := len(unknown) + len(rows) - released:
         raise LedgerError(
-            f"{failed} could not be released: unknown, released before, or not in the store. A file that stayed in the inbox is looked at again once it changes."
+            f"{failed} could not be released: unknown, released before, or not in the store. "
+            "A file that stayed in the inbox is looked at again once it changes."
         )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, FromClause, and_, func, insert, or_, select, update
 
 from db import versions
-from db.clock import now
+from db.clock import now, older
 from db.insert import slices
 from db.tables import State, reprocesses, scans, verdicts
 from lungline.findings import Status
@@ -136,7 +136,7 @@ def changes(connection: Connection, order: Order) -> list[Change]:
 
 def to_ring(connection: Connection, most: int) -> list[str]:
     """Scans to be read again whose doorbell must be rung. To be asked only while no other waits, and no doorbell lies in Redis."""
-    unheard = or_(scans.c.rung_at.is_(None), scans.c.rung_at < now(-_UNHEARD_SECONDS))
+    unheard = or_(scans.c.rung_at.is_(None), older(scans.c.rung_at, _UNHEARD_SECONDS))
     query = select(scans.c.id).where(scans.c.again, scans.c.state == State.WAITING, unheard)
     return list(connection.scalars(query.order_by(scans.c.id).limit(most)))
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Double, String, literal
+from sqlalchemy import ColumnElement, Double, String, literal, or_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -52,3 +52,8 @@ def _sqlite(element: now, compiler: SQLCompiler, **how: Any) -> str:
 def _postgresql(element: now, compiler: SQLCompiler, **how: Any) -> str:
     # clock_timestamp, not now(): a transaction that waited must not write the time at which it began to wait
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **how)}))"
+
+
+def older(stamp: ColumnElement[datetime], seconds: float) -> ColumnElement[bool]:
+    """Whether `stamp` was written more than `seconds` ago. One that lies ahead is taken for older: the clock was set back since."""
+    return or_(stamp < now(-seconds), stamp > now())

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
 
-from db.clock import now
+from db.clock import now, older
 from db.insert import insert_new
 from db.tables import Priority, State, files, quarantine, scans
 from lungline.findings import Modality
@@ -90,29 +90,31 @@ def insert_quarantine(
 # --- doorbells ---
 
 
-def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -> list[tuple[str, Priority]]:
-    """Waiting scans whose doorbell must be rung, `stat` first, oldest first: (scan id, queue).
+def to_ring(connection: Connection, priority: Priority, most: int, lost_for_seconds: float | None) -> list[str]:
+    """Waiting scans of one priority whose doorbell must be rung, oldest first.
 
     Those never rung since they wait, and those rung longer than `lost_for_seconds` ago (None: no bell counts as lost).
     """
     unheard: ColumnElement[bool] = scans.c.rung_at.is_(None)
     if lost_for_seconds is not None:
-        unheard = or_(unheard, scans.c.rung_at < now(-lost_for_seconds))
-    found: list[tuple[str, Priority]] = []
-    for priority in Priority:  # one by one, so that the index gives the order: a backlog of a million is not sorted every second
-        query = (
-            select(scans.c.id)
-            .where(scans.c.state == State.WAITING, scans.c.priority == priority, scans.c.again.is_(False), unheard)
-            .order_by(scans.c.received_at, scans.c.id)
-            .limit(most - len(found))
-        )
-        found += [(scan_id, priority) for scan_id in connection.scalars(query)]
-    return found
+        unheard = or_(unheard, older(scans.c.rung_at, lost_for_seconds))
+    query = (  # in the order of the index: a backlog of a million is not sorted every second
+        select(scans.c.id)
+        .where(scans.c.state == State.WAITING, scans.c.priority == priority, scans.c.again.is_(False), unheard)
+        .order_by(scans.c.received_at, scans.c.id)
+        .limit(most)
+    )
+    return list(connection.scalars(query))
 
 
 def rung(connection: Connection, scan_ids: Sequence[str]) -> None:
     """Notes that these doorbells were rung now."""
     connection.execute(update(scans).where(scans.c.id.in_(scan_ids), scans.c.state == State.WAITING).values(rung_at=now()))
+
+
+def not_rung(connection: Connection, scan_ids: Sequence[str]) -> None:
+    """Takes that back: Redis did not take these doorbells, so they are rung as soon as it does."""
+    connection.execute(update(scans).where(scans.c.id.in_(scan_ids), scans.c.state == State.WAITING).values(rung_at=None))
 
 
 # --- leases ---
@@ -184,7 +186,12 @@ def free_slot(connection: Connection, slot: str, boot: str) -> int:
 
 
 def expire_leases(connection: Connection) -> int:
-    """Frees scans whose lease ran out: their worker, or its host, is gone. Returns how many."""
+    """Frees scans whose lease ran out: their worker, or its host, is gone. Returns how many.
+
+    A lease that lasts longer than any can is of a time before the clock was set back. It is cut, not ended: a living worker renews it.
+    """
+    too_long = and_(scans.c.state == State.READING, scans.c.lease_until > now(LEASE_SECONDS))
+    connection.execute(update(scans).where(too_long).values(lease_until=now(LEASE_SECONDS)))
     run_out = and_(scans.c.state == State.READING, scans.c.lease_until < now())
     return connection.execute(update(scans).where(run_out).values(_lost())).rowcount
 

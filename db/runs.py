@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select,
 
 from db import audit
 from db.audit import Action
-from db.clock import now
+from db.clock import now, older
 from db.insert import insert_new
 from db.tables import RunState, facts, runs
 from lungline.errors import TrainingError
@@ -60,8 +60,12 @@ def enter(connection: Connection, trigger: str, recipes: str = "", *, slot: date
 
 
 def enter_due(connection: Connection, schedule: Schedule) -> str | None:
-    """Enters the latest slot that is due, unless it or a later one was, or it was due before this home was; its run's id."""
-    at, latest = connection.execute(select(now(), select(func.max(runs.c.slot)).scalar_subquery())).one()
+    """Enters the latest slot that is due, unless it or a later one was, or it was due before this home was; its run's id.
+
+    A slot that lies ahead was entered by a clock that was set back since, and keeps none before it from being entered.
+    """
+    entered = select(func.max(runs.c.slot)).where(runs.c.slot <= now())
+    at, latest = connection.execute(select(now(), entered.scalar_subquery())).one()
     slot = schedule.latest(at)
     known = max(time for time in (latest, _since(connection)) if time is not None)
     return enter(connection, "schedule", slot=slot) if slot > known else None
@@ -79,7 +83,7 @@ def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -
     """Waiting runs whose doorbell must be rung, oldest first; as `ledger.to_ring` tells for scans."""
     unheard: ColumnElement[bool] = runs.c.rung_at.is_(None)
     if lost_for_seconds is not None:
-        unheard = or_(unheard, runs.c.rung_at < now(-lost_for_seconds))
+        unheard = or_(unheard, older(runs.c.rung_at, lost_for_seconds))
     query = select(runs.c.id).where(runs.c.state == RunState.WAITING, unheard).order_by(runs.c.entered_at, runs.c.id)
     return list(connection.scalars(query.limit(most)))
 
@@ -87,6 +91,11 @@ def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -
 def rung(connection: Connection, run_ids: Sequence[str]) -> None:
     """Notes that these doorbells were rung now."""
     connection.execute(update(runs).where(runs.c.id.in_(run_ids), runs.c.state == RunState.WAITING).values(rung_at=now()))
+
+
+def not_rung(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Takes that back, as `ledger.not_rung` tells for scans."""
+    connection.execute(update(runs).where(runs.c.id.in_(run_ids), runs.c.state == RunState.WAITING).values(rung_at=None))
 
 
 # --- leases ---
@@ -171,7 +180,9 @@ def free_slot(connection: Connection, slot: str) -> int:
 
 
 def expire(connection: Connection) -> int:
-    """Frees a run whose lease ran out: its worker, or its host, is gone. Returns how many."""
+    """Frees a run whose lease ran out: its worker, or its host, is gone. Returns how many. One too long is cut, as `ledger` does."""
+    too_long = and_(runs.c.state == RunState.RUNNING, runs.c.lease_until > now(LEASE_SECONDS))
+    connection.execute(update(runs).where(too_long).values(lease_until=now(LEASE_SECONDS)))
     run_out = and_(runs.c.state == RunState.RUNNING, runs.c.lease_until < now())
     return connection.execute(update(runs).where(run_out).values(_FREE)).rowcount
 

@@ -35,7 +35,7 @@ VIEWS: Final[dict[str, str]] = {
     """,
     "worklist": """
         SELECT * FROM scan_results WHERE finding = 'covid19' OR status = 'review'
-        ORDER BY CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END, probability DESC, received_at
+        ORDER BY CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END, CASE WHEN finding = 'covid19' THEN probability END DESC, received_at
     """,
     "daily_counts": """
         SELECT {day} AS day, modality, finding, status, count(*) AS scans

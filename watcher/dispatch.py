@@ -6,14 +6,16 @@ of dispatchers may run, since an extra doorbell changes nothing, and a slot of t
 
 import threading
 import time
+from collections.abc import Sequence
 
 import structlog
 from celery import Celery
 from sqlalchemy import Connection
 
 from db import ledger, runs
+from db.tables import Priority
 from db.writer import Writer
-from lungline.errors import LunglineError
+from lungline.errors import BrokerError, LunglineError
 from lungline.schedule import Schedule
 from watcher import bells
 from watcher.bells import Bells
@@ -35,7 +37,8 @@ class Dispatcher:
         self._app = app
         self._writer = writer
         self._schedule = schedule
-        self._kinds = (bells.of_scans(MOST_RUNG), bells.of_scans_again(), bells.of_runs(MOST_RUNG))
+        scans = (bells.of_scans(priority, MOST_RUNG) for priority in Priority)  # the urgent first
+        self._kinds = (*scans, bells.of_scans_again(), bells.of_runs(MOST_RUNG))
         self._wake = threading.Event()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
@@ -97,14 +100,22 @@ class Dispatcher:
             if not waiting:
                 break
             # Noted before it is rung: a bell lost between the two is one of those that Redis loses.
-            self._writer.do(lambda connection, waiting=waiting: kind.rung(connection, [waiting_id for waiting_id, _ in waiting]))  # type: ignore[misc]
-            for waiting_id, queue in waiting:
-                ring(self._app, waiting_id, queue)
+            self._writer.do(lambda connection, waiting=waiting: kind.rung(connection, waiting))  # type: ignore[misc]
+            self._ring_all(kind, waiting)
             rang += len(waiting)
             room -= len(waiting)
             if len(waiting) < most:  # no more wait unheard
                 break
         return rang
+
+    def _ring_all(self, kind: Bells, waiting: Sequence[str]) -> None:
+        for number, waiting_id in enumerate(waiting):
+            try:
+                ring(self._app, waiting_id, kind.queue)
+            except BrokerError:
+                # Redis may answer and yet take none, for want of room: noted as rung, they would wait until their queue was seen empty.
+                self._writer.do(lambda connection, left=waiting[number:]: kind.not_rung(connection, left))  # type: ignore[misc]
+                raise
 
     def _change(self, connection: Connection) -> tuple[int, int, int, str | None]:
         freed = ledger.expire_leases(connection)

@@ -61,6 +61,7 @@ files = Table(
     UniqueConstraint("stay_key"),
 )
 Index("ix_files_sha256", files.c.sha256)
+Index("ix_files_outcome", files.c.outcome)
 
 scans = Table(
     "scans",
@@ -120,6 +121,7 @@ quarantine = Table(
     Column("looks", Integer, nullable=False),  # how often its bytes were looked at again
     Column("next_look_at", UtcTime),  # NULL: no more
 )
+Index("ix_quarantine_file_id", quarantine.c.file_id)
 Index("ix_quarantine_scan_id", quarantine.c.scan_id)
 Index("ix_quarantine_next_look_at", quarantine.c.next_look_at)
 

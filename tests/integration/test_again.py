@@ -208,7 +208,7 @@ def test_they_wait_behind_all_others(connection: Connection) -> None:
     again.ask(connection, ALL, "", 10)
     drops.accept(connection, Drop(new_id(), "f" * 64, 1, Priority.SCANS, None))
     live = connection.scalar(select(scans.c.id).where(scans.c.sha256 == "f" * 64))
-    assert ledger.to_ring(connection, 10, 0.0) == [(live, Priority.SCANS)]
+    assert ledger.to_ring(connection, Priority.SCANS, 10, 0.0) == [live]
     assert again.to_ring(connection, 10) == [old]
     ledger.rung(connection, [old])
     assert again.to_ring(connection, 10) == []

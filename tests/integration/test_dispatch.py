@@ -17,7 +17,7 @@ from tests.servers import Broker
 from watcher import dispatch
 from watcher.dispatch import Dispatcher
 from workers.app import make_app
-from workers.queues import queue_lengths
+from workers.queues import queue_lengths, ring
 
 
 @pytest.fixture
@@ -40,7 +40,9 @@ def test_what_waits_is_rung_once_in_its_queue(writer: Writer, app: Celery) -> No
     assert queue_lengths(app) == {"stat": 2, "scans": 3}
 
 
-def test_no_more_than_so_many_doorbells_lie_in_redis(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_than_so_many_doorbells_lie_in_redis_the_urgent_first(
+    writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(dispatch, "MOST_RUNG", 4)
     waiting(writer, 6)
     dispatcher = Dispatcher(app, writer, load().schedule)
@@ -48,6 +50,9 @@ def test_no_more_than_so_many_doorbells_lie_in_redis(writer: Writer, app: Celery
     waiting(writer, 1, Priority.STAT)
     assert dispatcher.turn() == 0
     assert queue_lengths(app) == {"stat": 0, "scans": 4}
+    fresh_broker.client.lpop("scans")  # heard
+    assert dispatcher.turn() == 1
+    assert queue_lengths(app) == {"stat": 1, "scans": 3}
 
 
 class Time:
@@ -137,6 +142,46 @@ def test_redis_may_be_away(writer: Writer, app: Celery, fresh_broker: Broker) ->
         dispatcher.turn()
     fresh_broker.start()
     assert dispatcher.turn() == 2
+
+
+def test_what_a_full_redis_did_not_take_is_rung_once_it_does(
+    writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting(writer, 3)
+    waiting(writer, 2, Priority.STAT)
+    dispatcher = Dispatcher(app, writer, load().schedule)
+    bells = iter(range(9))
+
+    def ring_until_full(app: Celery, waiting_id: str, queue: str) -> None:
+        if next(bells) == 3:
+            fresh_broker.client.config_set("maxmemory", 1)  # it answers, and refuses to write
+        ring(app, waiting_id, queue)
+
+    monkeypatch.setattr(dispatch, "ring", ring_until_full)
+    for _ in range(3):
+        with pytest.raises(BrokerError):
+            dispatcher.turn()
+    assert queue_lengths(app) == {"stat": 2, "scans": 1}  # neither is ever seen empty
+    fresh_broker.client.config_set("maxmemory", 0)
+    assert dispatcher.turn() == 2
+    assert queue_lengths(app) == {"stat": 2, "scans": 3}
+
+
+def test_an_urgent_bell_that_is_lost_does_not_wait_for_all_others(
+    writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = Time(writer, monkeypatch)
+    waiting(writer, 3)
+    waiting(writer, 2, Priority.STAT)
+    dispatcher = Dispatcher(app, writer, load().schedule)
+    assert dispatcher.turn() == 5
+    fresh_broker.client.delete("stat")  # with the worker that had taken them
+    for seconds in (2, 31.9):
+        time.goes_to(seconds)
+        assert dispatcher.turn() == 0
+    time.goes_to(32)
+    assert dispatcher.turn() == 2
+    assert queue_lengths(app) == {"stat": 2, "scans": 3}
 
 
 def test_a_lease_that_ran_out_is_rung_again_at_once(writer: Writer, app: Celery, fresh_broker: Broker) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Engine, select, text, update
@@ -10,7 +11,7 @@ from db import drops, ledger, results, status
 from db.clock import now
 from db.connect import connect, read_only
 from db.drops import Drop
-from db.ledger import Claim
+from db.ledger import LEASE_SECONDS, Claim
 from db.results import ScanFacts, Verdict
 from db.tables import Outcome, Priority, State, quarantine, scans, verdicts
 from db.writer import Writer
@@ -85,29 +86,38 @@ def test_of_many_claimers_one_gets_the_scan(engine: Engine) -> None:
     assert sum(claim is not None for claim in claims) == 1
 
 
-def test_urgent_scans_are_rung_first_then_the_oldest(connection: Connection) -> None:
-    for number, priority in enumerate([Priority.SCANS, Priority.SCANS, Priority.STAT]):
+def test_scans_of_a_priority_are_rung_the_oldest_first(connection: Connection) -> None:
+    for number, priority in enumerate([Priority.SCANS, Priority.SCANS, Priority.STAT, Priority.SCANS]):
         drops.accept(connection, drop(str(number) * 64, priority))
-    bells = ledger.to_ring(connection, 10, None)
-    assert [priority for _, priority in bells] == ["stat", "scans", "scans"]
-    hashes = [connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id, _ in bells]
-    assert hashes == ["2" * 64, "0" * 64, "1" * 64]
+    bells = [ledger.to_ring(connection, priority, 2, None) for priority in Priority]
+    hashes = [[connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id in ids] for ids in bells]
+    assert hashes == [["2" * 64], ["0" * 64, "1" * 64]]
 
 
 def test_a_waiting_scan_dropped_again_as_urgent_is_urgent(connection: Connection) -> None:
     scan_id = waiting(connection)
     ledger.rung(connection, [scan_id])
     assert drops.accept(connection, drop(priority=Priority.STAT)) is Outcome.DUPLICATE
-    assert ledger.to_ring(connection, 10, None) == [(scan_id, Priority.STAT)]
+    assert ledger.to_ring(connection, Priority.STAT, 10, None) == [scan_id]
 
 
 def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection: Connection) -> None:
     scan_id = waiting(connection)
     ledger.rung(connection, [scan_id])
-    assert ledger.to_ring(connection, 10, None) == []
-    assert ledger.to_ring(connection, 10, 60.0) == []
-    connection.execute(update(scans).values(rung_at=now(-61)))
-    assert [bell[0] for bell in ledger.to_ring(connection, 10, 60.0)] == [scan_id]
+    assert ledger.to_ring(connection, Priority.SCANS, 10, None) == []
+    assert ledger.to_ring(connection, Priority.SCANS, 10, 60.0) == []
+    for rung_at in (now(-61), now(6 * 3600)):  # so long ago, or before the clock was set back
+        connection.execute(update(scans).values(rung_at=rung_at))
+        assert ledger.to_ring(connection, Priority.SCANS, 10, None) == []
+        assert ledger.to_ring(connection, Priority.SCANS, 10, 60.0) == [scan_id]
+
+
+def test_a_lease_of_before_the_clock_was_set_back_ends_in_its_time_unless_it_is_renewed(connection: Connection) -> None:
+    claim = claimed(connection, waiting(connection))
+    connection.execute(update(scans).values(lease_until=now(6 * 3600)))
+    assert ledger.expire_leases(connection) == 0  # whoever lives goes on
+    assert connection.scalar(select(scans.c.lease_until <= now(LEASE_SECONDS)))
+    assert results.record(connection, claim, FACTS, VERDICT)
 
 
 def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection) -> None:
@@ -148,7 +158,7 @@ def test_what_is_given_back_is_rung_again_at_once_and_blames_nobody(connection: 
     ledger.rung(connection, [scan_id])
     for _ in range(5):
         ledger.give_back(connection, [claimed(connection, scan_id)])
-    assert [bell[0] for bell in ledger.to_ring(connection, 10, None)] == [scan_id]
+    assert ledger.to_ring(connection, Priority.SCANS, 10, None) == [scan_id]
     assert not claimed(connection, scan_id).alone
 
 
@@ -246,6 +256,17 @@ def test_views_are_the_same_on_both_databases(connection: Connection) -> None:
     assert (day["day"], day["scans"]) == (str(row["received_at"])[:10], 1)
     assert connection.scalar(text("SELECT count(*) FROM worklist")) == 0
     assert connection.scalar(text("SELECT superseded_at FROM scan_history")) is None
+
+
+def test_the_worklist_begins_with_the_surest_covid19_and_goes_on_with_the_oldest_in_doubt(connection: Connection) -> None:
+    found = [("covid19", 0.6), ("normal", 0.4), ("normal", 0.6), ("covid19", 0.9)]
+    for number, (finding, probability) in enumerate(found):
+        claim = claimed(connection, waiting(connection, f"{number:064}"))
+        verdict = replace(VERDICT, status=Status.REVIEW, finding=finding, probability=probability)
+        assert results.record(connection, claim, FACTS, verdict)
+        connection.execute(update(scans).where(scans.c.id == claim.scan_id).values(received_at=now(number - 10)))
+    rows = connection.execute(text("SELECT finding, probability FROM worklist LIMIT 20")).all()
+    assert [tuple(row) for row in rows] == [("covid19", 0.9), ("covid19", 0.6), ("normal", 0.4), ("normal", 0.6)]
 
 
 def test_a_reader_sees_one_snapshot(engine: Engine) -> None:

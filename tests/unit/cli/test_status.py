@@ -54,6 +54,21 @@ def test_a_database_is_read_though_nothing_ever_ran_here(home: Path) -> None:
     assert not (home / "run").exists()
 
 
+def test_a_named_process_is_ready_though_the_database_cannot_be_counted(
+    home: Path, broker_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}BROKER_URL", broker_url)
+    presences = [Presence.take(home / "run", name) for name in ("watch", "flower", "inference-0", "training")]
+    for presence in presences:
+        presence.tell(ready=True)
+    named, all_ = (CliRunner().invoke(app, ["status", *names]) for names in (["watch"], []))
+    for presence in presences:
+        presence.leave()
+    assert (named.exit_code, all_.exit_code) == (0, 1)
+    assert [json.loads(said.stdout)["ready"] for said in (named, all_)] == [True, False]
+    assert [json.loads(said.stdout)["files"] for said in (named, all_)] == [None, None]
+
+
 @pytest.mark.parametrize("made", [(), ("run",)])
 def test_asking_makes_neither_a_home_nor_a_database(made: tuple[str, ...], home: Path) -> None:
     for name in made:

@@ -3,12 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, text, update
+from sqlalchemy import Connection, Engine, select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from db import runs
 from db.clock import now
-from db.runs import MOST_BARREN, RunClaim
+from db.runs import LEASE_SECONDS, MOST_BARREN, RunClaim
 from db.tables import RunState
 from db.tables import runs as table
 from lungline.schedule import Schedule
@@ -73,6 +73,14 @@ def test_another_crontab_catches_up_nothing_older_than_the_last_slot(connection:
     assert runs.enter_due(connection, Schedule("0 3 1 1 *", UTC)) is None
 
 
+def test_a_slot_of_before_the_clock_was_set_back_blocks_no_other(connection: Connection) -> None:
+    born(connection, timedelta(days=30))
+    hourly = Schedule("0 * * * *", UTC)
+    assert runs.enter(connection, "schedule", slot=datetime.now(UTC) + timedelta(days=3650))
+    assert runs.enter_due(connection, hourly)
+    assert runs.enter_due(connection, hourly) is None
+
+
 def test_never_two_at_once(engine: Engine) -> None:
     with engine.begin() as connection:
         waiting = [entered(connection) for _ in range(4)]
@@ -96,6 +104,9 @@ def test_a_claim_that_ran_out_is_void(connection: Connection) -> None:
     run_id = entered(connection)
     first = claimed(connection, run_id)
     assert runs.tell(connection, first, {"epochs_done": 3, "step": "xray-cnn: 3 epochs done"})
+    connection.execute(update(table).values(lease_until=now(6 * 3600)))  # before the clock was set back
+    assert runs.expire(connection) == 0  # whoever lives goes on
+    assert connection.scalar(select(table.c.lease_until <= now(LEASE_SECONDS)))
     connection.execute(update(table).values(lease_until=now(-1)))
     assert runs.expire(connection) == 1
     assert runs.to_ring(connection, 9, None) == [run_id]
@@ -141,6 +152,8 @@ def test_doorbells_are_rung_until_they_are_heard(connection: Connection) -> None
     assert runs.to_ring(connection, 9, None) == []
     assert runs.to_ring(connection, 9, 30.0) == []
     connection.execute(update(table).values(rung_at=now(-31)))
+    assert runs.to_ring(connection, 9, 30.0) == [run_id]
+    connection.execute(update(table).values(rung_at=now(6 * 3600)))  # before the clock was set back
     assert runs.to_ring(connection, 9, 30.0) == [run_id]
     claimed(connection, run_id)
     assert runs.to_ring(connection, 9, 0.0) == []
