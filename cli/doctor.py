@@ -20,7 +20,7 @@ def doctor() -> None:
 
     settings = load()
     wrong = 0
-    installed: tuple[Check, ...] = (_versions, _environment, _folders, _key, _database, _broker, _processes, _models, _watches)
+    installed: tuple[Check, ...] = (_versions, _environment, _devices, _folders, _key, _database, _broker, _processes, _models, _watches)
     for check in (*installed, _recipes, _training_data, _weights, _last_run):
         try:
             for sentence in check(settings):
@@ -60,6 +60,17 @@ def _environment(_: "Settings") -> Iterator[str]:
     if slips := unknown():
         raise SettingsError(f"{', '.join(slips)}: no such setting, so it changes nothing; see docs/settings.md.")
     yield "no unknown LUNGLINE_* in the environment"
+
+
+def _devices(settings: "Settings") -> Iterator[str]:
+    from models import devices
+    from models.engines.choose import Engines
+
+    devices.check("LUNGLINE_TRAINING_DEVICE", settings.training_device)
+    engine = Engines.of(settings).choice
+    if engine == "keras":  # nothing else runs on a GPU
+        devices.check("LUNGLINE_DEVICES", settings.devices)
+    yield f"devices: {settings.devices} for reading, {settings.training_device} for training; {devices.at_hand()} GPUs for TensorFlow"
 
 
 def _folders(settings: "Settings") -> Iterator[str]:
@@ -149,7 +160,7 @@ def _models(settings: "Settings") -> Iterator[str]:
     from models.engines.choose import Engines
     from workers import catalogue
 
-    log.configure("doctor")  # to standard error: which engines were tried
+    log.configure("doctor")  # to standard error: what is passed over
     models, engines = catalogue.models_folder(settings), Engines.of(settings)
     with open_database(settings).begin() as connection:
         catalogue.enter(connection, models)

@@ -28,6 +28,7 @@ class Dropped:
     outcome: str = "dropped"
     detail: str = ""
     bytes: int = 0
+    twin: str = ""  # an earlier file of this drop with the same bytes
 
     @property
     def is_open(self) -> bool:
@@ -41,12 +42,17 @@ def drop(
 ) -> None:
     """Copy files into the inbox; exit 1 if one was refused, quarantined, or not done in time."""
     from cli.output import notice, print_rows, printable
+    from lungline.presence import live
+    from lungline.progress import say
     from lungline.settings import load
 
-    dropped = drop_and_wait(load(), paths, wait)
+    settings = load()
+    dropped = drop_and_wait(settings, paths, wait)
     rows = [{"name": printable(one.name), "outcome": one.outcome, "detail": one.detail, "sha256": one.sha256} for one in dropped]
     print_rows(rows, as_json=as_json, columns=("name", "outcome", "detail"))
     notice()
+    if any(one.outcome == "dropped" for one in dropped) and "watch" not in live(settings.run):
+        say("No watcher of this home runs: start `lungline up`; the files lie in the inbox.")
     if any(one.outcome in ("refused", "quarantined") or (wait and one.is_open) for one in dropped):
         raise typer.Exit(1)
 
@@ -63,6 +69,7 @@ def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> li
     with engine.connect() as connection:
         began = _clock(connection)
     dropped = [one for path in paths for one in _put(path, settings.inbox, patterns(settings.ignore))]
+    _pair(dropped)
     deadline = time.monotonic() + seconds
     with steps("read", len(dropped)) as step:
         waiting = [one for one in dropped if one.is_open]
@@ -99,6 +106,14 @@ def _put(path: Path, inbox: Path, ignore: list[str]) -> list[Dropped]:
             ignored = is_hidden or is_ignored(name, ignore)
             dropped.append(Dropped(name, None, "ignored") if ignored else _copy(Path(root, name), inbox / folder))
     return dropped
+
+
+def _pair(dropped: list[Dropped]) -> None:
+    first: dict[str, str] = {}
+    for one in dropped:
+        if one.sha256 is not None:
+            one.twin = first.get(one.sha256, "")
+            first.setdefault(one.sha256, one.name)
 
 
 def _copy(source: Path, folder: Path) -> Dropped:
@@ -163,7 +178,20 @@ def _outcome(connection: "Connection", dropped: Dropped, began: Any) -> tuple[st
         verdicts.c.scan_id == states[0].id, verdicts.c.superseded_at.is_(None)
     )
     verdict = connection.execute(said).one()
-    duplicate = "again: " if row.outcome == Outcome.DUPLICATE else ""
+    known = _known_as(connection, dropped, began)
     if verdict.finding is None:
-        return "done", f"{duplicate}{verdict.status}, {verdict.reason}"
-    return "done", f"{duplicate}{verdict.finding} {verdict.probability:.3f}, {verdict.status}"
+        return "done", f"{known}{verdict.status}, {verdict.reason}"
+    return "done", f"{known}{verdict.finding} {verdict.probability:.3f}, {verdict.status}"
+
+
+def _known_as(connection: "Connection", dropped: Dropped, began: Any) -> str:
+    """Where else these bytes were seen: before this drop began, or in another of its files."""
+    from sqlalchemy import select
+
+    from cli.output import printable
+    from db.tables import Outcome, files
+
+    before = (files.c.sha256 == dropped.sha256, files.c.outcome == Outcome.ACCEPTED, files.c.received_at < began)
+    if connection.execute(select(files.c.id).where(*before).limit(1)).first():
+        return "again: "
+    return f"same bytes as {printable(dropped.twin)}: " if dropped.twin else ""

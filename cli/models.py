@@ -67,7 +67,9 @@ def show(
 
         print(json.dumps(blueprint(version), indent=None if as_json else 2))
         return
-    raise ModelError("There is no such version; see `lungline models list`.")
+    raise ModelError(
+        f"There is no such version, see `lungline models list`; and no such recipe, of which there are {', '.join(recipes.names())}."
+    )
 
 
 @app.command()
@@ -80,6 +82,7 @@ def promote(
     """Let an ensemble judge from now on. Its files are tried first; workers take it up between batches, without a restart."""
     from db import versions
     from db.migrate import open_database
+    from lungline.progress import say
     from lungline.settings import load
     from workers import catalogue
 
@@ -94,6 +97,8 @@ def promote(
     with engine.begin() as connection:
         members = [place.member.version for place in files.places]
         before = versions.promote(connection, version, members, by, why, although_refused=although_refused)
+    if trials := [place.member for place in files.places if "limit" in place.member.told]:
+        say(f"{trials[0].version} is a trial on at most {trials[0].told['limit']} pictures: what it answers means nothing.")
     print(f"{version} judges; before it, {before}. Back: lungline models rollback --modality {files.name} --by NAME --why TEXT")
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from lungline.settings import Settings
 
 _ASK_SECONDS: Final = 2.0
-_NOBODY: Final = "waiting: no training worker runs on this home; `lungline up` starts one, `lungline work training` that alone"
+_NOBODY: Final = "no training worker runs on this home; `lungline up` starts one, `lungline work training` that alone"
 
 
 def retrain(
@@ -27,6 +27,8 @@ def retrain(
     """Enter a training run; the training worker begins it as soon as no other runs, behind all live work."""
     from db import runs
     from db.migrate import open_database
+    from lungline.presence import live
+    from lungline.progress import say
     from lungline.settings import load
     from training import choice
 
@@ -39,6 +41,8 @@ def retrain(
     print(run_id, flush=True)
     if now:
         raise typer.Exit(0 if _stay(settings, engine, run_id)["state"] == "done" else 1)
+    if "training" not in live(settings.run):
+        say(f"waiting: {_NOBODY}")
 
 
 def _stay(settings: "Settings", engine: "Engine", run_id: str) -> "Mapping[str, Any]":
@@ -53,7 +57,7 @@ def _stay(settings: "Settings", engine: "Engine", run_id: str) -> "Mapping[str, 
         line = row["decision"] or row["state"]
         line += f": {row['reason']}" if ended else f": {row['step']}" if row["step"] else ""
         if line == "waiting" and "training" not in live(settings.run):
-            line = _NOBODY
+            line = f"waiting: {_NOBODY}"
         if line != said:
             said = line
             say(line)

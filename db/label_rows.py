@@ -11,6 +11,7 @@ from pathlib import PurePath
 from typing import Final
 
 from lungline.errors import LabelsError
+from lungline.findings import Modality, labels
 
 BYTES_MAX: Final = 4 << 20  # some 40,000 rows: read whole, and entered in one transaction that others wait for
 
@@ -47,7 +48,8 @@ _SENTENCES: Final = {
     Fault.UNKNOWN_SCAN: "there is no such scan",
     Fault.SEVERAL_SCANS: "several scans are meant: name one by sha256, and its frame where a file has more than one",
     Fault.NOT_READ_YET: "the scan was not read yet, or not as an X-ray or CT slice",
-    Fault.UNKNOWN_FINDING: "the scan's modality has no such finding",
+    Fault.UNKNOWN_FINDING: "the scan's modality has no such finding; "
+    f"X-ray: {', '.join(labels(Modality.XRAY))}; CT: {', '.join(labels(Modality.CT))}",
 }
 
 

@@ -32,17 +32,48 @@ _SAME_AS: Final[dict[Modality, dict[str, str]]] = {
 }
 
 
+# Names of these labels as people write them, without case, blanks, hyphens and underscores.
+_COVID19: Final = (
+    "covid19",
+    "covid",
+    "corona",
+    "coronavirus",
+    "sarscov2",
+    "ncov",
+    "2019ncov",
+    "covidpneumonia",
+    "covid19pneumonia",
+    "ctcovid",
+)
+_NORMAL: Final = ("normal", "nofinding", "nofindings", "healthy", "control")
+_PNEUMONIA: Final = ("pneumonia", "viralpneumonia", "bacterialpneumonia", "cap", "communityacquiredpneumonia")
+_NON_COVID: Final = ("noncovid", "noncovid19", "notcovid", "nocovid", "ctnoncovid")
+
+_CALLED: Final[dict[Modality, dict[str, str]]] = {
+    Modality.XRAY: dict.fromkeys(_COVID19, "covid19") | dict.fromkeys(_NORMAL, "normal") | dict.fromkeys(_PNEUMONIA, "pneumonia"),
+    Modality.CT: dict.fromkeys(_COVID19, "covid19")
+    | dict.fromkeys(_NORMAL, "normal")
+    | dict.fromkeys(_PNEUMONIA, "cap")
+    | dict.fromkeys(_NON_COVID, "non_covid"),
+}
+
+
+def labels(modality: Modality) -> tuple[str, ...]:
+    """What a picture of a modality may be labelled: its findings, and the finer labels that ensembles count as one of them."""
+    return (*FINDINGS[modality], *_SAME_AS[modality])
+
+
 def label_of(modality: Modality, said: str) -> str:
-    """The label that a reader means, however it is spelt: `COVID-19`, `Non COVID`.
+    """The label that people mean, whatever they call it and however it is spelt: `COVID-19`, `Non COVID`, `no finding`.
 
     Raises:
         KeyError: the modality has none such.
     """
-    known = {_plain(label): label for label in (*FINDINGS[modality], *_SAME_AS[modality])}
-    return known[_plain(said)]
+    return _CALLED[modality][plain(said)]
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A name without case, blanks, hyphens and underscores."""
     return re.sub(r"[\W_]+", "", name.casefold())
 
 

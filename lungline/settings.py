@@ -55,7 +55,10 @@ class Settings(BaseSettings):
         default="*.part,*.tmp,DICOMDIR,Thumbs.db",
         description="Comma-separated name patterns that are left alone and counted nowhere; hidden files always are.",
     )
-    devices: str = Field(default="auto", description="`auto`, `cpu`, or GPU numbers such as `0,1`.")
+    devices: str = Field(
+        default="auto",
+        description="`auto`, `cpu`, or GPU numbers such as `0,1`: a worker each. One whose GPU is not there reads on the CPU, and says so.",
+    )
     engine: Literal["auto", "keras", "openvino"] = Field(
         default="auto", description="What runs the networks; `auto` takes OpenVINO on a CPU where it answers as Keras does."
     )
@@ -211,6 +214,8 @@ def load() -> Settings:
 
 def _said(error: ErrorDetails) -> str:
     """What is wrong with one setting, by the name that an admin knows; never its value, which may hold a password."""
+    if error["type"] == "extra_forbidden":  # of the environment and secret files, only what is a setting is looked at
+        return f"lungline.toml: `{error['loc'][0]}` is no setting"
     message = error["msg"].removeprefix("Value error, ")
     return f"{PREFIX}{error['loc'][0]}".upper() + f": {message}" if error["loc"] else message
 

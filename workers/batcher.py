@@ -61,6 +61,7 @@ class Batcher:
         self._waiting: queue.PriorityQueue[tuple[int, int, Waiting | None]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._stopped = threading.Event()
+        self._began: float | None = None  # the batch under way (monotonic)
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
@@ -75,6 +76,11 @@ class Batcher:
             self._empty()
         return waiting.done
 
+    def at_it_for(self) -> float:
+        """For how many seconds the batch under way has run; 0 between two."""
+        began = self._began
+        return 0.0 if began is None else time.monotonic() - began
+
     def stop(self) -> None:
         """Ends after the batch under way; what waits is told that the worker stops."""
         self._stopped.set()
@@ -87,8 +93,9 @@ class Batcher:
             batch = self._next()
             if batch:
                 for share in _by_judge(batch):
-                    began = time.monotonic()
+                    self._began = began = time.monotonic()
                     self._finish(share)
+                    self._began = None
                     log.info("batch", scans=len(share), seconds=round(time.monotonic() - began, 3))
 
     def _next(self) -> list[Waiting]:

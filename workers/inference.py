@@ -2,6 +2,7 @@
 
 import os
 import threading
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -10,10 +11,12 @@ from celery.signals import worker_ready, worker_shutting_down
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderPool
+from lungline.errors import SettingsError
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
+from models import devices
 from models.engines.choose import Engines
 from workers import reading
 from workers.app import make_app
@@ -27,6 +30,8 @@ from workers.tasks import ScanReader, register
 
 READER_SECONDS = 60.0  # the most that one scan's decoding may take
 READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
+HANGING_SECONDS = 600.0  # a batch takes seconds, also on a machine that does much else
+_LOOK_SECONDS = 5.0
 _EXIT_BROKEN = 71
 
 log = structlog.get_logger()
@@ -46,7 +51,7 @@ def run(settings: Settings, slot: int) -> None:
     engine = open_database(settings)
     writer = Writer(engine)
     try:
-        champions = Champions(engine, models_folder(settings), Engines.of(settings), settings.batch_max)
+        champions = Champions(engine, models_folder(settings), engines_of(settings, slot), settings.batch_max)
         log.info("warm", versions=champions.judge.versions)
         _serve(settings, name, presence, pool, writer, champions)
     finally:
@@ -54,6 +59,21 @@ def run(settings: Settings, slot: int) -> None:
         writer.close()
         engine.dispose()
         log.info("stopped")
+
+
+def engines_of(settings: Settings, slot: int) -> Engines:
+    """The engines of this worker, which sees the device of its slot alone. Without its GPU it reads on the CPU, and says so: slow is better
+    than not at all."""
+    device = devices.of_slot(settings.devices, slot)
+    os.environ.update(devices.environment(device))  # before TensorFlow is loaded
+    engines = Engines.of(settings)
+    if engines.choice == "keras":
+        try:
+            devices.require("LUNGLINE_DEVICES", device)
+        except SettingsError as error:
+            log.error("reading on the CPU", why=str(error))
+            return replace(engines, choice=settings.engine)
+    return engines
 
 
 def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, champions: Champions) -> None:
@@ -77,6 +97,7 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
     threading.Thread(target=mind_deafness, args=(app, QUEUES, reader, ended), name="deafness", daemon=True).start()
+    threading.Thread(target=mind_hanging, args=(batcher, ended), name="hanging", daemon=True).start()
     champions.watch()
     try:
         # twice the batch in threads, so that one batch is read while another runs
@@ -86,6 +107,14 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
         champions.stop()
         reader.stop()
         leases.stop()
+
+
+def mind_hanging(batcher: Batcher, ended: threading.Event) -> None:
+    """Ends a worker whose engine does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh."""
+    while not ended.wait(_LOOK_SECONDS):
+        if batcher.at_it_for() > HANGING_SECONDS:
+            log.error("the engine has not answered for minutes; ending so that another worker starts", seconds=round(batcher.at_it_for()))
+            os._exit(_EXIT_BROKEN)
 
 
 def _end_broken() -> None:

@@ -25,6 +25,7 @@ from lungline.errors import LedgerError, LunglineError, UnexpectedError
 from lungline.ids import new_id
 from lungline.presence import Presence
 from lungline.settings import Settings
+from models import devices
 from workers.app import make_app
 from workers.consume import consume, mind_deafness
 from workers.lease import boot_id, site
@@ -167,16 +168,9 @@ def _start(settings: Settings) -> "subprocess.Popen[str]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, **environment(settings.training_device)},
+        env={**os.environ, **devices.environment(settings.training_device)},
         start_new_session=True,
     )
-
-
-def environment(device: str) -> dict[str, str]:
-    """What a training process is given besides: its GPU."""
-    if device == "auto":
-        return {}
-    return {"CUDA_VISIBLE_DEVICES": "-1" if device == "cpu" else device}
 
 
 def _kill(process: "subprocess.Popen[str]") -> None:

@@ -15,9 +15,13 @@ import structlog
 
 from db.connect import connect
 from db.runs import RunClaim
+from db.tables import RunState
 from lungline import log
+from lungline.errors import SettingsError
 from lungline.parent import die_with
-from lungline.settings import load
+from lungline.settings import Settings, load
+from models import devices
+from workers.outcome import Outcome
 from workers.retraining import Retraining
 
 _NICE = 19
@@ -32,13 +36,22 @@ def main() -> None:
     try:
         settings = load()
         engine = connect(settings.database_url)
-        outcome = Retraining(settings, engine, RunClaim(**told["claim"])).run()
+        outcome = without_gpu(settings) or Retraining(settings, engine, RunClaim(**told["claim"])).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
         structlog.get_logger().error(
             "the training cannot go on", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]
         )
         sys.exit(1)
     print(json.dumps(asdict(outcome)), flush=True)
+
+
+def without_gpu(settings: Settings) -> Outcome | None:
+    """How a run ends whose GPU is not there: on the CPU it would be in the way of live work for far longer."""
+    try:
+        devices.require("LUNGLINE_TRAINING_DEVICE", settings.training_device)
+    except SettingsError as error:
+        return Outcome(RunState.FAILED, str(error))
+    return None
 
 
 def _give_way() -> None:

@@ -1,21 +1,19 @@
 """Which engine runs a member here: the fastest that answers as the reference does."""
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 import structlog
 
 from lungline.errors import ModelError
 from lungline.settings import Settings
+from models import devices
 from models.engines import Engine, agree, cache
 from models.files import Place
 
 log = structlog.get_logger()
-
-_GPU: Final = Path("/dev/nvidiactl")
 
 
 @dataclass(frozen=True)
@@ -27,8 +25,9 @@ class Engines:
 
     @classmethod
     def of(cls, settings: Settings) -> "Engines":
-        """As this home's settings ask. `auto` stays with the reference where there is a GPU for it."""
-        choice = "keras" if settings.engine == "auto" and _has_gpu(settings.devices) else settings.engine
+        """As this home's settings ask. `auto` stays with the reference where there is a GPU for it, or one is named."""
+        gpu = devices.at_hand() > 0 if settings.devices == "auto" else settings.devices != "cpu"
+        choice = "keras" if settings.engine == "auto" and gpu else settings.engine
         return cls(choice, settings.home / "cache" / "networks")
 
     def prepare(self, places: Sequence[Place]) -> None:
@@ -46,12 +45,14 @@ class Engines:
         if self.choice == "keras":
             return _reference(place)
         try:
-            return self._openvino(place)
+            engine, differences = self._openvino(place)
         except ModelError as error:
             if self.choice == "openvino":
                 raise
             log.warning("keras runs what openvino cannot", member=place.member.version, why=str(error))
             return _reference(place)
+        log.info("engine", member=place.member.version, engine=engine.name, differences=differences)
+        return engine
 
     def told(self, place: Place) -> str:
         """What will run a member here, as far as that can be told without converting or loading TensorFlow; for `lungline doctor`.
@@ -65,13 +66,14 @@ class Engines:
         if cache.find(self.folder, place.member) is None:
             return "an engine that a worker's start will choose"
         try:
-            return self._openvino(place).name
+            return self._openvino(place)[0].name
         except ModelError:
             if self.choice == "openvino":
                 raise
             return "keras, as openvino disagrees or fails"
 
-    def _openvino(self, place: Place) -> Engine:
+    def _openvino(self, place: Place) -> tuple[Engine, dict[str, str]]:
+        """The fastest that agrees, and how far from the reference each precision is that was tried."""
         member = place.member
         failed = cache.convert(self.folder, [member])
         converted = cache.find(self.folder, member)
@@ -80,13 +82,13 @@ class Engines:
         try:
             from models.engines.openvino import OpenVinoEngine, precisions
 
+            differences = {}
             for precision in precisions():
                 engine = OpenVinoEngine(converted.description, converted.weights, precision)
                 difference = agree.difference(engine, member.preprocess, converted.reference, place.temperature)
+                differences[precision] = f"{difference:.1e}"
                 if difference <= agree.LIMIT:
-                    log.info("engine", member=member.version, engine=engine.name, difference=f"{difference:.1e}")
-                    return engine
-                log.info("too far from the reference", member=member.version, engine=engine.name, difference=f"{difference:.1e}")
+                    return engine, differences
         except (ImportError, RuntimeError, ValueError) as error:
             raise ModelError(f"OpenVINO cannot run member `{member.version}` ({type(error).__name__}): set LUNGLINE_ENGINE=auto.") from None
         raise ModelError(f"OpenVINO disagrees with the reference on member `{member.version}`: set LUNGLINE_ENGINE=auto.")
@@ -96,13 +98,3 @@ def _reference(place: Place) -> Engine:
     from models.engines.keras import KerasEngine, load_network
 
     return KerasEngine(load_network(place.member))
-
-
-def _has_gpu(devices: str) -> bool:
-    if devices != "auto":
-        return devices != "cpu"
-    try:
-        importlib.metadata.version("tensorflow-cpu")
-    except importlib.metadata.PackageNotFoundError:
-        return _GPU.exists()
-    return False

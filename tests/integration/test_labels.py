@@ -66,7 +66,7 @@ def agreement(connection: Connection) -> list[tuple[object, ...]]:
 
 def test_good_rows_go_in_and_the_others_are_told(connection: Connection) -> None:
     rows = [
-        f"{XRAY.upper()},COVID-19,A,2024-11-20",
+        f"{XRAY.upper()},Corona virus,A,2024-11-20",
         f"{'d' * 64},covid19,A,2024-11-20",
         f"{XRAY},non_covid,A,2024-11-20",  # of CT
         f"{WAITS},covid19,A,2024-11-20",

@@ -33,6 +33,14 @@ def test_a_slip_of_the_pen_in_the_environment_is_wrong(monkeypatch: pytest.Monke
     assert "WRONG  LUNGLINE_BATCHMAX: no such setting" in said.stdout
 
 
+@pytest.mark.parametrize("name", ["DEVICES", "TRAINING_DEVICE"])
+def test_a_gpu_that_is_not_there_is_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"LUNGLINE_{name}", "99")
+    said = CliRunner().invoke(app, ["doctor"])
+    assert said.exit_code == 1
+    assert f"WRONG  LUNGLINE_{name} names GPU 99, and TensorFlow sees none such" in said.stdout
+
+
 @pytest.mark.parametrize(
     ("names", "lame"),
     [

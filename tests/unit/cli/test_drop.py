@@ -1,14 +1,27 @@
 """`lungline drop`: what it copies, and what it says of what the watcher would ignore."""
 
+import hashlib
 import json
 import os
 import resource
+import threading
 from pathlib import Path
 
+import pytest
+from sqlalchemy import insert
 from typer.testing import CliRunner
 
 from cli.main import app
+from db import drops
+from db.clock import now
+from db.drops import Drop
+from db.migrate import open_database
+from db.tables import Priority, scans, verdicts
 from lungline.errors import StoreError
+from lungline.ids import new_id
+from lungline.presence import Presence
+from lungline.settings import load
+from tests.waiting import wait_for
 
 
 def test_what_the_watcher_ignores_is_not_dropped(tmp_path: Path, home: Path) -> None:
@@ -61,3 +74,52 @@ def test_a_disk_that_is_full_is_told(tmp_path: Path, home: Path) -> None:
     assert isinstance(said.exception, StoreError)
     assert "LUNGLINE_INBOX (File too large)" in str(said.exception)
     assert list((home / "inbox").iterdir()) == []
+
+
+def take_in_and_read(inbox: Path, files: int) -> None:
+    """What a watcher and a worker do, once so many files lie in the inbox."""
+    wait_for(lambda: len([path for path in inbox.rglob("*.png") if path.is_file()]) == files, "dropped")
+    engine = open_database(load())
+    with engine.begin() as connection:
+        for path in sorted(inbox.rglob("*.png")):
+            data = path.read_bytes()
+            drops.accept(connection, Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, None))
+            path.unlink()
+        said = {"finding": "normal", "probability": 0.75, "status": "accepted", "disagreement": 0.0, "entropy": 0.5}
+        for scan in connection.scalars(scans.update().where(scans.c.state != "done").values(state="done").returning(scans.c.id)).all():
+            connection.execute(insert(verdicts).values(id=new_id(), scan_id=scan, ensemble="xray-1", finished_at=now(), **said))
+    engine.dispose()
+
+
+def test_again_is_what_was_there_before_and_not_a_twin_in_the_same_drop(tmp_path: Path, home: Path) -> None:
+    open_database(load()).dispose()
+    study = tmp_path / "study"
+    study.mkdir()
+    for name, data in (("c1.png", b"c"), ("c2.png", b"c"), ("d.png", b"d")):
+        (study / name).write_bytes(data)
+
+    def told() -> dict[str, str]:
+        worker = threading.Thread(target=take_in_and_read, args=(home / "inbox", 3))
+        worker.start()
+        said = CliRunner().invoke(app, ["drop", "--json", "--wait", "60", str(study)])
+        worker.join(30)
+        return {row["name"]: row["detail"] for row in map(json.loads, said.stdout.splitlines())}
+
+    assert told() == {
+        "c1.png": "normal 0.750, accepted",
+        "c2.png": "same bytes as c1.png: normal 0.750, accepted",
+        "d.png": "normal 0.750, accepted",
+    }
+    assert set(told().values()) == {"again: normal 0.750, accepted"}
+
+
+@pytest.mark.parametrize("waits", [[], ["--wait", "0.1"]])
+def test_it_is_told_when_nobody_is_there_to_take_files_in(waits: list[str], tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").touch()
+    said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
+    assert said.exit_code == (1 if waits else 0)
+    assert "No watcher of this home runs: start `lungline up`" in said.stderr
+    watcher = Presence.take(load().run, "watch")
+    said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
+    watcher.leave()
+    assert "watcher" not in said.stderr

@@ -35,6 +35,7 @@ def test_it_enters_a_run_and_returns() -> None:
     assert done.exit_code == 0, done.exception
     row = entered()
     assert row["run_id"] == done.stdout.strip()
+    assert done.stderr.startswith("waiting: no training worker runs on this home")
     assert (row["recipes"], row["trigger"], row["state"], row["slot"], bool(row["forced"])) == (
         "xray-cnn,ct-cnn",
         "hand",
@@ -42,6 +43,14 @@ def test_it_enters_a_run_and_returns() -> None:
         None,
         True,
     )
+
+
+def test_nothing_is_missing_where_a_training_worker_runs() -> None:
+    present = Presence.take(load().run, "training")
+    done = CliRunner().invoke(app, [])
+    present.leave()
+    assert done.exit_code == 0
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize("name", ["no-such-recipe", "xray-student", "admission-cnn"])

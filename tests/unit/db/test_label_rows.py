@@ -111,3 +111,8 @@ def test_a_reading_is_not_of_the_future() -> None:
     table = read(HEAD + "".join(f"aa,normal,A,{time.isoformat()}\n" for time in times))
     assert [row.line for row in table.rows] == [2]  # its clock may be wrong, or its time zone left out
     assert [(one.line, one.fault) for one in table.refused] == [(3, Fault.BAD_READ_AT), (4, Fault.BAD_READ_AT)]
+
+
+def test_a_finding_that_is_not_known_is_told_with_those_that_are() -> None:
+    told = Fault.UNKNOWN_FINDING.sentence
+    assert told.endswith("X-ray: covid19, pneumonia, normal; CT: covid19, non_covid, cap, normal")

@@ -81,6 +81,7 @@ def test_show_of_an_unknown_version_names_the_way_out() -> None:
     done = run("show", "xray-9-00000000")
     assert isinstance(done.exception, ModelError)
     assert "lungline models list" in str(done.exception)
+    assert "xray-cnn, " in str(done.exception)  # the recipes
 
 
 def test_figures_of_the_cards_stand_in_the_database() -> None:

@@ -127,6 +127,9 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
         assert place.member.told["limit"] == 9
         assert place.member.told["validation"]["images"] == 9
     assert not (home / "training").exists()
+    promoted = run("models", "promote", read_ensemble(home / "trials" / "xray-cnn", "xray").version, "--by", "me", "--why", "to see")
+    assert promoted.exit_code == 0, promoted.exception
+    assert "a trial on at most 9 pictures" in promoted.stderr
 
 
 def test_a_limit_takes_labels_and_sources_in_turn(tiny_data: Path) -> None:

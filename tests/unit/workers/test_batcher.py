@@ -19,7 +19,9 @@ from imaging.header import Facts
 from lungline.errors import LedgerError, ModelError
 from lungline.findings import Modality, Status
 from tests.entered import any_drop, enter
+from tests.waiting import wait_for
 from workers.batcher import Batcher, Judge, StoppingError, Waiting
+from workers.inference import mind_hanging
 from workers.reading import Reading
 
 FACTS = Facts(
@@ -216,4 +218,28 @@ def test_nothing_is_lost_when_the_database_is(writer: Writer, tmp_path: Path) ->
     writer.close()
     with pytest.raises(Exception, match="stopping"):
         batcher.submit(one).result(20)
+    batcher.stop()
+
+
+def test_a_worker_whose_engine_hangs_ends(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[int] = []
+    ended = threading.Event()
+    monkeypatch.setattr("workers.inference._LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("workers.inference.HANGING_SECONDS", 0.05)
+
+    def end(code: int) -> None:
+        codes.append(code)
+        ended.set()
+
+    monkeypatch.setattr("workers.inference.os._exit", end)
+    gate = Gate(lambda batch: [(Modality.CT, VERDICT)] * len(batch))
+    batcher = Batcher(writer, 4, lambda: None)
+    assert batcher.at_it_for() == 0
+    done = batcher.submit(waiting(claim(writer), gate))
+    assert gate.begun.wait(10)
+    mind_hanging(batcher, ended)
+    assert codes == [71]
+    gate.open.set()
+    assert done.result(10) == VERDICT
+    wait_for(lambda: batcher.at_it_for() == 0)
     batcher.stop()

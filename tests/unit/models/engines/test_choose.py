@@ -1,7 +1,6 @@
 """Which engine runs a member: the fastest that agrees, else the reference, and it is said."""
 
 import dataclasses
-import importlib.metadata
 import shutil
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from structlog.testing import capture_logs
 
 from lungline.errors import ModelError
 from lungline.settings import load
-from models.engines import agree, cache, choose
+from models.engines import agree, cache
 from models.engines.cache import Converted
 from models.engines.choose import Engines
 from models.engines.openvino import OpenVinoEngine
@@ -52,7 +51,7 @@ def rounding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_openvino_is_taken_where_it_agrees(folder: Path, place: Place) -> None:
     with capture_logs() as logs:
         assert Engines("auto", folder).make(place).name.startswith("openvino")
-    assert logs[-1]["event"] == "engine"
+    assert [line["event"] for line in logs] == ["engine"]
     assert logs[-1]["member"] == place.member.version
 
 
@@ -60,7 +59,11 @@ def test_a_precision_that_rounds_too_much_is_passed_over(folder: Path, place: Pl
     with capture_logs() as logs:
         assert Engines("auto", folder).make(place).name == "openvino f32"
     assert rounding == ["bf16", "f32"]
-    assert [line["event"] for line in logs] == ["too far from the reference", "engine"]
+    assert [line["event"] for line in logs] == ["engine"]
+    assert list(logs[0]["differences"]) == rounding
+    with capture_logs() as logs:
+        assert Engines("auto", folder).told(place) == "openvino f32"
+    assert logs == []
 
 
 def test_an_engine_that_disagrees_falls_back_and_says_so(folder: Path, place: Place, network: Converted) -> None:
@@ -112,13 +115,7 @@ def test_a_gpu_is_left_to_the_reference(engine: str, devices: str, chosen: str, 
     assert engines.folder.is_relative_to(home)
 
 
-def test_auto_looks_for_a_gpu_only_where_tensorflow_could_use_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(choose, "_GPU", tmp_path)
-    monkeypatch.setattr(importlib.metadata, "version", lambda _: "2")
-    assert Engines.of(load()).choice == "auto"
-
-    def absent(_: str) -> str:
-        raise importlib.metadata.PackageNotFoundError
-
-    monkeypatch.setattr(importlib.metadata, "version", absent)
-    assert Engines.of(load()).choice == "keras"
+@pytest.mark.parametrize(("gpus", "chosen"), [(0, "auto"), (1, "keras")])
+def test_auto_looks_for_a_gpu(gpus: int, chosen: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("models.devices.at_hand", lambda: gpus)
+    assert Engines.of(load()).choice == chosen

@@ -39,7 +39,7 @@ def watched(code: str, home: Path) -> dict[str, list[str]]:
         [sys.executable, "-c", f"{code}\nprint(json.dumps(seen))"], env=environment, capture_output=True, text=True, timeout=100, check=True
     )
     seen: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
-    return seen
+    return {**seen, "said": done.stderr.splitlines()}
 
 
 def test_nothing_is_sent_and_nothing_that_could_is_imported(tmp_path: Path, member: Member) -> None:
@@ -59,6 +59,7 @@ OpenVinoEngine(network.description, network.weights, "f32").run(agree.pictures("
     assert set(seen["modules"]) <= stub
     assert seen["hosts"] == []
     assert [path for path in seen["written"] if "intel" in path.lower()] == []
+    assert [line for line in seen["said"] if "oneDNN" in line or "InitializeLog" in line] == []  # TensorFlow was loaded there, too
 
 
 def test_openvino_left_to_itself_would_send(tmp_path: Path) -> None:
