@@ -1,4 +1,4 @@
-"""The first two thirds of MobileNetV2 for gray pictures: a third of its weights, for machines as small as a Raspberry Pi."""
+"""The first two thirds of MobileNetV2 for gray pictures: a sixth of its weights, for machines as small as a Raspberry Pi."""
 
 from collections.abc import Callable
 
@@ -8,11 +8,11 @@ from models.backend import keras
 
 SIDE = 128
 
-_LAST = "block_13_expand_relu"  # the last layer at a sixteenth of the side
+_LAST = "block_11_expand_relu"  # two blocks more were worth next to nothing: docs/decisions/0018-files-in-and-out.md
 
 
 def mobilenetv2_cut(outputs: int, load_base: Callable[[keras.Model], None] | None = None) -> keras.Model:
-    """Builds MobileNetV2 up to its thirteenth block, averaged over the picture, and one dense layer.
+    """Builds MobileNetV2 up to the widening of its twelfth block, averaged over the picture, and one dense layer.
 
     Reference: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks" (CVPR 2018), https://arxiv.org/abs/1801.04381.
 

@@ -8,10 +8,14 @@ import pytest
 
 from lungline.findings import Modality
 from models.admission import NEITHER
+from models.files import MEMBER, Member, read_member
 from models.registry import SHIPPED, shipped, shipped_admission
 
 if TYPE_CHECKING:
     from training.readings import Readings
+
+MEMBERS = [read_member(path.parent) for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
+STUDENTS = [member for member in MEMBERS if "teacher" in member.told]
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +41,24 @@ def test_validation_figures_come_out_again(modality: Modality, readings: "Readin
         if files is ensemble:
             assert judged.accepted.mean() == pytest.approx(told["accepted_share"]["value"], abs=0.02)
             assert judged.accepted.mean() > 0.6
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=lambda student: student.name)
+def test_a_students_figures_come_out_again(student: Member, readings: "Readings") -> None:
+    from training.figures import macro_auroc
+    from training.readings import alone
+
+    judged = readings.judge(alone(student, student.told["temperature"]), "val")
+    assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.figures["val"]["macro_auroc"]["value"], abs=0.005)
+
+
+def test_each_modality_has_a_student_that_does_not_vote_and_names_the_ensemble_that_taught_it() -> None:
+    assert [student.modality for student in STUDENTS] == sorted(Modality)
+    for student in STUDENTS:
+        assert student.modality is not None
+        ensemble = shipped()[student.modality]
+        assert student.told["teacher"] == ensemble.version
+        assert student.version not in {place.member.version for place in ensemble.places}
 
 
 @pytest.mark.parametrize("modality", Modality)
@@ -76,10 +98,9 @@ def test_every_version_has_its_card_and_its_looks_at_test_counted() -> None:
     import json
 
     uses = json.loads((SHIPPED / "test-uses.json").read_text())
-    for files in (*shipped().values(), shipped_admission()):
-        for place in files.places:
-            assert place.member.version in (place.member.folder / "card.md").read_text()
-            assert place.member.version in uses[files.name]
+    for member in MEMBERS:
+        assert member.version in (member.folder / "card.md").read_text()
+        assert member.version in uses[member.modality or "admission"]
     for name, files in shipped().items():
         assert files.version in (SHIPPED / "ensembles" / f"{name}.md").read_text()
         assert files.version in uses[name]
@@ -94,5 +115,4 @@ def test_the_folder_stays_small_enough_for_a_clone() -> None:
 def test_the_weights_have_their_licence_beside_them() -> None:
     text = (SHIPPED / "LICENSE-weights.md").read_text()
     assert "research" in text
-    for files in (*shipped().values(), shipped_admission()):
-        assert all(f"`{place.member.name}`" in text for place in files.places)
+    assert all(f"`{member.name}`" in text for member in MEMBERS)
