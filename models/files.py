@@ -188,7 +188,7 @@ def _find_member(root: Path, name: str, sha256: str) -> Member:
 def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
     """Takes every ensemble and member of `folder`, as training writes them, into the store of models, where each has a place of its own.
 
-    A version that is there already is the same, and stays; if it was judged on more splits since, its description and card follow.
+    A version that is there already is the same, and stays; its description and card are the newer ones, unless they tell of fewer splits.
     Interrupted, it leaves no half version behind, and may be asked again.
 
     Raises:
@@ -220,7 +220,7 @@ def _adopt_member(member: Member, store: Path) -> None:
     if target.exists() and not is_whole(target):
         shutil.rmtree(target)
     _copy(member.folder, target)
-    if set(member.figures) > set(read_member(target).figures):
+    if set(member.figures) >= set(read_member(target).figures):
         for name in (CARD, MEMBER):
             _copy(member.folder / name, target / name)
 
@@ -242,7 +242,7 @@ def _adopt_ensemble(folder: Path, path: Path, store: Path) -> EnsembleFiles:
         known = read_ensemble(store, files.version)
     except ModelError:
         known = None
-    if known is None or set(files.figures) > set(known.figures):
+    if known is None or set(files.figures) >= set(known.figures):
         if files.card:
             _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
         _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
