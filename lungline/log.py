@@ -2,7 +2,9 @@
 
 import logging
 import sys
+import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import TextIO, cast
 
 import structlog
@@ -12,7 +14,7 @@ from structlog.typing import EventDict, Processor
 def configure(process: str) -> None:
     """Sends this process's events, and the warnings of the libraries it uses, to standard error; call once at its start.
 
-    Libraries' records are cut to logger, level and type of exception: their messages may quote a file name or header.
+    Libraries' records and warnings are cut to where they come from and of what kind they are: their words may quote a file name or header.
     """
     structlog.configure(
         processors=[
@@ -28,6 +30,8 @@ def configure(process: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Anonymous())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    warnings.showwarning = _show_warning
+    sys.unraisablehook = _show_unraisable
 
 
 def _of(process: str) -> Processor:
@@ -37,6 +41,16 @@ def _of(process: str) -> Processor:
         return event
 
     return name
+
+
+def _show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
+) -> None:
+    structlog.get_logger().warning("a library warns", kind=category.__name__, at=f"{Path(filename).stem}:{lineno}")
+
+
+def _show_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
+    structlog.get_logger().warning("an error was passed over", error=ignored.exc_type.__name__)
 
 
 class _Heedless:

@@ -42,6 +42,18 @@ def test_a_librarys_exception_is_told_by_its_type_alone() -> None:
     assert "mueller" not in logged.lower()
 
 
+def test_a_librarys_warning_is_told_by_its_kind_alone() -> None:
+    logged = _log_of("import warnings\nwarnings.warn(planted, RuntimeWarning)")
+    assert "kind='RuntimeWarning'" in logged
+    assert "mueller" not in logged.lower()
+
+
+def test_an_error_that_python_passes_over_is_told_by_its_type_alone() -> None:
+    logged = _log_of("class Gone:\n    def __del__(self):\n        raise ValueError(planted)\nGone()")
+    assert "error='ValueError'" in logged
+    assert "mueller" not in logged.lower()
+
+
 def test_what_libraries_find_merely_interesting_is_left_out() -> None:
     assert _log_of("import logging\nlogging.getLogger('celery').info('hello')") == ""
 

@@ -7,7 +7,7 @@ import pytest
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
-from models.files import ENSEMBLES, adopt
+from models.files import ENSEMBLES, adopt, read_member
 from models.registry import SHIPPED, shipped, shipped_admission
 from training.candidates import candidates, chosen
 
@@ -23,6 +23,7 @@ def test_what_ships_and_what_the_store_has_are_found_members_first(store: Path) 
     expected = []
     for files in (shipped_admission(), *(shipped()[modality] for modality in sorted(Modality))):
         expected += [place.member.version for place in files.places] + [files.version] * (files.modality is not None)
+    expected += [read_member(SHIPPED / name).version for name in ("ct-student", "xray-student")]
     for root in (SHIPPED, store):
         found = candidates(root, writes=False)
         assert [one.what.version for one in found] == expected

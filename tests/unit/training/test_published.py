@@ -121,7 +121,8 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
     done = run("train", "xray-cnn6", "xray-cnn", "--weights", "none", "--epochs", "1", "--limit", "9")
     assert done.exit_code == 0, done.exception
     listed = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
-    assert {one["name"] for one in listed if one["kind"] == "member" and one["state"] == "challenger"} == {"xray-cnn6", "xray-cnn"}
+    challengers = {one["name"] for one in listed if one["kind"] == "member" and one["state"] == "challenger"}
+    assert challengers == {"xray-cnn6", "xray-cnn", "xray-student", "ct-student"}
     for name in ("xray-cnn6", "xray-cnn"):
         (place,) = read_ensemble(home / "trials" / name, "xray").places
         assert place.member.told["limit"] == 9
