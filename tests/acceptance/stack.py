@@ -1,27 +1,21 @@
 """Lungline as its users have it: a home, the `lungline` command, an inbox, and a database to query."""
 
-import atexit
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, text
 
+from tests.networks import keep, lend
 from tests.waiting import wait_for
 
 LUNGLINE = Path(sys.executable).with_name("lungline")
 READY_SECONDS = 150.0  # a promise of 60 s is not tested on a machine that runs other tests beside
-
-# Networks as the first stack converted them: each home would do so anew, for a quarter of a minute.
-_CONVERTED = Path(tempfile.gettempdir()) / f"lungline-networks-{os.getpid()}"
-atexit.register(shutil.rmtree, _CONVERTED, ignore_errors=True)
 
 
 class Stack:
@@ -53,8 +47,7 @@ class Stack:
     def up(self) -> None:
         """Starts everything and waits until it is ready."""
         networks = self.home / "cache" / "networks"
-        if _CONVERTED.exists() and not networks.exists():
-            shutil.copytree(_CONVERTED, networks)
+        lend(networks)
         self._up = subprocess.Popen(
             [str(LUNGLINE), "up"],
             env=self.environment,
@@ -65,8 +58,7 @@ class Stack:
             stdin=subprocess.DEVNULL,
         )
         self.until(lambda: self.status()["ready"], READY_SECONDS, "ready")
-        if networks.exists() and not _CONVERTED.exists():
-            shutil.copytree(networks, _CONVERTED)
+        keep(networks)
 
     def _odd_folder(self) -> Path:
         """Not the clone: one that holds folders named like Lungline's packages, as a user's home does."""
