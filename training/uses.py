@@ -2,8 +2,9 @@
 
 import fcntl
 import json
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -51,8 +52,7 @@ class Uses:
         name = modality.value if modality else ADMISSION
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / f".{USES}.lock").open("w") as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX)  # until it is closed; held for as long as it takes to write a line
+            with _alone(self.folder):
                 told = read(self.folder)
                 versions = told.setdefault(f"{name} of {self.data}" if self.data else name, [])
                 versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
@@ -60,6 +60,17 @@ class Uses:
         except OSError:
             raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
         return versions
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other process is in such a block for this folder; others wait for as long as it takes to write a line."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def read(folder: Path) -> dict[str, list[str]]:

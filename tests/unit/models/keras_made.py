@@ -28,6 +28,7 @@ def cnn6(outputs: int = 2, last: str = "softmax", side: int = 300, width: int = 
 
 def pyimage() -> keras.Model:
     """System 3: VGG16 from an input tensor, its layers and the new head in one functional network."""
+    keras.utils.set_random_seed(1)  # the same each time
     base = keras.applications.VGG16(include_top=False, weights=None, input_tensor=L.Input(shape=(224, 224, 3)))
     x = L.Flatten(name="flatten")(L.AveragePooling2D(pool_size=(4, 4))(base.output))
     x = L.Dropout(0.5)(L.Dense(64, activation="relu")(x))
@@ -39,6 +40,7 @@ def pyimage() -> keras.Model:
 
 def flask(application: str) -> keras.Model:
     """System 1: a base, its layers and the new head in one functional network."""
+    keras.utils.set_random_seed(1)
     base = getattr(keras.applications, application)(weights=None, include_top=False, input_tensor=keras.Input(shape=(224, 224, 3)))
     x = L.Dropout(0.5)(L.Flatten(name="flatten")(base.output))
     network = keras.Model(inputs=base.input, outputs=L.Dense(2, activation="softmax")(x))
@@ -49,6 +51,7 @@ def flask(application: str) -> keras.Model:
 
 def cap() -> keras.Model:
     """System 2: a Lambda that resizes, ResNet50 as a layer of its own with its last stage trained, and dense layers."""
+    keras.utils.set_random_seed(1)
     base = keras.applications.ResNet50(include_top=False, weights=None, input_shape=(224, 224, 3))
     for layer in base.layers:
         layer.trainable = "conv5_block" in layer.name
