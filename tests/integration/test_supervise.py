@@ -222,8 +222,9 @@ def test_a_process_that_cannot_start_is_tried_again(drive: Callable[..., Driver]
         "program = folder / 'program'; program.write_text('#!/bin/sh\\nexec sleep 600\\n'); program.chmod(0o755)\n"
         "supervisor.add(Child('late', lambda: [str(program)]))"
     )
-    (driver.folder / "program").rename(driver.folder / "away")
     (pid,) = driver.children()
+    wait_for(lambda: Path(f"/proc/{pid}/comm").read_text() == "sleep\n")  # the shell has read the program
+    (driver.folder / "program").rename(driver.folder / "away")
     os.kill(pid, signal.SIGKILL)
     wait_for(lambda: "process cannot start" in driver.said)
     (driver.folder / "away").rename(driver.folder / "program")
