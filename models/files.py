@@ -219,10 +219,12 @@ def _adopt_member(member: Member, store: Path) -> None:
     target = store / member.name / member.version
     if target.exists() and not is_whole(target):
         shutil.rmtree(target)
-    _copy(member.folder, target)
-    if set(member.figures) >= set(read_member(target).figures):
+    if not target.exists():
+        _copy(member.folder, target)
+    elif set(member.figures) >= set(read_member(target).figures):
         for name in (CARD, MEMBER):
-            _copy(member.folder / name, target / name)
+            if (member.folder / name).exists():  # a training that was killed while it judged left no card
+                _copy(member.folder / name, target / name)
 
 
 def is_whole(folder: Path) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from lungline.errors import ModelError
 from lungline.findings import Modality
-from models.files import ENSEMBLES, MEMBER, WEIGHTS, adopt, read_ensemble, read_member, stored_members
+from models.files import CARD, ENSEMBLES, MEMBER, WEIGHTS, adopt, read_ensemble, read_member, stored_members
 from models.registry import SHIPPED, shipped
 
 
@@ -69,3 +69,9 @@ def test_what_was_judged_on_more_since_is_told_so_in_the_store_and_nothing_is_fo
             path.write_text(text)
         adopt(folder, store)
         assert known() == {("test", "val")}
+
+
+def test_a_member_that_was_never_judged_is_taken_again_and_again(folder: Path, tmp_path: Path) -> None:
+    (folder / "xray-cnn" / CARD).unlink()
+    for _ in range(2):
+        assert len(adopt(folder, tmp_path / "store")) == 3
