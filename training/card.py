@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lungline import RESEARCH_USE
+from training.caveats import Told, judged
 from training.items import items
-from training.sections import Section, Table, Told, judged, sections
+from training.sections import Section, Table, sections
 
 # What the metrics are called there: https://huggingface.co/metrics
 _PUBLIC_NAMES: Final = {"macro_auroc": "roc_auc", "accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "brier": "brier_score"}

@@ -22,8 +22,9 @@ from models.engines.keras import KerasEngine
 from models.lungs import lung_box
 from models.preprocess import Pixels
 from training.checkpoint import Checkpoint
+from training.examples import Labelled, example_weights
 from training.figures import Votes
-from training.fit import Labelled, example_weights, fit
+from training.fit import fit
 from training.recipes import Recipe
 
 # Of a frontal chest film, where lungs are: shares of its height and width. As Maguolo & Nanni (Information Fusion 2021,

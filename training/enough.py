@@ -1,14 +1,17 @@
 """Whether the data of a retraining are enough to learn from and to be judged by, before hours go into it. Loads no network library."""
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from lungline.errors import TrainingError
 from lungline.findings import FINDINGS, Modality
 from training import recipes
+from training.examples import Labelled, example_weights
 from training.manifests import Row
 from training.recipes import Recipe
 from training.snapshot import rows_of
@@ -62,7 +65,7 @@ def _fault(modality: Modality, rows: Sequence[Row], asked: Sequence[Recipe]) -> 
         if missing := [finding for finding in FINDINGS[modality] if finding not in judged]:
             return f"The split `{split}` has no {modality.value} scan of {', '.join(missing)}: add some."
     for recipe in asked:
-        if not _has_source(recipe, [row for row in rows if row.split == "train"]):
+        if not _teaches(recipe, [row for row in rows if row.split == "train" and row.finding in FINDINGS[modality]]):
             return (
                 f"Recipe `{recipe.name}` learns from sources of two findings alone, of {recipe.source_groups} patients or more each, and "
                 "`train` has none: add scans of both findings from one source."
@@ -70,11 +73,12 @@ def _fault(modality: Modality, rows: Sequence[Row], asked: Sequence[Recipe]) -> 
     return None
 
 
-def _has_source(recipe: Recipe, rows: Sequence[Row]) -> bool:
-    """Whether `training.fit.example_weights` would leave anything to learn from."""
-    if recipe.even or recipe.shares is not None:
-        return True
-    groups: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for row in rows:
-        groups[row.origin][row.finding].add(row.group)
-    return any(len(of) > 1 and min(map(len, of.values())) >= recipe.source_groups for of in groups.values())
+def _teaches(recipe: Recipe, rows: Sequence[Row]) -> bool:
+    """Whether a training by this recipe would have anything to learn from."""
+    labels, sources, groups = (np.array([getattr(row, name) for row in rows]) for name in ("label", "origin", "group"))
+    outputs = np.array([recipe.outputs.index(recipe.output_of(row.label)) for row in rows], np.intp)
+    try:
+        example_weights(recipe, Labelled(np.empty((len(rows), 0, 0, 1), np.float32), labels, outputs, sources, groups))
+    except TrainingError:
+        return False
+    return True

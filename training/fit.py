@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,25 +14,12 @@ from models.architectures import build
 from models.backend import keras
 from models.calibration import probabilities
 from models.engines.keras import KerasEngine
-from models.preprocess import Pixels
 from training.checkpoint import Checkpoint, Standing
+from training.examples import Labelled, example_weights
 from training.figures import accuracy, macro_auroc
 from training.learner import learner
 from training.optimise import compile_network
 from training.recipes import Recipe
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """Pictures with what they show."""
-
-    pictures: Pixels  # (n, side, side, 1)
-    labels: npt.NDArray[np.str_]  # (n,), as the data calls them
-    outputs: npt.NDArray[np.intp]  # (n,), index of the network's output that should answer
-    sources: npt.NDArray[np.str_]  # (n,), where each comes from
-    groups: npt.NDArray[np.str_]  # (n,), what belongs together
-    kept: Path | None = None  # a folder for what a frozen base makes of them; None: it is kept in memory
-    votes: npt.NDArray[np.float32] | None = None  # (n, outputs), a teacher's; None: labels alone are learnt
 
 
 @dataclass(frozen=True)
@@ -156,41 +142,3 @@ def validation(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) 
     votes = probabilities(logits[judged], 1.0)
     loss = float(-np.log(np.maximum(votes[np.arange(len(outputs)), outputs], 1e-12)).mean())
     return {"auroc": macro_auroc(votes, outputs), "loss": loss, "accuracy": accuracy(votes, outputs)}
-
-
-def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:
-    """How much each training example counts, with mean 1 over those that count at all.
-
-    With `recipe.even` all count alike. With `recipe.shares`, each label gets its share, however many examples it has. Without, each
-    source's weight (its number of examples) falls in equal parts on its outputs, and a source of one output alone counts for nothing: all
-    that it could teach is how it looks. Nor does a source with fewer than `recipe.source_groups` groups of an output: what it could teach
-    is how these patients look. Labels in `recipe.leaves_out` count for nothing.
-
-    Returns:
-        float32 (n,).
-
-    Raises:
-        TrainingError: nothing is left to learn from.
-    """
-    weights = np.zeros(len(train.labels), np.float32)
-    if recipe.even:
-        weights[:] = 1.0
-    elif recipe.shares is not None:
-        for label, share in recipe.shares.items():
-            here = train.labels == label
-            weights[here] = share / max(1, here.sum())
-    else:
-        for source in np.unique(train.sources):
-            here = train.sources == source
-            present = np.unique(train.outputs[here])
-            groups = [len(np.unique(train.groups[here & (train.outputs == output)])) for output in present]
-            if len(present) < 2 or min(groups) < recipe.source_groups:
-                continue
-            for output in present:
-                cell = here & (train.outputs == output)
-                weights[cell] = here.sum() / len(present) / cell.sum()
-    weights[np.isin(train.labels, recipe.leaves_out)] = 0.0
-    if not weights.any():
-        raise TrainingError(f"The training split leaves nothing for recipe `{recipe.name}` to learn from: no source has two outputs.")
-    weights /= weights[weights > 0].mean()
-    return weights

@@ -7,8 +7,9 @@ TRIPOD+AI: Collins et al. (BMJ 2024), https://doi.org/10.1136/bmj-2023-078378. C
 from typing import Final
 
 from lungline import RESEARCH_USE
+from training.caveats import Told, judged
 from training.figures import RESAMPLES
-from training.sections import Section, Table, Told, bar, judged
+from training.sections import Section, Table, bar
 
 _HEAD: Final = ("item", "TRIPOD+AI", "CLAIM", "here")
 

@@ -19,8 +19,8 @@ from models.files import CARD, MEMBER, EnsembleFiles, Member
 from training import base, baselines, controls, evaluate, figures, recipes, reliability, teacher
 from training.card import card
 from training.evaluate import Judged, Measured, judged_labels
+from training.examples import Labelled
 from training.figures import Votes, alone, with_intervals
-from training.fit import Labelled
 from training.left_out import left_out
 from training.lessons import labelled
 from training.readings import Readings

@@ -17,8 +17,9 @@ from models.ensemble import fold
 from training import figures
 from training.checkpoint import Checkpoint
 from training.evaluate import Judged, Measured, contrasts
+from training.examples import Labelled, example_weights
 from training.figures import Rows, with_intervals
-from training.fit import Labelled, example_weights, fit
+from training.fit import fit
 from training.lessons import with_doubles
 from training.recipes import Recipe
 

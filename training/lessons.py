@@ -15,7 +15,7 @@ from models.preprocess import Pixels, prepare
 from training import strangers
 from training.augment import augment
 from training.datasets import DataSet, Example
-from training.fit import Labelled
+from training.examples import Labelled
 from training.readings import Readings
 from training.recipes import Recipe
 

@@ -26,7 +26,8 @@ from training import base, calibrate, provenance, published, recipes, report, te
 from training.blueprint import parameters
 from training.checkpoint import Checkpoint
 from training.compose import compose, compose_admission
-from training.fit import Fitted, Labelled, fit
+from training.examples import Labelled
+from training.fit import Fitted, fit
 from training.judge import Found, Judge
 from training.lessons import labelled, with_doubles, with_made
 from training.readings import Readings

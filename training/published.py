@@ -9,7 +9,7 @@ import numpy.typing as npt
 from lungline.errors import TrainingError
 from models.calibration import probabilities
 from training import figures
-from training.fit import Labelled
+from training.examples import Labelled
 from training.lessons import labelled
 from training.readings import Readings
 from training.recipes import Published, Recipe

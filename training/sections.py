@@ -2,22 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 from lungline.findings import FINDINGS, Modality
+from training.caveats import Told, caveats, judged
 from training.controls import SHUFFLES
 from training.evaluate import PREVALENCE
 from training.figures import RESAMPLES
 from training.reliability import BINS, COVERAGES
-
-Told = Mapping[str, Any]  # `member.json`; or an ensemble's JSON with its modality, and its findings as `outputs`
-
-# The splits that are told of, and what their figures are called in the files; the first is what counts.
-SPLITS: Final = (("test", "figures"), ("validation", "validation"))
-
-# On fewer pictures or groups an interval is as wide as the scale.
-_FEW_IMAGES: Final = 50
-_FEW_GROUPS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -46,33 +37,6 @@ def sections(told: Told) -> list[Section]:
         found.append(Section("published", "As it was published", tuple(_published(told))))
     found += _admission(told) if told["modality"] is None else _findings(told)
     return [*found, Section("uses", "Looks at the test split", tuple(_uses(told)))]
-
-
-def judged(told: Told) -> list[tuple[str, Told]]:
-    """The splits that it was judged on, with their figures; the first is what counts."""
-    return [(split, told[called]) for split, called in SPLITS if called in told]
-
-
-def caveats(told: Told) -> list[str]:
-    """Why figures mean little or nothing; empty where nothing is plainly wrong with them."""
-    lines = []
-    if told.get("limit"):
-        lines.append(f"**Trained on {told['limit']} pictures at the most: this is a try, and its figures mean nothing.**")
-    if not judged(told):
-        lines.append("**Not judged yet on scans that nothing learnt from.**")
-    elif "judged_on" in told:
-        lines.append(f"Judged on another data set than it was made with: {told['judged_on']}, by the hash of its manifest.")
-    elif "figures" not in told:
-        lines.append("Not judged on test: validation chose epoch, temperature and thresholds, so its figures are too good.")
-    if told.get("from_card"):
-        lines.append("Judged on validation alone in this run: the figures on test are those of its card.")
-    for split, measured in judged(told):
-        count = f"{measured['images']} pictures of {measured['groups']} groups"
-        if measured["images"] < _FEW_IMAGES or measured["groups"] < _FEW_GROUPS:
-            lines.append(f"**The split {split} holds {count}: on so few its figures mean nothing.**")
-        if told["modality"] is not None and "macro_auroc" not in measured:
-            lines.append(f"**The split {split} ({count}) lacks an example of a finding: macro AUROC is not defined there.**")
-    return lines
 
 
 def bar(figure: Mapping[str, float | None] | None) -> str:

@@ -8,10 +8,11 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from training.caveats import judged
 from training.items import items
 from training.report import plots
 from training.report.rulings import ruling
-from training.sections import Section, Table, bar, judged, sections
+from training.sections import Section, Table, bar, sections
 
 # The figures at the top, as far as there are any.
 _FIRST: Final = {

@@ -9,7 +9,8 @@ import pytest
 from lungline.findings import Modality
 from training import recipes
 from training.controls import black_lungs, shuffled_votes, source_in_features
-from training.fit import Fitted, Labelled, fit
+from training.examples import Labelled
+from training.fit import Fitted, fit
 from training.recipes import Recipe
 
 RNG = np.random.default_rng(0)

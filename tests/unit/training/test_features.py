@@ -16,8 +16,9 @@ from models.engines.keras import KerasEngine
 from models.preprocess import Pixels
 from training import features, recipes
 from training.checkpoint import Checkpoint
+from training.examples import Labelled
 from training.features import Shelf, split
-from training.fit import Fitted, Labelled, fit, freeze
+from training.fit import Fitted, fit, freeze
 from training.learner import HeadLearner, Learner, learner
 from training.recipes import Augment
 

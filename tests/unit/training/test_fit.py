@@ -7,7 +7,7 @@ import pytest
 
 from lungline.errors import TrainingError
 from training import recipes
-from training.fit import Labelled, example_weights
+from training.examples import Labelled, example_weights
 
 CT = dataclasses.replace(recipes.load("ct-cnn"), source_groups=2)
 

@@ -11,7 +11,8 @@ from lungline.findings import FINDINGS, Modality
 from tests.unit.training import drawn
 from training import recipes
 from training.evaluate import Judged
-from training.fit import Fitted, Labelled, fit
+from training.examples import Labelled
+from training.fit import Fitted, fit
 from training.left_out import left_out
 from training.lessons import labelled
 from training.readings import Readings

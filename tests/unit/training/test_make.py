@@ -16,7 +16,8 @@ from models.engines.keras import KerasEngine
 from models.files import WEIGHTS, Member, adopt, read_ensemble
 from models.registry import load_admission, load_ensemble
 from training import datasets, recipes
-from training.fit import Fitted, Labelled, fit
+from training.examples import Labelled
+from training.fit import Fitted, fit
 from training.make import Start, make, train
 from training.readings import Readings
 from training.recipes import Recipe

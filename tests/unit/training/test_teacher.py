@@ -11,7 +11,8 @@ from lungline.findings import FINDINGS, Modality
 from models.ensemble import may_join
 from models.registry import shipped
 from training import recipes, teacher
-from training.fit import Labelled, fit
+from training.examples import Labelled
+from training.fit import fit
 from training.make import Start, train
 from training.readings import Readings
 
