@@ -181,7 +181,8 @@ def _outcome(connection: "Connection", dropped: Dropped, began: Any) -> tuple[st
     known = _known_as(connection, dropped, began)
     if verdict.finding is None:
         return "done", f"{known}{verdict.status}, {verdict.reason}"
-    return "done", f"{known}{verdict.finding} {verdict.probability:.3f}, {verdict.status}"
+    why = f" ({verdict.reason})" if verdict.reason else ""
+    return "done", f"{known}{verdict.finding} {verdict.probability:.3f}, {verdict.status}{why}"
 
 
 def _known_as(connection: "Connection", dropped: Dropped, began: Any) -> str:

@@ -33,7 +33,10 @@ class ScanFacts:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the ensemble says of a scan. Finding, probability, disagreement and entropy are None for `rejected` alone."""
+    """What the ensemble says of a scan. Finding, probability, disagreement and entropy are None for `rejected` alone.
+
+    `reason`: why it was rejected, or why it is for review whatever the networks say; else None.
+    """
 
     ensemble: str
     status: Status

@@ -53,6 +53,8 @@ class Facts:
     modality: Modality | None = None
     rejection: Reason | None = None
     """`not_chest` or `not_frontal`, if the header alone shows that the models do not know this kind of image."""
+    review: Reason | None = None
+    """Why a person should look at this image, however sure the networks are."""
     patient_id: str | None = field(default=None, repr=False)
     study_uid: str | None = field(default=None, repr=False)
     series_uid: str | None = field(default=None, repr=False)

@@ -70,6 +70,11 @@ class Reason(StrEnum):
         "The ensemble gave no usable answer for this image.",
         "Run `lungline doctor`; then release the scan with `lungline quarantine release`.",
     )
+    INTERNAL_ERROR = (
+        "internal_error",
+        "Lungline met an error of its own with this file, and went on with the others.",
+        "Report it to Lungline's makers with the line of the log that names this error; release it after an update.",
+    )
     # rejected: the image was read, and the models do not know its kind
     NOT_CHEST = (
         "not_chest",
@@ -80,4 +85,30 @@ class Reason(StrEnum):
         "not_frontal",
         "A lateral X-ray or a CT localiser; the models know frontal films and axial slices.",
         "Nothing.",
+    )
+    NOT_AXIAL = (
+        "not_axial",
+        "A CT image in a coronal, sagittal or oblique plane; the models know axial slices.",
+        "Nothing. Have the PACS send the axial series, which such images are made from.",
+    )
+    NOT_HOUNSFIELD = (
+        "not_hounsfield",
+        "The header gives the CT values in another unit than Hounsfield, such as an atomic number.",
+        "Nothing. Have the PACS send the series in Hounsfield units.",
+    )
+    # review: the networks read the image, and something else speaks against trusting them
+    POLARITY_IN_DOUBT = (
+        "polarity_in_doubt",
+        "Black and white seem to be swapped in this X-ray.",
+        "Look at the film. If it is a negative, have the device or the PACS send it with the right polarity.",
+    )
+    PROJECTION = (
+        "projection",
+        "A CT image that shows the highest or lowest value along each ray (MIP or MinIP); the models know plain slices.",
+        "Look at the image. Have the PACS send plain slices.",
+    )
+    BODY_PART_IN_DOUBT = (
+        "body_part_in_doubt",
+        "The header names another part of the body than the chest; the picture looks like a chest.",
+        "Look at the image. If it is a chest, correct the body part at the device or in the PACS.",
     )

@@ -70,7 +70,9 @@ class Judge:
         return [
             (
                 modalities[index] or reading.facts.modality or hint,
-                self._verdict(modalities[index], judgements[index]) if index in judgements else self._rejection(reading),
+                self._verdict(modalities[index], judgements[index], reading.facts.review)
+                if index in judgements
+                else self._rejection(reading),
             )
             for index, (reading, hint) in enumerate(batch)
         ]
@@ -95,11 +97,12 @@ class Judge:
                 admitted[index] = self._admission.decide(judged, reading.facts.modality or hint)
         return admitted
 
-    def _verdict(self, modality: Modality | None, judgement: Judgement) -> Verdict:
+    def _verdict(self, modality: Modality | None, judgement: Judgement, review: Reason | None) -> Verdict:
         assert modality is not None
         return Verdict(
             ensemble=self._ensembles[modality].version,
-            status=judgement.status,
+            status=judgement.status if review is None else Status.REVIEW,
+            reason=review,
             finding=judgement.finding,
             probability=judgement.probability,
             disagreement=judgement.disagreement,

@@ -166,7 +166,8 @@ def _pseudonym(key: PseudonymKey, kind: str, value: str | None) -> str | None:
 def _summary(verdict: Verdict) -> str:
     if verdict.finding is None:
         return f"{verdict.status}: {verdict.reason}"
-    return f"{verdict.finding} {verdict.probability:.3f} {verdict.status}"
+    why = f" ({verdict.reason})" if verdict.reason else ""
+    return f"{verdict.finding} {verdict.probability:.3f} {verdict.status}{why}"
 
 
 def register(app: Celery, reader: ScanReader) -> None:
