@@ -3,7 +3,6 @@
 Offset tables are not asked: many are zero, absolute, short, or of another file. Compressed frames say themselves where they begin and end.
 """
 
-import struct
 from typing import Final
 
 from pydicom.encaps import parse_fragments
@@ -17,8 +16,9 @@ _JPEG_2000: Final = (JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPC
 _JPEG_START: Final = b"\xff\xd8\xff"
 _END: Final = b"\xff\xd9"  # of JPEG, JPEG-LS and JPEG 2000 alike
 _PADDING_MAX: Final = 64  # zeros behind the end mark; the standard has one at most
-_SEGMENTS_MAX: Final = 15  # of an RLE frame, and its header is 64 bytes long (PS3.5 G.5)
-_RLE_HEADER: Final = 64
+# An RLE frame's header (PS3.5 G.5): the number of segments, then where each begins, the first of them behind the header.
+_RLE_HEADER, _SEGMENTS_MAX = 64, 15
+_RLE_START: Final = b"\0\0\0" + _RLE_HEADER.to_bytes(4, "little")
 
 
 def frame(value: bytes, syntax: UID, number: int, frames: int) -> bytes:
@@ -46,10 +46,11 @@ def frame(value: bytes, syntax: UID, number: int, frames: int) -> bytes:
     return b"".join(fragments[firsts[number - 1] : last])
 
 
-def _fragments(value: bytes, syntax: UID) -> list[bytes]:
+def _fragments(value: bytes, syntax: UID) -> list[memoryview]:
     """All items but the basic offset table, and without empty ones at the end."""
     _count, offsets = parse_fragments(value)
-    items = [value[at + 8 : at + 8 + int.from_bytes(value[at + 4 : at + 8], "little")] for at in offsets]
+    whole = memoryview(value)  # a file of many frames is not copied for each of them
+    items = [whole[at + 8 : at + 8 + int.from_bytes(value[at + 4 : at + 8], "little")] for at in offsets]
     if items and not _begins(items[0], syntax):  # some writers leave the table out
         del items[0]
     while items and not items[-1]:
@@ -57,7 +58,7 @@ def _fragments(value: bytes, syntax: UID) -> list[bytes]:
     return items
 
 
-def _firsts(fragments: list[bytes], syntax: UID, frames: int) -> list[int]:
+def _firsts(fragments: list[memoryview], syntax: UID, frames: int) -> list[int]:
     """The place of each frame's first fragment."""
     if frames == 1:
         return [0]
@@ -67,16 +68,12 @@ def _firsts(fragments: list[bytes], syntax: UID, frames: int) -> list[int]:
     return [at for at, each in enumerate(fragments) if at == 0 or _begins(each, syntax) or _ends(fragments[at - 1], syntax)]
 
 
-def _begins(fragment: bytes, syntax: UID) -> bool:
+def _begins(fragment: memoryview, syntax: UID) -> bool:
+    head = bytes(fragment[:_RLE_HEADER])
     if syntax == RLELossless:
-        if len(fragment) < _RLE_HEADER:
-            return False
-        segments, first = struct.unpack_from("<II", fragment)
-        return bool(1 <= segments <= _SEGMENTS_MAX and first == _RLE_HEADER)
-    if syntax in _JPEG_2000:
-        return fragment.startswith((J2K_START, JP2_START))
-    return fragment.startswith(_JPEG_START)
+        return len(head) == _RLE_HEADER and head[0] in range(1, _SEGMENTS_MAX + 1) and head[1:8] == _RLE_START
+    return head.startswith((J2K_START, JP2_START) if syntax in _JPEG_2000 else _JPEG_START)
 
 
-def _ends(fragment: bytes, syntax: UID) -> bool:
-    return syntax != RLELossless and fragment[-_PADDING_MAX:].rstrip(b"\0").endswith(_END)
+def _ends(fragment: memoryview, syntax: UID) -> bool:
+    return syntax != RLELossless and bytes(fragment[-_PADDING_MAX:]).rstrip(b"\0").endswith(_END)
