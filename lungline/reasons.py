@@ -99,8 +99,8 @@ class Reason(StrEnum):
     # review: the networks read the image, and something else speaks against trusting them
     POLARITY_IN_DOUBT = (
         "polarity_in_doubt",
-        "Black and white seem to be swapped in this X-ray.",
-        "Look at the film. If it is a negative, have the device or the PACS send it with the right polarity.",
+        "Black and white may be swapped in this image: by its header, or as it looks.",
+        "Look at the image. If it is a negative or its header contradicts itself, have the device or the PACS set the polarity right.",
     )
     PROJECTION = (
         "projection",

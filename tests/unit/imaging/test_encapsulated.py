@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +50,7 @@ def item(value: bytes) -> bytes:
     return b"\xfe\xff\0\xe0" + struct.pack("<I", len(value)) + value
 
 
-def scan(syntax: UID, fragments: Sequence[bytes], table: Sequence[int] | None = (), *, frames: int | None = 3, **tags: object) -> bytes:
+def scan(syntax: UID, fragments: Sequence[bytes], table: Sequence[int] | None = (), *, frames: int | None = 3, **tags: Any) -> bytes:
     """A file of these fragments behind this offset table; None leaves the table out."""
     items = ([] if table is None else [struct.pack(f"<{len(table)}I", *table)]) + list(fragments)
     data = b"".join(map(item, items)) + b"\xfe\xff\xdd\xe0" + bytes(4)
@@ -111,7 +112,7 @@ def test_no_offset_table_moves_a_frame_that_has_its_own_fragment(syntax: UID) ->
 def test_extended_offset_tables_move_no_frame_either(syntax: UID) -> None:
     lengths = [len(one) for one in streams(syntax)]
     for offsets, sizes in ((starts(syntax), lengths), ([0, 0, 0], lengths), ([8, 16, 24], [1, 1, 1]), ([0], lengths[:1])):
-        tables = {
+        tables: dict[str, Any] = {
             "ExtendedOffsetTable": struct.pack(f"<{len(offsets)}Q", *offsets),
             "ExtendedOffsetTableLengths": struct.pack(f"<{len(sizes)}Q", *sizes),
         }

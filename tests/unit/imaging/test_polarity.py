@@ -101,7 +101,7 @@ def test_the_sign_is_no_matter_where_a_film_is_for_presentation() -> None:
 
 
 @pytest.mark.parametrize("tags", [{"PhotometricInterpretation": "MONOCHROME1"}, {"PresentationLUTShape": "INVERSE"}])
-def test_a_negative_of_a_ct_slice_is_for_review(tags: dict[str, str]) -> None:
+def test_a_negative_of_a_ct_slice_is_for_review(tags: dict[str, Any]) -> None:
     slice_ = phantom("ct", 5, side=64)
     upright, negative = read(dicom(slice_, "CT")), read(dicom(slice_, "CT", **tags))
     assert np.allclose(negative.pixels, 1 - upright.pixels)
