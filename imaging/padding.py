@@ -12,9 +12,10 @@ from imaging import tags
 Mask = npt.NDArray[np.bool_]
 
 _MOST: Final = 0.95  # a range that leaves less of the picture than the rest is a mistake
-# Around real padding the picture begins with any gray; where a film is overexposed its own grays run up to white. So close to the padding's
-# value, as a share of the picture's range, the median pixel beside it must not be.
-_STEP: Final = 0.1
+# Around real padding the picture begins with any gray; where a film is overexposed its own grays run up to white. By this share of the
+# picture's range the median pixel beside padding differs from it.
+_STEP_MIN: Final = 0.1
+_EXTREMES: Final = (0.005, 0.995)
 _SAMPLE: Final = 100_000
 
 
@@ -32,11 +33,12 @@ def find(stored: npt.NDArray[Any], dataset: Dataset, *, is_low_white: bool) -> M
     found: Mask = (stored >= bounds[0]) & (stored <= bounds[1])
     if not 0 < np.count_nonzero(found) <= _MOST * found.size:
         return None
-    if _is_white(bounds, stored[~found], is_low_white=is_low_white):
-        found = _outside(found)
-        if not found.any() or _runs_into(found, stored):
-            return None
-    return found
+    darkest, brightest = np.quantile(_sample(stored[~found]), _EXTREMES)
+    is_darkest = bounds[0] >= brightest if is_low_white else bounds[1] <= darkest
+    if is_darkest:  # little changes if it is anatomy after all
+        return found
+    found = _outside(found)
+    return found if found.any() and _step(found, stored) >= _STEP_MIN * (brightest - darkest) else None
 
 
 def _bounds(dtype: np.dtype[Any], dataset: Dataset) -> tuple[int, int] | None:
@@ -69,12 +71,6 @@ def _stored_value(written: int, dtype: np.dtype[Any], dataset: Dataset) -> int |
     return None
 
 
-def _is_white(bounds: tuple[int, int], others: npt.NDArray[Any], *, is_low_white: bool) -> bool:
-    """Whether the padding lies at the white end of the picture's values, where anatomy may have the same one."""
-    middle = np.median(others[:: max(1, others.size // _SAMPLE)])
-    return bool(bounds[1] < middle) if is_low_white else bool(bounds[0] > middle)
-
-
 def _outside(found: Mask) -> Mask:
     """The part that is joined to the edge of the picture."""
     framed = np.pad(found.astype(np.uint8), 1, constant_values=1)
@@ -82,10 +78,11 @@ def _outside(found: Mask) -> Mask:
     return np.asarray(framed[1:-1, 1:-1] == 2)
 
 
-def _runs_into(found: Mask, stored: npt.NDArray[Any]) -> bool:
-    """Whether the picture's own grays run up to the padding's."""
+def _step(found: Mask, stored: npt.NDArray[Any]) -> float:
+    """How far the median pixel beside padding differs from it."""
     beside = cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_) & ~found
-    others = stored[~found]
-    low, high = np.quantile(others[:: max(1, others.size // _SAMPLE)], (0.005, 0.995))
-    value = np.median(stored[found])
-    return bool(np.median(np.abs(stored[beside] - value)) < _STEP * (high - low))
+    return float(np.median(np.abs(stored[beside] - np.median(stored[found]))))
+
+
+def _sample(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    return values[:: max(1, values.size // _SAMPLE)]

@@ -1,5 +1,7 @@
-"""From stored pixel values to gray: modality LUT, then lung window or VOI LUT, then MONOCHROME1 inverted (DICOM PS3.3 C.11.1, C.11.2)."""
+"""From stored pixel values to gray: modality LUT, then lung window or VOI LUT, then polarity and padding (DICOM PS3.3 C.11.1, C.11.2)."""
 
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ _BRIGHTEST: Final = 0.995
 # A window that leaves less is not believed. Real ones left at least 10% of their film between black and white, and an eighth of the grays.
 _BETWEEN_MIN: Final = 0.02
 _CONTRAST_MIN: Final = 0.05
+_WINDOWS_MAX: Final = 4
 _BLACK: Final = 1 / 510  # what a screen of 256 grays shows as black
 _SAMPLE: Final = 250_000  # so many pixels tell these shares well enough, and ordering 100 million takes seconds
 
@@ -98,9 +101,9 @@ def _hounsfield(stored: npt.NDArray[Any], values: npt.NDArray[Any], dataset: Dat
 
 
 def _displayed(values: npt.NDArray[Any], dataset: Dataset, frame: int, blank: padding.Mask | None) -> Gray:
-    """VOI LUT, else the first window, if they leave a picture; else 8-bit values as they stand, else between robust extremes."""
-    for shown in (_by_table(values, dataset), _by_window(values, dataset, frame)):
-        if shown is not None and _has_contrast(shown, blank):
+    """VOI LUT, else the first window that leaves a picture; else 8-bit values as they stand, else between robust extremes."""
+    for shown in chain(_by_table(values, dataset), _by_windows(values, dataset, frame)):
+        if _has_contrast(shown, blank):
             return shown
     bits = tags.whole(dataset, "BitsStored", 16)
     if bits <= 8 and np.issubdtype(values.dtype, np.unsignedinteger):
@@ -109,20 +112,18 @@ def _displayed(values: npt.NDArray[Any], dataset: Dataset, frame: int, blank: pa
     return window(values, (low + high) / 2, max(high - low, 1e-6), "LINEAR_EXACT")
 
 
-def _by_table(values: npt.NDArray[Any], dataset: Dataset) -> Gray | None:
+def _by_table(values: npt.NDArray[Any], dataset: Dataset) -> Iterator[Gray]:
     for item in tags.items(dataset, "VOILUTSequence")[:1]:
         if table := lut.read(item, dataset):
-            return table.of(values) * np.float32(1 / table.top)
-    return None
+            yield table.of(values) * np.float32(1 / table.top)
 
 
-def _by_window(values: npt.NDArray[Any], dataset: Dataset, frame: int) -> Gray | None:
+def _by_windows(values: npt.NDArray[Any], dataset: Dataset, frame: int) -> Iterator[Gray]:
     item = _macro(dataset, frame, "FrameVOILUTSequence")
-    centre, width = tags.numbers(item, "WindowCenter")[:1], tags.numbers(item, "WindowWidth")[:1]
     function = (tags.text(item, "VOILUTFunction") or "LINEAR").upper()
-    if not centre or not width or width[0] <= 0 or (width[0] < 1 and function == "LINEAR"):
-        return None
-    return window(values, centre[0], width[0], function)
+    for centre, width in islice(zip(tags.numbers(item, "WindowCenter"), tags.numbers(item, "WindowWidth"), strict=False), _WINDOWS_MAX):
+        if width >= 1 or (width > 0 and function != "LINEAR"):
+            yield window(values, centre, width, function)
 
 
 def _has_contrast(gray: Gray, blank: padding.Mask | None) -> bool:

@@ -97,6 +97,15 @@ def test_a_films_own_white_is_no_padding(value: int) -> None:
     assert np.array_equal(shown(film, value, 255), read(dicom(film, "CR")).pixels)
 
 
+@pytest.mark.parametrize("value", [0, 30, -850])
+def test_a_value_that_anatomy_has_makes_no_holes_in_it(value: int) -> None:
+    """Some writers put 0 for a padding that they do not have."""
+    assert value in SLICE
+    assert np.array_equal(
+        shown(SLICE, value, vr="SS", modality="CT", RescaleIntercept=0), read(dicom(SLICE, "CT", RescaleIntercept=0)).pixels
+    )
+
+
 @pytest.mark.parametrize("limits", [(0, 255), (255, 0), (1, 255)])
 def test_a_range_over_all_values_is_none(limits: tuple[int, int]) -> None:
     assert np.array_equal(shown(FILM.clip(5, None), *limits), read(dicom(FILM.clip(5, None), "CR")).pixels)

@@ -126,10 +126,11 @@ def test_a_voi_lut_for_negative_values() -> None:
     assert np.allclose(pixels, np.arange(4096).reshape(64, 64) / 4095)
 
 
-def test_the_first_of_several_windows_counts() -> None:
+def test_the_first_of_several_windows_that_leaves_a_picture_counts() -> None:
     one = read(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=1000)).pixels
-    several = read(dicom(RAMP, "DX", WindowCenter=[2000, 100], WindowWidth=[1000, 50])).pixels
-    assert np.array_equal(one, several)
+    for centres, widths in (([2000, 100], [1000, 50]), ([100, 2000], [0, 1000]), ([9000, 2000, 100], [500, 1000, 50])):
+        several = read(dicom(RAMP, "DX", WindowCenter=centres, WindowWidth=widths)).pixels
+        assert np.array_equal(one, several)
 
 
 @pytest.mark.parametrize("tags", [{"WindowWidth": 0}, {"WindowWidth": -5}, {"WindowCenter": None}, {"WindowCenter": []}])
