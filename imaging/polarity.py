@@ -22,7 +22,7 @@ def is_inverse(dataset: Dataset) -> bool:
 
 
 def doubt(dataset: Dataset, modality: Modality | None) -> Reason | None:
-    """`polarity_in_doubt` where the header leaves open which end is white, or asks for a negative of a CT slice; else None."""
+    """`polarity_in_doubt` where the header leaves open what is black and white, or asks for a negative of a CT slice; else None."""
     photometric, shape = tags.text(dataset, "PhotometricInterpretation"), tags.text(dataset, "PresentationLUTShape")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         return None
@@ -34,6 +34,8 @@ def doubt(dataset: Dataset, modality: Modality | None) -> Reason | None:
         # Presentation LUTs belong to presentation states, so viewers pass them over in an image.
         any(table.is_descending for item in tags.items(dataset, "PresentationLUTSequence") if (table := lut.read(item, dataset))),
         _is_for_processing(dataset) and _detector_sign(dataset) != (1 if inverse else -1),
+        # A film's grays, and those that the models know, go with the logarithm of the X-rays.
+        _is_for_processing(dataset) and tags.text(dataset, "PixelIntensityRelationship") == "LIN",
         # Hounsfield units say which end is dark; a header that turns them over contradicts them.
         modality is Modality.CT and inverse,
     )

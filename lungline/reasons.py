@@ -99,8 +99,8 @@ class Reason(StrEnum):
     # review: the networks read the image, and something else speaks against trusting them
     POLARITY_IN_DOUBT = (
         "polarity_in_doubt",
-        "Black and white may be swapped in this image: by its header, or as it looks.",
-        "Look at the image. If it is a negative or its header contradicts itself, have the device or the PACS set the polarity right.",
+        "Black and white may be swapped in this image, or its grays are the detector's own.",
+        "Look at the image. Have the device or the PACS send it for presentation, with a header whose polarity is right.",
     )
     PROJECTION = (
         "projection",

@@ -93,6 +93,19 @@ def test_detector_values_without_a_sign_are_in_doubt(sign: int | None) -> None:
     assert image.facts.review is Reason.POLARITY_IN_DOUBT
 
 
+def test_linear_detector_values_are_for_review_even_upright() -> None:
+    """Three of five real films changed their finding when their values were made linear."""
+    tags: dict[str, Any] = {"PhotometricInterpretation": "MONOCHROME1", "PixelIntensityRelationshipSign": 1}
+    for intent, relationship, review in (
+        ("FOR PROCESSING", "LIN", Reason.POLARITY_IN_DOUBT),
+        ("FOR PROCESSING", "LOG", None),
+        ("FOR PRESENTATION", "LIN", None),
+    ):
+        image = shown(is_negative=True, PresentationIntentType=intent, PixelIntensityRelationship=relationship, **tags)
+        assert np.allclose(image.pixels, UPRIGHT, atol=1e-3)
+        assert image.facts.review is review
+
+
 def test_the_sign_is_no_matter_where_a_film_is_for_presentation() -> None:
     for sign in (1, -1):
         image = shown(PresentationIntentType="FOR PRESENTATION", PixelIntensityRelationshipSign=sign)
