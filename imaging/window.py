@@ -24,7 +24,6 @@ _BETWEEN_MIN: Final = 0.02
 _CONTRAST_MIN: Final = 0.05
 _WINDOWS_MAX: Final = 4
 _BLACK: Final = 1 / 510  # what a screen of 256 grays shows as black
-_SAMPLE: Final = 250_000  # so many pixels tell these shares well enough, and ordering 100 million takes seconds
 
 
 def render(stored: npt.NDArray[Any], dataset: Dataset, frame: int, *, is_ct: bool) -> Gray:
@@ -128,22 +127,17 @@ def _by_windows(values: npt.NDArray[Any], dataset: Dataset, frame: int) -> Itera
 
 def _has_contrast(gray: Gray, blank: padding.Mask | None) -> bool:
     """Whether a window shows a picture: none that cuts at a threshold, lies beside the values or is far wider than they reach."""
-    seen = _sample(gray, blank)
+    seen = padding.sample(gray, None if blank is None else ~blank)
     low, high = _extremes(gray, blank)
     between = np.count_nonzero((seen > _BLACK) & (seen < 1 - _BLACK))
     return high - low >= _CONTRAST_MIN and int(between) >= _BETWEEN_MIN * seen.size
 
 
 def _extremes(values: npt.NDArray[Any], blank: padding.Mask | None) -> tuple[float, float]:
-    seen = _sample(values, blank)
+    seen = padding.sample(values, None if blank is None else ~blank)
     edges = [int(share * (seen.size - 1)) for share in (_DARKEST, _BRIGHTEST)]
     low, high = np.partition(seen, edges)[edges].tolist()
     return float(low), float(high)
-
-
-def _sample(values: npt.NDArray[Any], blank: padding.Mask | None) -> npt.NDArray[Any]:
-    seen = values.ravel() if blank is None else values[~blank]
-    return seen[:: max(1, seen.size // _SAMPLE)]
 
 
 def _macro(dataset: Dataset, frame: int, keyword: str) -> Dataset:
