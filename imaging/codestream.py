@@ -20,9 +20,9 @@ _NO_LENGTH: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RST0-7, SOI
 _OVERSIZE: Final = 4  # the kind of an LSE segment that gives another size than the frame's own
 
 # ITU-T T.800, table A.2.
-_J2K_START: Final = b"\xff\x4f\xff\x51"  # SOC and SIZ
+J2K_START: Final = b"\xff\x4f\xff\x51"  # SOC and SIZ
 _SOT, _EOC = b"\xff\x90", b"\xff\xd9"
-_JP2_START: Final = b"\0\0\0\x0cjP  "
+JP2_START: Final = b"\0\0\0\x0cjP  "
 _TILES_LIMIT: Final = 65_535  # the standard's
 _TILES_MAX: Final = 4096  # OpenJPEG allocates for each before it reads one; scans have one, or some dozens
 
@@ -35,6 +35,8 @@ class Head:
     columns: int
     samples: int
     bits: int
+    is_signed: bool | None = None
+    """Whether samples are signed; None where the format has no word for it (JPEG, JPEG-LS)."""
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -109,8 +111,8 @@ def jpeg_2000(data: bytes) -> Head:
     Raises:
         UnreadableScan: `truncated`, `too_large` or `not_an_image`.
     """
-    data = data[_jp2_codestream(data) :] if data.startswith(_JP2_START) else data
-    if not data.startswith(_J2K_START):
+    data = data[_jp2_codestream(data) :] if data.startswith(JP2_START) else data
+    if not data.startswith(J2K_START):
         raise UnreadableScan(Reason.NOT_AN_IMAGE)
     if len(data) < 42 or len(data) < 4 + int.from_bytes(data[4:6], "big"):
         raise UnreadableScan(Reason.TRUNCATED)
@@ -127,7 +129,7 @@ def jpeg_2000(data: bytes) -> Head:
     if tiles > _TILES_MAX:
         raise UnreadableScan(Reason.TOO_LARGE, f"The compressed image is cut into more than {_TILES_MAX:,} tiles.")
     _check_tiles(data, 4 + length)
-    return Head(bottom - top, right - left, samples, (components[0] & 0x7F) + 1)
+    return Head(bottom - top, right - left, samples, (components[0] & 0x7F) + 1, components[0] > 0x7F)
 
 
 def _jp2_codestream(data: bytes) -> int:

@@ -1,9 +1,8 @@
 """A DICOM object's frame to gray, and its header's facts; which codec decodes which transfer syntax stands in _CODECS."""
 
 import re
-import struct
 import warnings
-import zlib
+from dataclasses import replace
 from io import BytesIO
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pydicom
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.encaps import get_frame, parse_fragments
+from pydicom.encaps import encapsulate
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import get_expected_length, pixel_array
 from pydicom.uid import (
@@ -31,9 +30,11 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from imaging import codestream, gdcm_jpeg, tags, window
+from imaging import codestream, encapsulated, gdcm_jpeg, polarity, stored, tags, window
+from imaging.codestream import Head
+from imaging.deflated import inflate, meta_end
 from imaging.header import Facts, facts
-from imaging.limits import INFLATED_BYTES_MAX, check_frame, check_size
+from imaging.limits import check_frame, check_size
 from lungline.errors import UnreadableScan
 from lungline.findings import Modality
 from lungline.reasons import Reason
@@ -53,11 +54,8 @@ _CODECS: Final = {
     **dict.fromkeys(_JPEG_LS, "pyjpegls"),
     **dict.fromkeys((JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K), "pylibjpeg"),
 }
-_DEFLATED: Final = b"1.2.840.10008.1.2.1.99"
-_GROUP_LENGTH: Final = b"\x02\x00\x00\x00UL\x04\x00"
 # Tags ascend (PS3.5 7.1), from group 0002 or 0008, or 0004 in a directory; explicit VR in either byte order, or implicit VR.
 _FIRST_ELEMENT: Final = re.compile(rb"[\x02\x04\x08]\0..([A-Z]{2}|..\0\0)|\0[\x02\x04\x08]..[A-Z]{2}", re.DOTALL)
-_META: Final = 132  # preamble and prefix (PS3.10 7.1)
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")
 # Photometric Interpretation -> Samples per Pixel (PS3.3 C.7.6.3.1.2).
 _SAMPLES: Final = {
@@ -77,14 +75,23 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     frames = _check(dataset)
     check_frame(frame, frames)
     told = facts(dataset)
+    told = replace(told, review=told.review or polarity.doubt(dataset, told.modality))
     syntax = dataset.file_meta.TransferSyntaxUID
-    if syntax.is_encapsulated and syntax != RLELossless:
-        _check_codestream(dataset, frame, frames)
-    # Unused bits are put right here, since pydicom does not look at High Bit. A view saves a copy of what may be large.
-    raw = pixel_array(dataset, index=frame - 1, decoding_plugin=_CODECS[syntax], correct_unused_bits=False, view_only=True)
+    head = _take_frame(dataset, frame, frames) if syntax.is_encapsulated else None
+    index = 0 if syntax.is_encapsulated else frame - 1
+    raw = pixel_array(
+        dataset,
+        index=index,
+        decoding_plugin=_CODECS[syntax],
+        view_only=True,  # else a copy of what may be large
+        # imaging/stored.py puts bits and signs right: pydicom overlooks High Bit, and takes a compressed image's depth for the header's.
+        correct_unused_bits=False,
+        apply_j2k_sign_correction=False,
+        apply_jls_sign_correction=False,
+    )
     if dataset.PhotometricInterpretation in _MONOCHROME:
-        stored = _used_bits(raw, dataset)
-        return window.render(stored, dataset, frame, is_ct=told.modality is Modality.CT), frames, told
+        shown = window.render(stored.values(raw, dataset, head), dataset, frame, is_ct=told.modality is Modality.CT)
+        return shown, frames, told
     return _luma(raw, dataset), frames, told
 
 
@@ -102,7 +109,7 @@ class _Source(BytesIO):
 
 
 def _parse(data: bytes) -> FileDataset:
-    plain = _inflate(data)
+    plain = inflate(data)
     source = _Source(plain)
     try:
         dataset = pydicom.dcmread(source, force=True)
@@ -127,32 +134,9 @@ def _parse(data: bytes) -> FileDataset:
 
 def _begins_well(data: bytes) -> bool:
     """Whether a file that is too short begins as one that was cut would: nonsense behind a prefix also claims more than is there."""
-    start = _META if data[_META - 4 : _META] == b"DICM" else 0
-    if data[start : start + 8] == _GROUP_LENGTH and len(data) >= start + 12:
-        start += 12 + int(struct.unpack_from("<I", data, start + 8)[0])
+    start = meta_end(data)
     first = data[start : start + 8]
     return len(first) < 8 or _FIRST_ELEMENT.match(first) is not None
-
-
-def _inflate(data: bytes) -> bytes:
-    """A deflated file (PS3.5 A.5) as the explicit little endian one that it was made from; other files as they are.
-
-    pydicom would inflate without bound.
-    """
-    if data[_META : _META + 8] != _GROUP_LENGTH or len(data) < _META + 12:
-        return data
-    start = _META + 12 + struct.unpack_from("<I", data, _META + 8)[0]
-    head = data[:start]
-    if _DEFLATED not in head:
-        return data
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        plain = inflater.decompress(data[start:], INFLATED_BYTES_MAX)
-    except zlib.error:
-        raise UnreadableScan(Reason.NOT_AN_IMAGE) from None
-    if not inflater.eof:
-        raise UnreadableScan(Reason.TOO_LARGE if inflater.unconsumed_tail else Reason.TRUNCATED)
-    return head.replace(_DEFLATED, str(ExplicitVRLittleEndian).encode().ljust(len(_DEFLATED), b"\0")) + plain
 
 
 def _check(dataset: FileDataset) -> int:
@@ -169,42 +153,36 @@ def _check(dataset: FileDataset) -> int:
         raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The photometric interpretation is none that Lungline reads.")
     if dataset.SamplesPerPixel != _SAMPLES[dataset.PhotometricInterpretation]:
         raise UnreadableScan(Reason.NOT_AN_IMAGE)
-    if not syntax.is_encapsulated:
-        is_whole = len(dataset.PixelData) >= get_expected_length(dataset)
-    else:
-        fragments, _offsets = parse_fragments(dataset.PixelData)
-        is_whole = fragments >= frames
-    if not is_whole:
+    if not syntax.is_encapsulated and len(dataset.PixelData) < get_expected_length(dataset):
         raise UnreadableScan(Reason.TRUNCATED)
     return frames
 
 
-def _check_codestream(dataset: FileDataset, frame: int, frames: int) -> None:
-    """Holds the compressed frame's own head against the header: a codec allocates what the former says."""
-    tables = tags.value(dataset, "ExtendedOffsetTable"), tags.value(dataset, "ExtendedOffsetTableLengths")
-    offsets = tables if all(tables) else None
-    data = get_frame(dataset.PixelData, frame - 1, number_of_frames=frames, extended_offsets=offsets)
-    is_jpeg = dataset.file_meta.TransferSyntaxUID in (*gdcm_jpeg.SYNTAXES, *_JPEG_LS)
+def _take_frame(dataset: FileDataset, frame: int, frames: int) -> Head | None:
+    """Leaves one compressed frame in the data set, whose own head is held against the header: a codec allocates what the former says.
+
+    Returns the head of a kind of codestream that pydicom decodes at its own depth.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    data = encapsulated.frame(dataset.PixelData, syntax, frame, frames)
+    dataset.PixelData, dataset.NumberOfFrames = encapsulate([data], has_bot=False), 1
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    if syntax == RLELossless:
+        return None
+    is_jpeg = syntax in (*gdcm_jpeg.SYNTAXES, *_JPEG_LS)
     head = codestream.jpeg(data) if is_jpeg else codestream.jpeg_2000(data)
     check_size(head.rows, head.columns)
     told = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
     if (head.rows, head.columns, head.samples) != told or head.bits > dataset.BitsAllocated:
         raise UnreadableScan(Reason.NOT_AN_IMAGE, "The header and the compressed image in it tell of different sizes.")
+    return None if syntax in gdcm_jpeg.SYNTAXES else head
 
 
 def _name(syntax: UID) -> str:
     """The standard's keyword; an unknown UID is the file's own word, which is not repeated."""
     return syntax.keyword if not syntax.is_private and syntax.keyword else "of a private kind"
-
-
-def _used_bits(raw: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[Any]:
-    """The Bits Stored below High Bit, with their sign; what other bits hold is not part of the value (PS3.5 8.1.1)."""
-    allocated = 8 * raw.dtype.itemsize
-    stored = tags.whole(dataset, "BitsStored", allocated)
-    high = tags.whole(dataset, "HighBit", stored - 1)
-    if dataset.BitsAllocated == 1 or stored == allocated or not stored <= high + 1 <= allocated:
-        return raw
-    return (raw << (allocated - 1 - high)) >> (allocated - stored)
 
 
 def _luma(raw: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.float32]:

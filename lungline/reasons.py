@@ -99,8 +99,8 @@ class Reason(StrEnum):
     # review: the networks read the image, and something else speaks against trusting them
     POLARITY_IN_DOUBT = (
         "polarity_in_doubt",
-        "Black and white seem to be swapped in this X-ray.",
-        "Look at the film. If it is a negative, have the device or the PACS send it with the right polarity.",
+        "Black and white may be swapped in this image, or its grays are the detector's own.",
+        "Look at the image. Have the device or the PACS send it for presentation, with a header whose polarity is right.",
     )
     PROJECTION = (
         "projection",

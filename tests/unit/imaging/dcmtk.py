@@ -48,7 +48,7 @@ def assert_as_dcmtk(dataset: FileDataset, tmp_path: Path) -> None:
     if str(dataset.PhotometricInterpretation).startswith("MONOCHROME"):
         values = decoded(dataset).astype(float) * float(dataset.get("RescaleSlope", 1)) + float(dataset.get("RescaleIntercept", 0))
         low, high = np.quantile(values, [0.02, 0.98])
-        dataset.WindowCenter, dataset.WindowWidth = round((low + high) / 2), max(2, round(high - low))
+        dataset.WindowCenter, dataset.WindowWidth = round((low + high) / 2), max(4, round(high - low))
     dataset.Modality = "DX"  # a CT would be shown in the lung window
     assert_shown_alike(dataset, tmp_path)
 

@@ -41,7 +41,8 @@ def test_sizes_and_depths(syntax: UID) -> None:
 
 @pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, *compressed.LOSSLESS], ids=lambda one: one.keyword)
 def test_colour_has_three_samples(syntax: UID) -> None:
-    assert head(compressed.compress(np.dstack([FILM, FILM, FILM]), syntax)) == Head(40, 48, 3, 8)
+    is_signed = False if "2000" in syntax.keyword else None
+    assert head(compressed.compress(np.dstack([FILM, FILM, FILM]), syntax)) == Head(40, 48, 3, 8, is_signed)
 
 
 @pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda one: one.keyword)
@@ -50,6 +51,13 @@ def test_every_cut_is_noticed(syntax: UID) -> None:
     # JPEG 2000 tells the length of its tile parts, so that the end mark behind them need not be there.
     for length in range(4, len(whole) - 2):
         assert reason(whole[:length]) is Reason.TRUNCATED
+
+
+def test_jpeg_2000_says_whether_it_is_signed() -> None:
+    signed = bytes(encode_array((DEEP.astype(np.int16) - 1024), bits_stored=12, photometric_interpretation=2))
+    assert (head(signed).bits, head(signed).is_signed) == (12, True)
+    assert head(J2K).is_signed is False
+    assert head(compressed.compress(DEEP, JPEGLSLossless)).is_signed is None
 
 
 def test_a_jp2_file_around_the_codestream_is_looked_through() -> None:

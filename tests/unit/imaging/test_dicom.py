@@ -16,8 +16,8 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from imaging import deflated, limits
 from imaging import dicom as module
-from imaging import limits
 from imaging.phantoms import phantom, picture
 from imaging.read import read
 from lungline.errors import UnreadableScan
@@ -160,7 +160,7 @@ def test_limits_hold_before_anything_is_decoded(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "pixel_array", never)
     monkeypatch.setattr(limits, "PIXELS_MAX", 64 * 64 - 1)
     assert reason(dicom(CT, "CT")) is Reason.TOO_LARGE
-    monkeypatch.setattr(module, "INFLATED_BYTES_MAX", 4096)
+    monkeypatch.setattr(deflated, "INFLATED_BYTES_MAX", 4096)
     assert reason(dicom(CT, "CT", syntax=DeflatedExplicitVRLittleEndian)) is Reason.TOO_LARGE
 
 

@@ -11,12 +11,14 @@ import pydicom
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGLosslessSV1, JPEGLSLossless
 
 from imaging.phantoms import phantom, picture
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
+from tests.corpus import compressed
 from tests.corpus.files import dicom
 from tests.unit.imaging.dcmtk import GRAY_LEVEL, assert_as_dcmtk, assert_shown_alike, needs_dcmtk
 
@@ -96,6 +98,19 @@ CURVE = (np.linspace(0, 1, 4096) ** 2 * 4095).astype(np.uint16)
 QUIRKS: dict[str, tuple[npt.NDArray[Any], dict[str, Any], tuple[str, ...]]] = {
     "window": (DEEP, WINDOW, ()),
     "MONOCHROME1": (DEEP, WINDOW | {"PhotometricInterpretation": "MONOCHROME1"}, ()),
+    "MONOCHROME1, IDENTITY": (DEEP, WINDOW | {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "IDENTITY"}, ()),
+    "MONOCHROME1, INVERSE": (DEEP, WINDOW | {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "INVERSE"}, ()),
+    "MONOCHROME2, IDENTITY": (DEEP, WINDOW | {"PresentationLUTShape": "IDENTITY"}, ()),
+    "MONOCHROME2, INVERSE": (DEEP, WINDOW | {"PresentationLUTShape": "INVERSE"}, ()),
+    "MONOCHROME2, a shape unknown to the standard": (DEEP, WINDOW | {"PresentationLUTShape": "LIN OD"}, ()),
+    "MONOCHROME1, a shape unknown to the standard": (
+        DEEP,
+        WINDOW | {"PhotometricInterpretation": "MONOCHROME1", "PresentationLUTShape": "LIN OD"},
+        (),
+    ),
+    "a presentation LUT": (RAMP, WINDOW | {"PresentationLUTSequence": [table(0, 12, CURVE)]}, ()),
+    "INVERSE behind a VOI LUT": (RAMP, {"VOILUTSequence": [table(0, 12, CURVE)], "PresentationLUTShape": "INVERSE"}, ("+Wl", "1")),
+    "padding that no pixel can have": (FILM, {"WindowCenter": 120, "WindowWidth": 200, "PixelPaddingValue": 65535}, ()),
     "LINEAR_EXACT is another function": (DEEP, WINDOW | {"VOILUTFunction": "LINEAR_EXACT"}, ()),
     "sigmoid": (DEEP, WINDOW | {"VOILUTFunction": "SIGMOID"}, ()),
     "sigmoid, MONOCHROME1": (DEEP, WINDOW | {"VOILUTFunction": "SIGMOID", "PhotometricInterpretation": "MONOCHROME1"}, ()),
@@ -157,6 +172,25 @@ def test_dcmtk_shows_quirks_alike_in_every_encoding(name: str, syntax: pydicom.u
     data = dicom(pixels, "DX", syntax=syntax, **tags)
     assert np.array_equal(read(data).pixels, made)
     assert_shown_alike(dcmread(BytesIO(data)), tmp_path, *how)
+
+
+@needs_dcmtk
+@pytest.mark.parametrize("shape", ["IDENTITY", "INVERSE"])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_dcmtk_shows_ct_alike_whatever_its_polarity(photometric: str, shape: str, tmp_path: Path) -> None:
+    data = dicom(phantom("ct", 41, side=64), "CT", PhotometricInterpretation=photometric, PresentationLUTShape=shape)
+    assert_shown_alike(dcmread(BytesIO(data)), tmp_path, "+Ww", "-600", "1500")
+
+
+@needs_dcmtk
+@pytest.mark.parametrize("is_signed", [0, 1])
+@pytest.mark.parametrize(("bits", "stored"), [(12, 12), (12, 14), (12, 16), (16, 12), (16, 16)])
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless], ids=lambda one: one.keyword)
+def test_dcmtk_finds_the_same_signs(syntax: pydicom.uid.UID, bits: int, stored: int, is_signed: int, tmp_path: Path) -> None:
+    """A compressed depth below the header's, and above it."""
+    encoded = encapsulate([compressed.compress(RAMP, syntax, bits)])
+    tags: dict[str, Any] = WINDOW | {"BitsStored": stored, "HighBit": stored - 1, "PixelRepresentation": is_signed}
+    assert_shown_alike(dcmread(BytesIO(dicom(RAMP, "DX", syntax=syntax, PixelData=encoded, **tags))), tmp_path)
 
 
 def originals() -> list[Path]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
@@ -87,7 +87,10 @@ def test_any_bits_signs_windows_and_rescales(
     low = -(2 ** (bits - 1)) if is_signed else 0
     pixels = np.random.default_rng(seed).integers(low, low + 2**bits, (8, 8)).astype(np.int16 if is_signed else np.uint16)
     tags: dict[str, Any] = {"BitsStored": bits, "HighBit": bits - 1, "WindowCenter": f"{centre:.6g}", "WindowWidth": f"{width:.6g}"}
-    assert_as_pydicom(dicom(pixels, "DX", RescaleSlope=slope, RescaleIntercept=intercept, **tags))
+    data = dicom(pixels, "DX", RescaleSlope=slope, RescaleIntercept=intercept, **tags)
+    shown = expected(dcmread(BytesIO(data)))
+    assume(np.ptp(shown) > 0.1 and np.mean((shown > GRAY_LEVEL) & (shown < 1 - GRAY_LEVEL)) > 0.05)  # other windows are not believed
+    assert_as_pydicom(data)
 
 
 def table(first: int, bits: int, entries: npt.NDArray[np.uint16]) -> Dataset:
@@ -123,16 +126,55 @@ def test_a_voi_lut_for_negative_values() -> None:
     assert np.allclose(pixels, np.arange(4096).reshape(64, 64) / 4095)
 
 
-def test_the_first_of_several_windows_counts() -> None:
+def test_the_first_of_several_windows_that_leaves_a_picture_counts() -> None:
     one = read(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=1000)).pixels
-    several = read(dicom(RAMP, "DX", WindowCenter=[2000, 100], WindowWidth=[1000, 50])).pixels
-    assert np.array_equal(one, several)
+    for centres, widths in (([2000, 100], [1000, 50]), ([100, 2000], [0, 1000]), ([9000, 2000, 100], [500, 1000, 50])):
+        several = read(dicom(RAMP, "DX", WindowCenter=centres, WindowWidth=widths)).pixels
+        assert np.array_equal(one, several)
 
 
 @pytest.mark.parametrize("tags", [{"WindowWidth": 0}, {"WindowWidth": -5}, {"WindowCenter": None}, {"WindowCenter": []}])
 def test_a_senseless_window_is_none(tags: dict[str, Any]) -> None:
     plain = read(dicom(RAMP, "DX")).pixels
     assert np.array_equal(read(dicom(RAMP, "DX", **({"WindowCenter": 2000, "WindowWidth": 1000} | tags))).pixels, plain)
+
+
+@pytest.mark.parametrize(
+    ("centre", "width"), [(2000, 1), (2000, 2), (2000, 20), (50_000, 400), (-9000, 500), (0, 1), (32_768, 1_000_000), (2000, 1e9)]
+)
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_window_that_leaves_no_picture_is_none(centre: float, width: float, function: str, photometric: str) -> None:
+    plain = read(dicom(RAMP, "DX", PhotometricInterpretation=photometric)).pixels
+    tags: dict[str, Any] = {"WindowCenter": centre, "WindowWidth": width, "VOILUTFunction": function}
+    assert np.array_equal(read(dicom(RAMP, "DX", PhotometricInterpretation=photometric, **tags)).pixels, plain)
+
+
+def test_without_a_window_that_leaves_a_picture_8_bits_stand_as_they_are() -> None:
+    stored = phantom("xray", 3).clip(0, 4095) >> 4
+    for centre, width in ((100, 1), (4000, 200), (2048, 1e6)):
+        data = dicom(stored.astype(np.uint8), "CR", WindowCenter=centre, WindowWidth=width)
+        assert np.allclose(read(data).pixels, stored / 255)
+
+
+@pytest.mark.parametrize("width", [200, 4096, 20_000])
+def test_narrow_and_wide_windows_are_obeyed(width: int) -> None:
+    assert_as_pydicom(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=width))
+
+
+def test_a_voi_lut_that_leaves_no_picture_gives_way_to_the_window() -> None:
+    tags: dict[str, Any] = {"WindowCenter": 2000, "WindowWidth": 1000}
+    steps = np.repeat(np.array([0, 4095], np.uint16), 2048)
+    for entries in (np.full(4096, 7, np.uint16), np.full(4096, 4095, np.uint16), steps):
+        shown = read(dicom(RAMP, "DX", VOILUTSequence=[table(0, 12, entries)], **tags)).pixels
+        assert np.array_equal(shown, read(dicom(RAMP, "DX", **tags)).pixels)
+
+
+def test_padding_does_not_count_for_what_a_window_leaves() -> None:
+    stored = np.zeros((64, 64), np.uint16)
+    stored[:6] = RAMP[26:32]  # a tenth of the picture
+    tags: dict[str, Any] = {"PixelPaddingValue": 0, "WindowCenter": 1850, "WindowWidth": 90}
+    assert np.allclose(read(dicom(stored, "DX", **tags)).pixels[:6], window(RAMP[26:32], 1850, 90, "LINEAR"))
 
 
 def test_without_a_window_robust_extremes_become_black_and_white() -> None:
