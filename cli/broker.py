@@ -62,12 +62,12 @@ def command(settings: Settings) -> list[str]:
 
 def answers(settings: Settings) -> bool:
     """Whether there is a broker and it takes orders within a second."""
-    from redis import Redis, RedisError
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
+    from redis import RedisError
+
+    from lungline.broker import address_of, connect
 
     try:
-        with Redis.from_url(settings.broker, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+        with connect(address_of(settings), 1.0) as client:
             return bool(client.ping())
     except (RedisError, OSError, SettingsError):
         return False

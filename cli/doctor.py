@@ -116,9 +116,10 @@ def _database(settings: "Settings") -> Iterator[str]:
 
 
 def _broker(settings: "Settings") -> Iterator[str]:
+    from lungline.broker import address_of
     from lungline.errors import SettingsError
     from workers.app import make_app
-    from workers.queues import queue_lengths
+    from workers.queues import may_ask_for_run, queue_lengths, require
 
     try:
         settings.broker  # noqa: B018
@@ -128,8 +129,17 @@ def _broker(settings: "Settings") -> Iterator[str]:
     if not settings.broker_url and "redis" not in _live(settings):
         yield "broker: our own, not running now; `lungline up` starts it"
         return
-    lengths = queue_lengths(make_app(settings))
+    app = make_app(settings)
+    require(app)
+    lengths = queue_lengths(app)
     yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
+    if not may_ask_for_run(app):
+        yield "broker: its account may not ask INFO; what a restarted Redis lost is rung again after 30 s instead of at once"
+    address = address_of(settings)
+    if address.is_unverified:
+        yield "broker: TLS without a check of its certificate, as LUNGLINE_BROKER_URL asks for: whoever is between can read the password"
+    elif address.tls:
+        yield "broker: TLS, its certificate and host are checked"
 
 
 def _processes(settings: "Settings") -> Iterator[str]:

@@ -23,10 +23,12 @@ from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
 
 from cli.broker import write_secret
-from lungline.errors import SettingsError
+from lungline.broker import explain
+from lungline.errors import BrokerError, SettingsError
 from lungline.presence import Presence
 from lungline.settings import Settings
 from workers.app import make_app
+from workers.queues import require
 
 USER: Final = "admin"
 _LOOPBACK: Final = "127.0.0.1"
@@ -113,18 +115,32 @@ class LastingEvents(Events):  # type: ignore[misc]  # Flower has no types
     def __init__(self, *args: Any, tell: Callable[[bool], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tell = tell
+        self._trouble = ""
 
     def run(self) -> NoReturn:
         while True:
             try:
                 with self.capp.connection() as connection:
                     receiver = Receiver(connection, handlers={"*": self.on_event}, app=self.capp)
-                    receiver.on_hearing = lambda: self._tell(True)
+                    receiver.on_hearing = self._hears
                     receiver.capture(limit=None, timeout=None, wakeup=True)
             except Exception as error:
-                _log.warning("cannot hear what the workers do", error=type(error).__name__)
+                if (said := self._explain(error)) != self._trouble:  # once, not twice a second of an outage
+                    self._trouble = said
+                    _log.warning("cannot hear what the workers do", error=type(error).__name__, advice=said)
             self._tell(False)
             time.sleep(_DEAF_SECONDS)
+
+    def _hears(self) -> None:
+        self._trouble = ""
+        self._tell(True)
+
+    def _explain(self, error: Exception) -> str:
+        try:
+            require(self.capp)
+        except BrokerError as refused:
+            return str(refused)
+        return explain(error)
 
 
 class Receiver(EventReceiver):

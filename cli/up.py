@@ -35,6 +35,7 @@ def up() -> None:
     upgrade(settings)
     _say(*_welcome(settings))
     _warn_of_unknown()
+    _warn_of_broker(settings)
     supervisor = Supervisor(settings.run, settings.logs)
     try:
         for child in _children(settings):
@@ -89,6 +90,19 @@ def _warn_of_unknown() -> None:
 
     for name in unknown():
         _say(f"  {name} is no setting and changes nothing; see `lungline settings`")
+
+
+def _warn_of_broker(settings: "Settings") -> None:
+    """Says at once what a broker of the admin's refuses: else only the logs of the processes would. It may be mended while they run."""
+    from lungline.errors import BrokerError
+    from workers.app import make_app
+    from workers.queues import require
+
+    if settings.broker_url:
+        try:
+            require(make_app(settings))
+        except BrokerError as error:
+            _say(f"  broker    not usable: {error}")
 
 
 def _attend(settings: "Settings", supervisor: "Supervisor") -> None:
