@@ -20,8 +20,9 @@ def doctor() -> None:
 
     settings = load()
     wrong = 0
-    installed: tuple[Check, ...] = (_versions, _environment, _devices, _folders, _key, _database, _broker, _processes, _models, _watches)
-    for check in (*installed, _recipes, _training_data, _weights, _last_run):
+    machine: tuple[Check, ...] = (_versions, _environment, _devices, _folders, _temporary, _watches)
+    installed: tuple[Check, ...] = (_key, _database, _broker, _processes, _models)
+    for check in (*machine, *installed, _recipes, _training_data, _weights, _last_run):
         try:
             for sentence in check(settings):
                 print(f"ok     {sentence}")
@@ -95,6 +96,19 @@ def _folders(settings: "Settings") -> Iterator[str]:
         yield "inbox and store lie on two file systems: each file is copied instead of moved"
     if settings.home in settings.inbox.parents and settings.home.is_dir() and not settings.home.stat().st_mode & 0o011:
         yield "inbox: lies below LUNGLINE_HOME, which this user alone may enter; set LUNGLINE_INBOX for a PACS with an account of its own"
+
+
+def _temporary(_: "Settings") -> Iterator[str]:
+    import tempfile
+
+    from imaging.isolate import SOCKET_BYTES
+    from lungline.errors import SettingsError
+    from lungline.temporary import folder_for_sockets, trouble
+
+    if said := trouble():
+        raise SettingsError(said)
+    usual, sockets = tempfile.gettempdir(), folder_for_sockets(SOCKET_BYTES)
+    yield f"temporary files: in {usual}" + ("" if str(sockets) == usual else f"; sockets, for which its path is too long, in {sockets}")
 
 
 def _key(settings: "Settings") -> Iterator[str]:

@@ -26,6 +26,7 @@ def up() -> None:
     from lungline import log
     from lungline.presence import Presence
     from lungline.settings import load
+    from lungline.temporary import trouble
 
     settings = load()
     log.configure("up")
@@ -36,6 +37,8 @@ def up() -> None:
     _say(*_welcome(settings))
     _warn_of_unknown()
     _warn_of_broker(settings)
+    if said := trouble():
+        _say(f"  {said}")
     supervisor = Supervisor(settings.run, settings.logs)
     try:
         for child in _children(settings):
