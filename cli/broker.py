@@ -78,8 +78,8 @@ def write_secret(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.fsencode(text))  # paths in it are bytes of the file system
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
