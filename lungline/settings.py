@@ -72,6 +72,11 @@ class Settings(BaseSettings):
         default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that Flower listens on; `0.0.0.0` within a container."
     )
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; the next free one if it is taken.")
+    flower_prefix: str = Field(
+        default="",
+        pattern=r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$",
+        description="The path below which a reverse proxy shows Flower and which it passes on, such as `lungline/flower`.",
+    )
     weights_dir: Path | None = Field(
         default=None, description="A folder of ImageNet weights (`NAME_notop.weights.h5`) for training without internet."
     )
@@ -134,6 +139,11 @@ class Settings(BaseSettings):
         if value:
             broker.parse(value)
         return value
+
+    @field_validator("flower_prefix")
+    @classmethod
+    def _flower_prefix(cls, value: str) -> str:
+        return value.strip("/")
 
     @model_validator(mode="after")
     def _derive(self) -> Self:
