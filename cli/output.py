@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
@@ -83,19 +83,31 @@ def plain_output() -> Iterator[None]:
 
     What standard output and error cannot encode is written by a look-alike, else escaped.
     """
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None: whoever started this closed it
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=_ERRORS)
     try:
-        try:
-            yield
-        finally:
-            if sys.stdout:
-                sys.stdout.flush()
+        yield
     except BrokenPipeError:
-        # Python would write what is left at its very end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
-        sys.exit(1)
+        _leave_output()
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                print(f"lungline: standard output cannot be written ({error.strerror}).", file=sys.stderr)
+            _leave_output()
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w")
+
+
+def _leave_output() -> NoReturn:
+    """Ends the process. Python would write what is left at its very end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    sys.exit(1)
 
 
 def _replace(error: UnicodeError) -> tuple[str, int]:

@@ -21,6 +21,10 @@ _HELP: Final = {  # OpenSSL's verify codes
     64: "it does not name this IP address. Write the host in LUNGLINE_BROKER_URL as the certificate does.",
 }
 _SIGNED_BY: Final = "set LUNGLINE_BROKER_CA to the file of the CA that signed it."
+_NO_TLS: Final = (
+    "Redis and this machine agree on no TLS: see whether the port in LUNGLINE_BROKER_URL is the one with TLS, "
+    "and whether Redis asks for a certificate of Lungline's own (`ssl_certfile`, docs/deploy.md)."
+)
 _REQUIREMENTS: Final = {"none": ssl.CERT_NONE, "optional": ssl.CERT_REQUIRED, "required": ssl.CERT_REQUIRED}
 _FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 OPTIONS: Final = ("ssl_cert_reqs", "ssl_check_hostname", *_FILES)
@@ -94,7 +98,7 @@ def explain(error: BaseException) -> str:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _CERTIFICATE + _HELP.get(cause.verify_code, _SIGNED_BY)
         if isinstance(cause, ssl.SSLError):
-            return "Redis and this machine agree on no TLS: see whether the port in LUNGLINE_BROKER_URL is the one with TLS."
+            return _NO_TLS
         if isinstance(cause, AuthenticationError):
             return "Redis refuses the user or password of LUNGLINE_BROKER_URL."
         if isinstance(cause, NoPermissionError):

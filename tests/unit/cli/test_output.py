@@ -106,6 +106,26 @@ def test_a_reader_that_goes_away_costs_no_traceback(command: str, folder: Path) 
     assert b"Traceback" not in ended.stderr
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_a_full_disk_is_said() -> None:
+    script = "from cli.output import plain_output\nwith plain_output(): print('a line')"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with open("/dev/full", "w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60, check=False
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == b"lungline: standard output cannot be written (No space left on device).\n"
+
+
+@pytest.mark.parametrize("closed", [1, 2])
+def test_a_command_runs_without_its_output(closed: int, folder: Path) -> None:
+    shell = f'exec "$0" -m cli results {closed}>&-'
+    ended = subprocess.run(["sh", "-c", shell, sys.executable], capture_output=True, timeout=60, check=False)
+    assert ended.returncode == 0
+    assert b"Error" not in ended.stderr
+
+
 def test_what_cannot_be_written_is_written_by_a_look_alike_or_escaped() -> None:
     script = "from cli.output import plain_output\nwith plain_output(): print('running · 3 …', 'é', '\\udcff')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
