@@ -62,12 +62,12 @@ def command(settings: Settings) -> list[str]:
 
 def answers(settings: Settings) -> bool:
     """Whether there is a broker and it takes orders within a second."""
-    from redis import Redis, RedisError
-    from redis.backoff import NoBackoff
-    from redis.retry import Retry
+    from redis import RedisError
+
+    from lungline.broker import address_of, connect
 
     try:
-        with Redis.from_url(settings.broker, socket_timeout=1, socket_connect_timeout=1, retry=Retry(NoBackoff(), 0)) as client:
+        with connect(address_of(settings), 1.0) as client:
             return bool(client.ping())
     except (RedisError, OSError, SettingsError):
         return False
@@ -78,8 +78,8 @@ def write_secret(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.fsencode(text))  # paths in it are bytes of the file system
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)

@@ -20,8 +20,9 @@ def doctor() -> None:
 
     settings = load()
     wrong = 0
-    installed: tuple[Check, ...] = (_versions, _environment, _devices, _folders, _key, _database, _broker, _processes, _models, _watches)
-    for check in (*installed, _recipes, _training_data, _weights, _last_run):
+    machine: tuple[Check, ...] = (_versions, _environment, _devices, _folders, _temporary, _watches)
+    installed: tuple[Check, ...] = (_key, _database, _broker, _processes, _models)
+    for check in (*machine, *installed, _recipes, _training_data, _weights, _last_run):
         try:
             for sentence in check(settings):
                 print(f"ok     {sentence}")
@@ -97,6 +98,19 @@ def _folders(settings: "Settings") -> Iterator[str]:
         yield "inbox: lies below LUNGLINE_HOME, which this user alone may enter; set LUNGLINE_INBOX for a PACS with an account of its own"
 
 
+def _temporary(_: "Settings") -> Iterator[str]:
+    import tempfile
+
+    from imaging.isolate import SOCKET_BYTES
+    from lungline.errors import SettingsError
+    from lungline.temporary import folder_for_sockets, trouble
+
+    if said := trouble():
+        raise SettingsError(said)
+    usual, sockets = tempfile.gettempdir(), folder_for_sockets(SOCKET_BYTES)
+    yield f"temporary files: in {usual}" + ("" if str(sockets) == usual else f"; sockets, for which its path is too long, in {sockets}")
+
+
 def _key(settings: "Settings") -> Iterator[str]:
     from lungline.errors import SettingsError
 
@@ -116,9 +130,10 @@ def _database(settings: "Settings") -> Iterator[str]:
 
 
 def _broker(settings: "Settings") -> Iterator[str]:
+    from lungline.broker import address_of
     from lungline.errors import SettingsError
     from workers.app import make_app
-    from workers.queues import queue_lengths
+    from workers.queues import may_ask_for_run, queue_lengths, require
 
     try:
         settings.broker  # noqa: B018
@@ -128,8 +143,17 @@ def _broker(settings: "Settings") -> Iterator[str]:
     if not settings.broker_url and "redis" not in _live(settings):
         yield "broker: our own, not running now; `lungline up` starts it"
         return
-    lengths = queue_lengths(make_app(settings))
+    app = make_app(settings)
+    require(app)
+    lengths = queue_lengths(app)
     yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
+    if not may_ask_for_run(app):
+        yield "broker: its account may not ask INFO; what a restarted Redis lost is rung again after 30 s instead of at once"
+    address = address_of(settings)
+    if address.is_unverified:
+        yield "broker: TLS without a check of its certificate, as LUNGLINE_BROKER_URL asks for: whoever is between can read the password"
+    elif address.tls:
+        yield "broker: TLS, its certificate and host are checked"
 
 
 def _processes(settings: "Settings") -> Iterator[str]:

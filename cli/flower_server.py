@@ -20,13 +20,15 @@ from flower.options import options
 from flower.urls import settings as pages
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
-from tornado.web import RequestHandler
+from tornado.web import RedirectHandler, RequestHandler
 
 from cli.broker import write_secret
-from lungline.errors import SettingsError
+from lungline.broker import explain
+from lungline.errors import BrokerError, SettingsError
 from lungline.presence import Presence
 from lungline.settings import Settings
 from workers.app import make_app
+from workers.queues import require
 
 USER: Final = "admin"
 _LOOPBACK: Final = "127.0.0.1"
@@ -59,11 +61,11 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     options.max_workers = _WORKERS
     options.tasks_columns = _COLUMNS
     options.read_only = True  # it is for looking: what runs is the supervisor's to start and stop
+    options.url_prefix = settings.flower_prefix
     loop = IOLoop.current()
     server = ClosedFlower(make_app(settings), loop, tell=lambda hears: presence.tell(ready=hears))
     port = _listen(server, settings.flower_port)
-    shown = _LOOPBACK if settings.flower_address in _EVERY_ADDRESS else settings.flower_address
-    write_secret(settings.run / "flower.url", f"http://{f'[{shown}]' if ':' in shown else shown}:{port}\n")
+    write_secret(settings.run / "flower.url", _address(settings, port) + "\n")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.add_callback_from_signal(server.stop))
     server.start()  # returns after `stop`, which saves the history
@@ -84,7 +86,11 @@ class ClosedFlower(Flower):  # type: ignore[misc]  # Flower has no types
             max_tasks_in_memory=options.max_tasks,
             max_workers_in_memory=options.max_workers,
         )
-        super().__init__(options=options, capp=app, events=events, io_loop=loop, **pages)
+        prefix = f"/{options.url_prefix}" if options.url_prefix else ""
+        below = {name: prefix + pages[name] for name in ("login_url", "static_url_prefix")}  # Flower's own command does it there
+        super().__init__(options=options, capp=app, events=events, io_loop=loop, **(pages | below))
+        if prefix:
+            self.add_handlers(".*", [(prefix, RedirectHandler, {"url": f"{prefix}/"})])
         self._expected = b"Basic " + b64encode(options.basic_auth[0].encode())
 
     def find_handler(self, request: HTTPServerRequest, **arguments: Any) -> HTTPMessageDelegate:
@@ -113,18 +119,32 @@ class LastingEvents(Events):  # type: ignore[misc]  # Flower has no types
     def __init__(self, *args: Any, tell: Callable[[bool], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tell = tell
+        self._trouble = ""
 
     def run(self) -> NoReturn:
         while True:
             try:
                 with self.capp.connection() as connection:
                     receiver = Receiver(connection, handlers={"*": self.on_event}, app=self.capp)
-                    receiver.on_hearing = lambda: self._tell(True)
+                    receiver.on_hearing = self._hears
                     receiver.capture(limit=None, timeout=None, wakeup=True)
             except Exception as error:
-                _log.warning("cannot hear what the workers do", error=type(error).__name__)
+                if (said := self._explain(error)) != self._trouble:  # once, not twice a second of an outage
+                    self._trouble = said
+                    _log.warning("cannot hear what the workers do", error=type(error).__name__, advice=said)
             self._tell(False)
             time.sleep(_DEAF_SECONDS)
+
+    def _hears(self) -> None:
+        self._trouble = ""
+        self._tell(True)
+
+    def _explain(self, error: Exception) -> str:
+        try:
+            require(self.capp)
+        except BrokerError as refused:
+            return str(refused)
+        return explain(error)
 
 
 class Receiver(EventReceiver):
@@ -138,6 +158,12 @@ class Receiver(EventReceiver):
         self._rounds += 1
         if self._rounds == 2:
             self.on_hearing()
+
+
+def _address(settings: Settings, port: int) -> str:
+    shown = _LOOPBACK if settings.flower_address in _EVERY_ADDRESS else settings.flower_address
+    prefix = f"/{settings.flower_prefix}" if settings.flower_prefix else ""
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}{prefix}"
 
 
 def _password(settings: Settings) -> str:

@@ -54,4 +54,7 @@ def _numbered(name: str, number: int) -> str:
     if len(suffix) > _LONGEST_SUFFIX:
         stem, suffix = os.fsencode(name), b""
     tail = b"-%d%s" % (number, suffix)
-    return (stem[: _LONGEST_NAME - len(tail)] + tail).decode("utf-8", "ignore")  # a letter that was cut through goes
+    room = _LONGEST_NAME - len(tail)
+    while 0 < room < len(stem) and stem[room] & 0xC0 == 0x80:  # a letter that would be cut through goes
+        room -= 1
+    return os.fsdecode(stem[:room] + tail)

@@ -30,6 +30,7 @@ from cli import (
     up,
     work,
 )
+from cli.output import plain_output
 from lungline import RESEARCH_USE, __version__
 from lungline.errors import LunglineError
 
@@ -81,14 +82,17 @@ app.add_typer(database.app, name="db")
 def main() -> None:
     """Runs the command line: exit 0 fine, 1 something is wrong and said, 2 wrong usage."""
     threading.excepthook = lambda thread: _tell(thread.exc_type, thread.exc_traceback)
-    try:
-        app()
-    except LunglineError as error:
-        print(f"lungline: {error}", file=sys.stderr)
-        sys.exit(1)
-    except Exception as error:
-        _tell(type(error), error.__traceback__)
-        sys.exit(1)
+    with plain_output():
+        try:
+            app()
+        except LunglineError as error:
+            print(f"lungline: {error}", file=sys.stderr)
+            sys.exit(1)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            _tell(type(error), error.__traceback__)
+            sys.exit(1)
 
 
 def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:

@@ -1,13 +1,20 @@
 """How commands print rows: a table for people, one JSON object a line for programs."""
 
+import codecs
+import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from sqlalchemy import RowMapping
+
+_ERRORS: Final = "lungline.plain"
+_ALIKE: Final = {"·": "-", "…": "...", "–": "-", "—": "-", "→": "->", "≥": ">=", "≤": "<=", "×": "x", "’": "'", "\N{NO-BREAK SPACE}": " "}
 
 
 def print_rows(rows: "Iterable[Mapping[str, Any] | RowMapping]", *, as_json: bool, columns: tuple[str, ...] = ()) -> int:
@@ -51,7 +58,11 @@ def _flat(row: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
 
 def printable(name: str) -> str:
     """A file's name as a terminal can bear it: bytes that are no text, and control characters, are escaped."""
-    return name.encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode() if not name.isprintable() else name
+    name = as_text(name)
+    if not name.isprintable():
+        name = name.encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode()
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # here, since a table must know how wide the name is
+    return name.encode(encoding, _ERRORS).decode(encoding)
 
 
 def notice() -> None:
@@ -59,6 +70,54 @@ def notice() -> None:
     from lungline import RESEARCH_USE
 
     print(RESEARCH_USE, file=sys.stderr)
+
+
+def as_text(name: str) -> str:
+    """A file's name in UTF-8, whatever this process takes its file system to speak; bytes that are no UTF-8 become lone surrogates."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+@contextmanager
+def plain_output() -> Iterator[None]:
+    """Lets no character end a command that its terminal or file cannot write, nor a reader that went away leave a traceback.
+
+    What standard output and error cannot encode is written by a look-alike, else escaped.
+    """
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()  # None: whoever started this closed it
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ERRORS)
+    try:
+        yield
+    except BrokenPipeError:
+        _leave_output()
+    finally:
+        try:
+            sys.stdout.flush()
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError):
+                print(f"lungline: standard output cannot be written ({error.strerror}).", file=sys.stderr)
+            _leave_output()
+
+
+def _nowhere() -> TextIO:
+    return open(os.devnull, "w")
+
+
+def _leave_output() -> NoReturn:
+    """Ends the process. Python would write what is left at its very end, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno() if sys.__stdout__ else 1)
+    sys.exit(1)
+
+
+def _replace(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    bad = error.object[error.start : error.end]
+    return "".join(_ALIKE.get(one, one.encode("ascii", "backslashreplace").decode()) for one in bad), error.end
+
+
+codecs.register_error(_ERRORS, _replace)
 
 
 def _plain(value: Any) -> Any:

@@ -24,7 +24,7 @@ def list_(
     """Print refused files and quarantined scans, with their names from the store."""
     from sqlalchemy import text
 
-    from cli.output import print_rows, printable
+    from cli.output import as_text, print_rows, printable
     from db.connect import read_only
     from db.migrate import open_database
     from lungline.settings import load
@@ -38,7 +38,7 @@ def list_(
         rows = []
         for row in connection.execute(query).mappings():
             found = store.names(row["sha256"]) if row["scan_id"] else store.refused_names(row["file_id"])
-            rows.append({**row, "names": found if as_json else ", ".join(map(printable, found)) or None})
+            rows.append({**row, "names": list(map(as_text, found)) if as_json else ", ".join(map(printable, found)) or None})
     for one in rows:
         del one["file_id"]
     print_rows(rows, as_json=as_json, columns=_COLUMNS)

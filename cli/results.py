@@ -38,7 +38,7 @@ def show(
 
     from sqlalchemy import text
 
-    from cli.output import notice, print_one, printable
+    from cli.output import as_text, notice, print_one, printable
     from db.connect import read_only
     from db.migrate import open_database
     from lungline.errors import LedgerError
@@ -46,7 +46,7 @@ def show(
     from lungline.store import Store
 
     settings = load()
-    key, value = "id", scan
+    key, value = "id", scan.encode("utf-8", "replace").decode()  # no database takes bytes that are no text
     if Path(scan).is_file():
         with Path(scan).open("rb") as file:
             key, value = "sha256", hashlib.file_digest(file, "sha256").hexdigest()
@@ -79,5 +79,5 @@ def show(
                 from cli.explain import explain as draw
 
                 one |= draw(settings, one, member, out)
-            print_one(one | {"names": names if as_json else ", ".join(map(printable, names))}, as_json=as_json)
+            print_one(one | {"names": list(map(as_text, names)) if as_json else ", ".join(map(printable, names))}, as_json=as_json)
     notice()

@@ -26,6 +26,7 @@ def up() -> None:
     from lungline import log
     from lungline.presence import Presence
     from lungline.settings import load
+    from lungline.temporary import trouble
 
     settings = load()
     log.configure("up")
@@ -35,6 +36,9 @@ def up() -> None:
     upgrade(settings)
     _say(*_welcome(settings))
     _warn_of_unknown()
+    _warn_of_broker(settings)
+    if said := trouble():
+        _say(f"  {said}")
     supervisor = Supervisor(settings.run, settings.logs)
     try:
         for child in _children(settings):
@@ -89,6 +93,19 @@ def _warn_of_unknown() -> None:
 
     for name in unknown():
         _say(f"  {name} is no setting and changes nothing; see `lungline settings`")
+
+
+def _warn_of_broker(settings: "Settings") -> None:
+    """Says at once what a broker of the admin's refuses: else only the logs of the processes would. It may be mended while they run."""
+    from lungline.errors import BrokerError
+    from workers.app import make_app
+    from workers.queues import require
+
+    if settings.broker_url:
+        try:
+            require(make_app(settings))
+        except BrokerError as error:
+            _say(f"  broker    not usable: {error}")
 
 
 def _attend(settings: "Settings", supervisor: "Supervisor") -> None:

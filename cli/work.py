@@ -12,12 +12,22 @@ def workers() -> None:
 
 def watch() -> None:
     """Watch the inbox: take files in, and ring for those that wait."""
+    import structlog
+
     from lungline import log
+    from lungline.errors import BrokerError
     from lungline.settings import load
     from watcher.watch import run
+    from workers.app import make_app
+    from workers.queues import require
 
     log.configure("watch")
-    run(load())
+    settings = load()
+    try:
+        require(make_app(settings))
+    except BrokerError as error:  # files are taken in all the same, and rung for once that is mended
+        structlog.get_logger().error("no doorbell can be rung", advice=str(error))
+    run(settings)
 
 
 @work.command()
@@ -25,10 +35,14 @@ def inference(slot: int = typer.Option(0, min=0, help="Which of this home's work
     """Read scans: decode, run the ensembles, write verdicts."""
     from lungline import log
     from lungline.settings import load
+    from workers.app import make_app
     from workers.inference import run
+    from workers.queues import require
 
     log.configure(f"inference-{slot}")
-    run(load(), slot)
+    settings = load()
+    require(make_app(settings))
+    run(settings, slot)
 
 
 @work.command()
@@ -36,7 +50,11 @@ def training() -> None:
     """Retrain networks: one run at a time, at the lowest priority."""
     from lungline import log
     from lungline.settings import load
+    from workers.app import make_app
+    from workers.queues import require
     from workers.training import run
 
     log.configure("training")
-    run(load())
+    settings = load()
+    require(make_app(settings))
+    run(settings)

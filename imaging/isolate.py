@@ -7,17 +7,20 @@ import atexit
 import multiprocessing
 import pickle
 import signal
+import tempfile
 import threading
 from contextlib import suppress
-from multiprocessing import resource_tracker
+from multiprocessing import resource_tracker, util
 from typing import Any, Final
 
 from imaging.child import serve
 from lungline.errors import LunglineError, UnreadableScan
+from lungline.temporary import folder_for_sockets
 
 _START_SECONDS: Final = 60.0  # imports of numpy, OpenCV and pydicom on a machine that is busy with something else
 _STOP_SECONDS: Final = 5.0
 _WAKE_SECONDS: Final = 1.0
+SOCKET_BYTES: Final = len("/pymp-12345678/listener-12345678")  # of a socket's path below the folder of temporary files
 
 # multiprocessing looks at all living processes when it starts one, and is not prepared for one that goes meanwhile.
 _births_and_burials = threading.Lock()
@@ -53,6 +56,7 @@ class ReaderPool:
 
         Raises:
             ReadersStopped: a child does not start.
+            SettingsError: there is no folder for the sockets of multiprocessing.
         """
         self._function = function
         self._timeout = timeout
@@ -150,11 +154,23 @@ class ReaderPool:
         return _Child(self._function, self._memory_bytes)
 
 
+def _make_room_for_sockets() -> None:
+    """Has multiprocessing choose a folder for its sockets, once a process: in that of temporary files unless its path is too long."""
+    with _births_and_burials:
+        folder = folder_for_sockets(SOCKET_BYTES)
+        usual, tempfile.tempdir = tempfile.tempdir, str(folder)
+        try:
+            util.get_temp_dir()
+        finally:
+            tempfile.tempdir = usual
+
+
 class _Child:
     """One process and this end of its pipe."""
 
     def __init__(self, function: str, memory_bytes: int) -> None:
         context = multiprocessing.get_context("forkserver")
+        _make_room_for_sockets()
         # What children would else import one by one. A module that is not there is passed over, and fails in the child.
         context.set_forkserver_preload([serve.__module__, "imaging.dicom", function.partition(":")[0]])
         self._pipe, theirs = context.Pipe()

@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as SourceError
 
+from lungline import broker
 from lungline.errors import SettingsError
 from lungline.schedule import Schedule, crontab_of, zone_of
 
@@ -44,6 +45,10 @@ class Settings(BaseSettings):
     broker_url: str = Field(
         default="", description="Address of a Redis or Valkey server. Default: `lungline up` starts one of its own on loopback."
     )
+    broker_ca: Path | None = Field(
+        default=None,
+        description="A PEM file of the CA that signed Redis' certificate, for `rediss://`; trusted besides those that the machine trusts.",
+    )
     intake: Literal["move", "leave"] = Field(
         default="move", description="`move` files out of the inbox, or `leave` them there (read-only shares)."
     )
@@ -67,6 +72,11 @@ class Settings(BaseSettings):
         default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that Flower listens on; `0.0.0.0` within a container."
     )
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; the next free one if it is taken.")
+    flower_prefix: str = Field(
+        default="",
+        pattern=r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$",
+        description="The path below which a reverse proxy shows Flower and which it passes on, such as `lungline/flower`.",
+    )
     weights_dir: Path | None = Field(
         default=None, description="A folder of ImageNet weights (`NAME_notop.weights.h5`) for training without internet."
     )
@@ -126,7 +136,14 @@ class Settings(BaseSettings):
     def _broker_url(cls, value: str) -> str:
         if value and (urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).hostname or not _has_sound_port(value)):
             raise ValueError("must look like redis://[:PASSWORD@]HOST[:PORT]/0, or rediss:// for TLS")
+        if value:
+            broker.parse(value)
         return value
+
+    @field_validator("flower_prefix")
+    @classmethod
+    def _flower_prefix(cls, value: str) -> str:
+        return value.strip("/")
 
     @model_validator(mode="after")
     def _derive(self) -> Self:
@@ -134,7 +151,7 @@ class Settings(BaseSettings):
         for name, default in (("inbox", "inbox"), ("store", "store"), ("key_file", "secrets/pseudonym.key")):
             value: Path = getattr(self, name)
             setattr(self, name, self.home / default if value == Path() else value.expanduser().absolute())
-        for name in ("weights_dir", "training_data"):
+        for name in ("broker_ca", "weights_dir", "training_data"):
             if (said := getattr(self, name)) is not None:
                 setattr(self, name, said.expanduser().absolute())
         if not self.database_url:
@@ -143,6 +160,8 @@ class Settings(BaseSettings):
             self.database_url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
         if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
             raise ValueError(f"{PREFIX}DATABASE_URL: must begin with sqlite:/// or postgresql://")
+        if self.broker_ca and not self.broker_url.startswith("rediss://"):
+            raise ValueError(f"{PREFIX}BROKER_CA: needs a {PREFIX}BROKER_URL that begins with rediss://")
         if self.inbox == self.store or self.inbox in self.store.parents or self.store in self.inbox.parents:
             raise ValueError(f"{PREFIX}INBOX and {PREFIX}STORE must not lie inside each other")
         return self

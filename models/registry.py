@@ -172,7 +172,7 @@ class Description:
 
     def text(self) -> str:
         """For a terminal: its card, or else all that is told of it."""
-        return self.card.read_text().rstrip() if self.card and self.card.exists() else json.dumps(self.told, indent=2)
+        return self.card.read_text(encoding="utf-8").rstrip() if self.card and self.card.exists() else json.dumps(self.told, indent=2)
 
 
 def descriptions(store: Path) -> list[Description]:

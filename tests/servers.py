@@ -20,6 +20,7 @@ import redis
 
 from cli.broker import find_server
 from lungline.errors import BrokerError
+from lungline.temporary import folder_for_sockets
 
 _START_SECONDS = 20.0
 
@@ -86,8 +87,9 @@ class Postgres:
 
     def start(self) -> None:
         found = _postgres_binaries()
-        # A short path of its own: a unix socket's may have 107 bytes.
-        self._folder = Path(tempfile.mkdtemp(prefix="lungline-pg-"))
+        self._folder = Path(
+            tempfile.mkdtemp(prefix="lungline-pg-", dir=folder_for_sockets(len("/lungline-pg-12345678/.s.PGSQL.5432.lock")))
+        )
         if self._user:
             shutil.chown(self._folder, self._user)
         binaries = self._usable(found)

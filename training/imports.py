@@ -78,7 +78,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
         if readings:
             _judge(root, member, ensemble, readings, models)
         else:
-            (member.folder / CARD).write_text(card(member.told, member.version))
+            (member.folder / CARD).write_text(card(member.told, member.version), encoding="utf-8")
         adopt(root, models)
         in_store = read_member(models / name / member.version)
         return Imported(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)

@@ -3,6 +3,7 @@
 from celery import Celery
 from kombu import Exchange, Queue
 
+from lungline.broker import address_of
 from lungline.settings import Settings
 from workers.queues import QUEUES, READ_SCAN, RETRAIN, SCANS, TRAINING
 
@@ -11,10 +12,12 @@ def make_app(settings: Settings) -> Celery:
     """An app on the broker of this home; connects to nothing yet.
 
     Raises:
-        SettingsError: no broker is known.
+        SettingsError: no broker is known, or its CA file cannot be read.
     """
-    app: Celery = Celery("lungline", broker=settings.broker, events="workers.events:ThreadedEvents")
+    address = address_of(settings)
+    app: Celery = Celery("lungline", broker=address.url, events="workers.events:ThreadedEvents")
     app.conf.update(
+        broker_use_ssl=dict(address.tls) or False,  # without it, kombu would take any certificate
         # messages: JSON and no results, since what was found stands in the ledger
         accept_content=["json"],
         task_serializer="json",

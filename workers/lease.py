@@ -1,6 +1,7 @@
 """The leases that a worker holds: who it is, what it has in hand, and the thread that renews them."""
 
 import hashlib
+import os
 import socket
 import threading
 import time
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 
 def site(settings: Settings) -> str:
     """This home on this host: with a process's name, the slot that it fills. One live process a slot, held by its presence lock."""
-    home = hashlib.sha256(str(settings.home).encode()).hexdigest()[:8]
+    home = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:8]
     return f"{home}-{socket.gethostname()[:40]}"
 
 

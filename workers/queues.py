@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.exceptions import ResponseError
-from redis.retry import Retry
+from redis.exceptions import NoPermissionError, ResponseError
 
+from lungline.broker import SILENT, Address, connect, explain
 from lungline.errors import BrokerError
+from workers.permissions import missing
 
 STAT: Final = "stat"
 SCANS: Final = "scans"
@@ -22,21 +22,20 @@ READ_SCAN: Final = "lungline.read_scan"
 RETRAIN: Final = "lungline.retrain"
 
 _PATIENCE_SECONDS: Final = 2.0
-_SILENT: Final = "Redis does not answer; see `lungline status` and LUNGLINE_BROKER_URL."
 
 
 def ring(app: Celery, waiting_id: str, queue: str) -> None:
     """Tells the workers that a scan waits, or a training run.
 
     Raises:
-        BrokerError: Redis cannot be reached; the ledger still knows what waits, so that it can be rung again.
+        BrokerError: Redis cannot be reached, or does not take it; the ledger still knows what waits, so that it can be rung again.
     """
     task = RETRAIN if queue == TRAINING else READ_SCAN
     try:
         # argsrepr: Flower shows the id, not a tuple. Each bell is a task of its own: one that ended once would not show progress again.
         app.send_task(task, args=[waiting_id], argsrepr=waiting_id, queue=queue)
-    except (OperationalError, RedisError, OSError):
-        raise BrokerError(_SILENT) from None
+    except (OperationalError, RedisError, OSError) as error:
+        raise _refused(app, error) from None
 
 
 def queue_lengths(app: Celery, queues: Sequence[str] = QUEUES) -> dict[str, int]:
@@ -45,14 +44,14 @@ def queue_lengths(app: Celery, queues: Sequence[str] = QUEUES) -> dict[str, int]
     Raises:
         BrokerError: Redis cannot be reached.
     """
-    client = _client(app.conf.broker_url)
+    client = _client(app)
     try:
         with client.pipeline(transaction=False) as pipeline:
             for queue in queues:
                 pipeline.llen(queue)
             return dict(zip(queues, pipeline.execute(), strict=True))
-    except (RedisError, OSError):
-        raise BrokerError(_SILENT) from None
+    except (RedisError, OSError) as error:
+        raise _refused(app, error) from None
 
 
 def server_run(app: Celery) -> str:
@@ -62,15 +61,60 @@ def server_run(app: Celery) -> str:
         BrokerError: Redis cannot be reached.
     """
     try:
-        told = _client(app.conf.broker_url).info("server")
+        told = _client(app).info("server")
     except ResponseError:
         return ""
-    except (RedisError, OSError):
-        raise BrokerError(_SILENT) from None
+    except (RedisError, OSError) as error:
+        raise BrokerError(explain(error)) from None
     return str(dict(told).get("run_id", ""))
 
 
+def require(app: Celery) -> None:
+    """Tries whether Redis takes this home's account for all that Lungline does there. One that is away is waited for by whoever uses it.
+
+    Raises:
+        BrokerError: it does not, and which password, certificate or permission is wrong.
+    """
+    try:
+        _require_permissions(app)
+    except (RedisError, OSError) as error:
+        if (said := explain(error)) != SILENT:
+            raise BrokerError(said) from None
+
+
+def may_ask_for_run(app: Celery) -> bool:
+    """Whether `server_run` is answered.
+
+    Raises:
+        BrokerError: Redis cannot be reached.
+    """
+    try:
+        return not missing(_client(app), (), optional=True)
+    except (RedisError, OSError) as error:
+        raise BrokerError(explain(error)) from None
+
+
+def _refused(app: Celery, error: Exception) -> BrokerError:
+    """What went wrong; where it is a permission, all that are missing."""
+    try:
+        if isinstance(error, NoPermissionError) or isinstance(error.__cause__, NoPermissionError):
+            _require_permissions(app)
+    except BrokerError as named:
+        return named
+    except (RedisError, OSError):
+        pass
+    return BrokerError(explain(error))
+
+
+def _require_permissions(app: Celery) -> None:
+    if lacking := missing(_client(app), [queue.name for queue in app.conf.task_queues]):
+        raise BrokerError(f"Redis denies the account of LUNGLINE_BROKER_URL {'; '.join(lacking)}. See the ACL in docs/deploy.md.")
+
+
+def _client(app: Celery) -> Redis:
+    return _client_of(app.conf.broker_url, tuple(sorted((app.conf.broker_use_ssl or {}).items())))
+
+
 @cache
-def _client(url: str) -> Redis:
-    # No retries: whoever asks does so again soon, or must answer a person now.
-    return Redis.from_url(url, socket_timeout=_PATIENCE_SECONDS, socket_connect_timeout=_PATIENCE_SECONDS, retry=Retry(NoBackoff(), 0))
+def _client_of(url: str, tls: tuple[tuple[str, Any], ...]) -> Redis:
+    return connect(Address(url, dict(tls)), _PATIENCE_SECONDS)

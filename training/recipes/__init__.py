@@ -122,7 +122,7 @@ def load(name: str) -> Recipe:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return tomllib.loads(path.read_text())
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

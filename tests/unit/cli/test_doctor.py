@@ -1,5 +1,6 @@
 """`lungline doctor`: every check is made, whatever another finds."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,14 @@ def test_one_check_that_breaks_does_not_end_the_others(monkeypatch: pytest.Monke
     assert "WRONG  the check of broken failed unexpectedly (RuntimeError)" in said.stdout
     assert "last training run: none yet" in said.stdout  # the last check
     assert "planted-secret" not in said.stdout
+
+
+def test_a_tmpdir_that_is_no_folder_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    monkeypatch.setattr(tempfile, "tempdir", None)  # Python looks once
+    said = CliRunner().invoke(app, ["doctor"])
+    assert said.exit_code == 1
+    assert "WRONG  TMPDIR names no folder that this user may write to" in said.stdout
 
 
 def test_a_slip_of_the_pen_in_the_environment_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,3 +25,13 @@ def test_no_file_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert not file.exists()
     assert (inbox / name).read_text() == "0"
     assert sorted(path.read_text() for path in inbox.iterdir()) == ["0", "1", "2"]
+
+
+def test_a_name_that_is_no_utf_8_keeps_its_bytes(tmp_path: Path) -> None:
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    for _ in range(2):
+        draft = tmp_path / "draft"
+        draft.write_text("x")
+        put(draft, inbox, "caf\udce9.png")
+    assert sorted(os.listdir(os.fsencode(inbox))) == [b"caf\xe9-1.png", b"caf\xe9.png"]

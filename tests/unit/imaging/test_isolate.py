@@ -251,3 +251,22 @@ def test_is_running_knows_the_living_from_the_dead() -> None:
     process.kill()
     wait_for(lambda: not is_running(process.pid), "its end")
     process.wait(5)
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_readers_start_whatever_the_path_of_temporary_files(is_there: bool, tmp_path: Path) -> None:
+    folder = tmp_path / ("long-" * 30)
+    if is_there:
+        folder.mkdir()
+    script = f"""
+        from imaging.isolate import ReaderPool
+        pool = ReaderPool({ACT!r}, 1, timeout=20.0, memory_bytes={GIGABYTE})
+        print(pool.run("square", 12))
+        pool.close()
+    """
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=90, check=False
+    )
+    assert (ended.stdout, ended.returncode) == ("144\n", 0)
+    assert not is_there or list(folder.iterdir()) == []

@@ -9,6 +9,7 @@ from db import ledger
 from db.clock import now
 from db.tables import scans
 from db.writer import Writer
+from lungline.settings import load
 from tests.entered import any_drop, enter
 from tests.waiting import wait_for
 from workers import lease
@@ -107,3 +108,8 @@ def test_a_scan_that_two_workers_died_of_alone_is_not_read_a_third_time(writer: 
     leases = Leases(writer, "slot")
     leases.stop()
     assert writer.do(lambda connection: connection.scalar(select(scans.c.state))) == "quarantined"
+
+
+def test_a_home_whose_path_is_no_utf_8_has_a_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_HOME", "/srv/caf\udce9")
+    assert lease.site(load())
