@@ -9,6 +9,7 @@ from lungline.ids import new_id
 
 # A mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not: such a one is refused unread.
 FILE_BYTES_MAX: Final = 512 << 20
+HELD: Final = ".held"
 
 
 class Store:
@@ -26,6 +27,14 @@ class Store:
     def is_there(self) -> bool:
         """Whether the store itself is to be had: not while its share is away, or its disk is not mounted."""
         return os.path.isdir(self.incoming)
+
+    def held_note(self, file_id: str) -> Path:
+        """Where it is noted that another process has the original of a file open for writing (watcher/held.py)."""
+        return self.incoming / f"{file_id}{HELD}"
+
+    def is_held(self, file_id: str) -> bool:
+        """Whether it has it open still."""
+        return self.held_note(file_id).exists()
 
     def folder(self, sha256: str) -> Path:
         """Where the bytes with this hash lie, under every name that they were dropped by."""

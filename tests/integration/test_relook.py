@@ -31,6 +31,7 @@ class Place:
         self.writer = Writer(self.engine)
         self.store = Store(settings.store)
         self.incoming = Incoming(self.store)
+        self.incoming.root.mkdir(parents=True)
         self.incoming.take()
 
     def relook(self, incoming: Incoming | None = None) -> int:
