@@ -31,7 +31,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from imaging import codestream, gdcm_jpeg, tags, window
+from imaging import codestream, gdcm_jpeg, tags, tail, window
 from imaging.header import Facts, facts
 from imaging.limits import INFLATED_BYTES_MAX, check_frame, check_size
 from lungline.errors import UnreadableScan
@@ -76,7 +76,7 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     dataset = _parse(data)
     frames = _check(dataset)
     check_frame(frame, frames)
-    told = facts(dataset)
+    told = tail.check(dataset, facts(dataset))
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated and syntax != RLELossless:
         _check_codestream(dataset, frame, frames)

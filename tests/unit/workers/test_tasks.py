@@ -140,6 +140,25 @@ def test_while_the_store_is_away_its_scans_wait(bench: Bench, monkeypatch: pytes
     assert bench.reader.read(scan_id).startswith("normal 1.000 accepted")
 
 
+@pytest.mark.parametrize("flaps", [1, 2])
+def test_a_store_that_returns_between_two_looks_lost_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, flaps: int) -> None:
+    scan_id = bench.drop(png(phantom("chest")))
+    find, looks = Store.find, []
+
+    def flap(store: Store, sha256: str, file_id: str) -> Path | None:
+        looks.append(sha256)
+        if len(looks) > flaps:
+            return find(store, sha256, file_id)
+        away = store.root.rename(store.root.with_name("unmounted"))
+        found = find(store, sha256, file_id)
+        away.rename(store.root)
+        return found
+
+    monkeypatch.setattr(Store, "find", flap)
+    assert bench.reader.read(scan_id).startswith("normal")
+    assert bench.one("SELECT count(*) FROM quarantine") == 0
+
+
 def test_where_no_reader_can_be_started_scans_wait_and_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
     scan_id = bench.drop(png(picture("xray", 6)))
