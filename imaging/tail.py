@@ -76,4 +76,4 @@ def _breaks_off(pixels: npt.NDArray[Any]) -> bool:
     if not is_set.any(axis=1).all() or np.ptp(above) * _STRAY > width or np.ptp(first) * _STRAY > width:
         return False
     missing = is_set[-2, end[-1] : above.min()]
-    return missing.size * _STRAY > width and np.count_nonzero(missing) * 2 > missing.size
+    return bool(missing.size * _STRAY > width and np.count_nonzero(missing) * 2 > missing.size)

@@ -138,7 +138,9 @@ class Intake:
             else:
                 # What fails from here on leaves the file under `incoming`: it is looked at there.
                 if os.lstat(target).st_ino == status.st_ino and not (file is not None and has_writer(file.fileno())):
-                    return Brought(drop, reason, folder)
+                    # Of what was refused before, while it was open, and could not be moved then: it is not counted again.
+                    stay = stay_key(self._key, path, status) if reason is not None and file is not None else None
+                    return Brought(replace(drop, stay_key=stay), reason, folder)
                 _put_back(target, path)  # another file took its name at the last moment, or another process opened it
                 return None
         if file is None or reason is not None:

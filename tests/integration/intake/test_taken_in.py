@@ -140,3 +140,47 @@ def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
     assert brought.reason is Reason.UNREADABLE
     assert place.entering.enter([brought]) == [Outcome.REFUSED]
     assert place.store.refused_names(brought.drop.id) == ["a.png"]
+
+
+@pytest.mark.parametrize(("bytes_", "reason"), [(b"", Reason.EMPTY), (b"data", None)])
+def test_what_another_process_has_open_for_writing_is_never_moved(place: Place, bytes_: bytes, reason: Reason | None) -> None:
+    path = place.drop(data=bytes_)
+    with path.open("ab") as writer:
+        brought = place.bring(path)
+        assert brought.reason is reason
+        place.entering.enter([brought])
+        assert path.stat().st_ino == os.fstat(writer.fileno()).st_ino
+        assert place.intake.held.tend() == []
+        assert path.exists()
+        assert place.store.is_held(brought.drop.id) == (reason is None)
+    assert place.intake.held.tend() == []
+    assert path.exists() == (reason is not None)  # of what was refused nothing was copied
+    assert not place.store.is_held(brought.drop.id)
+    place.entering.enter([place.bring(path)] if path.exists() else [])
+    assert place.counts() == ((1, 0, 0, 1) if reason else (1, 1, 0, 0))
+
+
+def test_a_copy_whose_row_a_crash_prevented_costs_the_original_nothing(place: Place) -> None:
+    path = place.drop()
+    with path.open("ab"):
+        place.bring(path)
+    place.restarted()
+    assert place.intake.held.tend() == []
+    assert path.exists()
+    place.entering.enter([place.bring(path)])
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.in_incoming() == []
+
+
+def test_what_may_be_open_for_all_that_the_system_says_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("intake", "held", "settle"):
+        monkeypatch.setattr(f"watcher.{module}.has_writer", lambda _: None)
+    path = place.drop()
+    place.entering.enter([place.bring(path)])
+    place.intake.held.tend()
+    assert path.exists()
+    monkeypatch.setattr("watcher.held._UNSURE_SECONDS", 0.0)
+    place.intake.held.tend()
+    assert not path.exists()
+    assert place.stored() == ["a.png"]
+    assert place.in_incoming() == []
