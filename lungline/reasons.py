@@ -41,7 +41,7 @@ class Reason(StrEnum):
     )
     TRUNCATED = (
         "truncated",
-        "The file ends before its pixels do.",
+        "The file ends before its pixels do, or their end was never written.",
         "Nothing at first: Lungline looks again after 1 and 10 minutes, in case it was still being written. Else send it again.",
     )
     NO_PIXELS = "no_pixels", "A DICOM object without pixel data, such as a report.", "Have the PACS send images alone."

@@ -151,7 +151,7 @@ class Intake:
     def _copy(self, path: str, status: os.stat_result, drop: Drop, file: FileIO, folder: Path) -> Brought | None:
         removable = self._mode == "move" and os.access(os.path.dirname(path), os.W_OK)
         writer = has_writer(file.fileno())
-        stays = writer is not False  # for now
+        stays = bool(writer) or (writer is None and removable)  # for now
         try:
             originals.remember(folder, path if removable and not stays else None, status)
             file.seek(0)
