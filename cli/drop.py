@@ -100,10 +100,10 @@ def _put(path: Path, inbox: Path, ignore: list[str]) -> list[Dropped]:
     dropped = []
     for root, _, names in os.walk(path):  # enters no link; a link to a folder is no folder
         folder = path.name / Path(root).relative_to(path)
-        is_hidden = any(part.startswith(".") for part in folder.parts)
+        is_left_alone = any(is_ignored(part, ignore) for part in folder.parts)
         links = [entry.name for entry in os.scandir(root) if entry.is_symlink() and entry.is_dir()]
         for name in sorted({*names, *links}):
-            ignored = is_hidden or is_ignored(name, ignore)
+            ignored = is_left_alone or is_ignored(name, ignore)
             dropped.append(Dropped(name, None, "ignored") if ignored else _copy(Path(root, name), inbox / folder))
     return dropped
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from lungline.store import Store
 
 
-def reconcile() -> None:
+def reconcile(
+    deep: bool = typer.Option(False, "--deep", help="Read all bytes in the store, and compare them with their hashes."),
+) -> None:
     """Check that nothing is lost or doubled; exit 1 and say what is wrong if anything is."""
     from db.connect import read_only
     from db.migrate import open_database
@@ -33,11 +35,31 @@ def reconcile() -> None:
     said = counts(engine)
     for total, parts in (("files", ("accepted", "duplicates", "refused")), ("scans", ("waiting", "reading", "done", "quarantined"))):
         print(f"{said[total]} {total} = " + " + ".join(f"{said[part]} {part}" for part in parts))
+    if deep:
+        wrong += _deep(settings)
     if wrong:
         runs = "watch" in live(settings.run)
         advice = "while files are being taken in, run it again in a minute" if runs else "no watcher of this home runs: start `lungline up`"
         print(f"{wrong} things do not add up; {advice}.")
         raise typer.Exit(1)
+
+
+def _deep(settings: "Settings") -> int:
+    """Says how many bytes in the store differ from their hash, or cannot be read."""
+    from lungline.progress import steps
+    from lungline.store import Store
+
+    store = Store(settings.store)
+    folders = store.folders()
+    differing = 0
+    with steps("compared", len(folders)) as step:
+        for folder in folders:
+            differing += not store.holds_its_hash(folder)
+            step(1)
+    print(f"{differing or 'ok':<5} bytes in the store that differ from their hash, or cannot be read")
+    if differing:
+        print("Restore these from a backup of LUNGLINE_STORE; see the disk's health, and what else writes there.")
+    return differing
 
 
 def _in_ledger(connection: "Connection") -> Iterator[tuple[str, int]]:
@@ -84,8 +106,7 @@ def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[
         known.add(row.sha256)
         missing += not _holds(store, row.sha256, row.id, row.bytes)
     yield "accepted files whose bytes the store lacks or has in another length", missing
-    stored = [folder.name for folder in store.root.glob("[0-9a-f][0-9a-f]/*")] if store.root.exists() else []
-    yield "bytes in the store that the ledger does not know", sum(name not in known for name in stored)
+    yield "bytes in the store that the ledger does not know", sum(folder.name not in known for folder in store.folders())
     waiting = sum(folder.is_dir() for folder in store.incoming.iterdir()) if store.incoming.exists() else 0
     yield "files between inbox and ledger (the watcher finishes these)", waiting
     yield "files of labels that are kept and not imported (the watcher does so at its start)", len(left(store))

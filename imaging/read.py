@@ -12,6 +12,8 @@ from imaging.limits import check_frame
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
 
+_ZEROS = 4096  # bytes
+
 
 @dataclass(frozen=True, eq=False)
 class Image:
@@ -40,11 +42,17 @@ def read(data: bytes, frame: int = 1) -> Image:
         else:
             check_frame(frame, 1)
             pixels, frames, facts = raster.decode(data, found), 1, Facts()
-    except UnreadableScan:
-        raise
+    except UnreadableScan as error:
+        raise _or_unwritten(error, data) from None
     except MemoryError:
         raise UnreadableScan(Reason.TOO_LARGE) from None
     except Exception:  # a library met bytes that it did not expect; its words may quote them
-        raise UnreadableScan(Reason.NOT_AN_IMAGE) from None
+        raise _or_unwritten(UnreadableScan(Reason.NOT_AN_IMAGE), data) from None
     rows, columns = pixels.shape
     return Image(pixels, frames, rows, columns, facts)
+
+
+def _or_unwritten(error: UnreadableScan, data: bytes) -> UnreadableScan:
+    """Of an image that cannot be decoded and ends in zeros: its sender set the file's length first, and never came to its end."""
+    is_unwritten = error.reason is Reason.NOT_AN_IMAGE and any(data[:_ZEROS]) and len(data) > _ZEROS and not any(data[-_ZEROS:])
+    return UnreadableScan(Reason.TRUNCATED) if is_unwritten else error

@@ -41,7 +41,7 @@ class Reason(StrEnum):
     )
     TRUNCATED = (
         "truncated",
-        "The file ends before its pixels do.",
+        "The file ends before its pixels do, or their end was never written.",
         "Nothing at first: Lungline looks again after 1 and 10 minutes, in case it was still being written. Else send it again.",
     )
     NO_PIXELS = "no_pixels", "A DICOM object without pixel data, such as a report.", "Have the PACS send images alone."
@@ -111,4 +111,14 @@ class Reason(StrEnum):
         "body_part_in_doubt",
         "The header names another part of the body than the chest; the picture looks like a chest.",
         "Look at the image. If it is a chest, correct the body part at the device or in the PACS.",
+    )
+    BLANK_END = (
+        "blank_end",
+        "The lower part of the picture is exactly zero, as in a file that was not written to its end.",
+        "Look at the image. If its lower part is missing, send it again.",
+    )
+    STILL_WRITTEN = (
+        "still_written",
+        "Another process still had the file open for writing when it was read.",
+        "Find out which program keeps the file open. When it writes on, the file is taken in once more.",
     )

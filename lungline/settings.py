@@ -57,8 +57,10 @@ class Settings(BaseSettings):
     )
     quiet_seconds: float = Field(default=1.0, ge=0.05, le=600, description="How long a file must stay unchanged before it is taken in.")
     ignore: str = Field(
-        default="*.part,*.tmp,DICOMDIR,Thumbs.db",
-        description="Comma-separated name patterns that are left alone and counted nowhere; hidden files always are.",
+        default="*.part,*.partial,*.filepart,*.crdownload,*.download,*.tmp,~$*,DICOMDIR,Thumbs.db,desktop.ini,"
+        "@eaDir,@Recycle,#recycle,#snapshot,$RECYCLE.BIN,System Volume Information,__MACOSX",
+        description="Comma-separated patterns for names of files and folders, in upper or lower case, that are left alone and counted "
+        "nowhere; hidden ones always are.",
     )
     devices: str = Field(
         default="auto",

@@ -1,5 +1,6 @@
 """Where original bytes lie: `STORE/ab/<sha256>/<original name>`. Bytes and names live here and nowhere else."""
 
+import hashlib
 import os
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from lungline.ids import new_id
 
 # A mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not: such a one is refused unread.
 FILE_BYTES_MAX: Final = 512 << 20
+HELD: Final = ".held"
 
 
 class Store:
@@ -26,6 +28,14 @@ class Store:
     def is_there(self) -> bool:
         """Whether the store itself is to be had: not while its share is away, or its disk is not mounted."""
         return os.path.isdir(self.incoming)
+
+    def held_note(self, file_id: str) -> Path:
+        """Where it is noted that another process has the original of a file open for writing (watcher/held.py)."""
+        return self.incoming / f"{file_id}{HELD}"
+
+    def is_held(self, file_id: str) -> bool:
+        """Whether it has it open still."""
+        return self.held_note(file_id).exists()
 
     def folder(self, sha256: str) -> Path:
         """Where the bytes with this hash lie, under every name that they were dropped by."""
@@ -55,11 +65,32 @@ class Store:
     def named(self, names: Collection[str]) -> dict[str, set[str]]:
         """Name -> hashes of the bytes that were dropped by it, of those names that there are. Walks the whole store."""
         found: dict[str, set[str]] = {}
-        for folder in self.root.glob("[0-9a-f][0-9a-f]/*"):
+        for folder in self.folders():
             for path in _entries(folder):
                 if path.name in names:
                     found.setdefault(path.name, set()).add(folder.name)
         return found
+
+    def folders(self) -> list[Path]:
+        """Where all bytes lie that are in place, a folder a hash."""
+        return list(self.root.glob("[0-9a-f][0-9a-f]/*"))
+
+    def holds_its_hash(self, folder: Path) -> bool:
+        """Whether all that a folder holds has the hash that it is named for; True also if it has just gone. Reads every byte."""
+        seen: set[int] = set()
+        try:
+            for path in sorted(folder.iterdir()):
+                with path.open("rb") as file:
+                    if (inode := os.fstat(file.fileno()).st_ino) in seen:  # another name for the same bytes
+                        continue
+                    seen.add(inode)
+                    if hashlib.file_digest(file, "sha256").hexdigest() != folder.name:
+                        return False
+        except FileNotFoundError:
+            return not folder.exists()
+        except OSError:
+            return False
+        return True
 
     def refused_names(self, file_id: str) -> list[str]:
         """The name of a refused file; empty if it stayed in the inbox."""

@@ -21,35 +21,41 @@ class Incoming:
 
     def __init__(self, store: Store) -> None:
         self.root = store.incoming
-        self._watcher = secrets.token_hex(4)
+        self.watcher = secrets.token_hex(4)
         self._lock: int | None = None
 
     def take(self) -> None:
-        """Makes the place if it must, and shows other watchers on this store that this one lives."""
-        self.root.mkdir(parents=True, exist_ok=True)
+        """Shows other watchers on this store that this one lives; asked again, looks whether they can see it still.
+
+        Raises:
+            OSError: the store is not to be had.
+        """
+        if self._lock is not None and not self._lock_file(self.watcher).exists():  # another store lies here than before
+            os.close(self._lock)
+            self._lock = None
         if self._lock is None:
-            draft = self.root / f".{self._watcher}"
+            draft = self.root / f".{self.watcher}"
             self._lock = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             with suppress(OSError):  # no locks on this file system
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            draft.rename(self._lock_file(self._watcher))  # it is never seen unlocked
+            draft.rename(self._lock_file(self.watcher))  # it is never seen unlocked
 
     def leave(self) -> None:
         """This watcher ends."""
         if self._lock is not None:
-            self._lock_file(self._watcher).unlink(missing_ok=True)
+            self._lock_file(self.watcher).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
     def folder(self, drop: Drop) -> Path:
         """Makes the folder of a drop."""
-        folder = self.root / f"{drop.id}~{drop.priority}~{drop.hint or 'any'}~{self._watcher}~{drop.sha256 or 'none'}"
+        folder = self.root / f"{drop.id}~{drop.priority}~{drop.hint or 'any'}~{self.watcher}~{drop.sha256 or 'none'}"
         folder.mkdir()
         return folder
 
     def note(self, old: str, new: str) -> Path:
         """Where it is noted that this watcher takes the bytes with one hash in anew, by another; `left(RELOOK)` finds it."""
-        return self.root / f"{old}~{new}~relook~{self._watcher}{RELOOK}"
+        return self.root / f"{old}~{new}~relook~{self.watcher}{RELOOK}"
 
     @staticmethod
     def drop(folder: Path) -> Drop:
@@ -63,18 +69,16 @@ class Incoming:
 
     def left(self, suffix: str = "") -> list[Path]:
         """The folders, or with a suffix the files beside them, on which no other watcher works."""
-        alive = self._others()
+        alive = self.others()
         found = self.root.glob(f"*{suffix}") if suffix else (path for path in self.root.iterdir() if path.is_dir())
         return sorted(path for path in found if _watcher_of(path.name.removesuffix(suffix)) not in alive)
 
-    def _lock_file(self, watcher: str) -> Path:
-        return self.root / f".{watcher}{_LOCK}"
-
-    def _others(self) -> set[str]:
+    def others(self) -> set[str]:
+        """The other watchers that live on this store."""
         alive = set()
         for path in self.root.glob(f".*{_LOCK}"):
             watcher = path.name[1 : -len(_LOCK)]
-            if watcher == self._watcher:  # on a network file system, to close it here would unlock it
+            if watcher == self.watcher:  # on a network file system, to close it here would unlock it
                 continue
             try:
                 with path.open("r+b") as file:
@@ -85,6 +89,9 @@ class Incoming:
             except OSError:
                 continue
         return alive
+
+    def _lock_file(self, watcher: str) -> Path:
+        return self.root / f".{watcher}{_LOCK}"
 
 
 def _watcher_of(name: str) -> str:

@@ -13,6 +13,7 @@ from db import ledger
 from db.clock import now
 from db.tables import Outcome, State, files, quarantine, scans
 from db.writer import Writer
+from lungline.errors import LedgerError
 from lungline.store import Store
 from watcher.incoming import RELOOK, Incoming
 
@@ -37,7 +38,9 @@ def relook(store: Store, incoming: Incoming, writer: Writer) -> int:
     for row in writer.do(lambda connection: connection.execute(oldest).all()):
         try:
             changed += _look(store, incoming, writer, row)
-        except OSError as error:  # the disk is full, or fails: it is not this file's fault, and the others are not to wait for it
+        except LedgerError:
+            raise
+        except Exception as error:  # the disk is full, or fails, or worse: the others are not to wait for it
             log.warning("a truncated file cannot be looked at again now", error=type(error).__name__)
             writer.do(lambda connection, row=row: _look_soon(connection, row.id))  # type: ignore[misc]
     return changed
@@ -57,6 +60,36 @@ def _look(store: Store, incoming: Incoming, writer: Writer, row: Row[Any]) -> bo
     changed = writer.do(lambda connection: _take_anew(connection, row.id, row.scan_id, row.sha256, digest, size))
     _clear(store, writer, note)
     return changed
+
+
+def replace_held(store: Store, incoming: Incoming, writer: Writer, note: Path, old: str, new: str) -> None:
+    """A file that was copied while it was written to was taken in anew since: the half that was copied is no scan of its own any longer.
+
+    Unless it was read: then its verdict, which was for review, stands.
+
+    Args:
+        note: of the copy (watcher/held.py); removed when there is nothing left to do.
+        old: hash of the copy.
+        new: hash of what the file has become.
+
+    Raises:
+        LedgerError: the database is not to be had. Call it again.
+        OSError: the store is not to be had. Call it again.
+    """
+    if not store.is_there():
+        return
+    size = writer.do(lambda connection: connection.scalar(select(files.c.bytes).where(files.c.sha256 == new).limit(1)))
+    is_open = scans.c.state.in_((State.WAITING, State.READING))
+    if size is None or writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.sha256 == old, is_open).limit(1))):
+        return  # not entered yet; or not read yet, and marked by the note when it is
+    half = select(quarantine).where(quarantine.c.sha256 == old, quarantine.c.scan_id.is_not(None), quarantine.c.released_at.is_(None))
+    row = writer.do(lambda connection: connection.execute(half.limit(1)).first())
+    if row is not None:
+        ours = incoming.note(old, new)
+        ours.touch()
+        writer.do(lambda connection: _take_anew(connection, row.id, row.scan_id, old, new, size))
+        _clear(store, writer, ours)
+    note.unlink(missing_ok=True)
 
 
 def _tidy(store: Store, incoming: Incoming, writer: Writer) -> None:

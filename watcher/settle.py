@@ -1,11 +1,15 @@
-"""Decides when a file is whole: unchanged for the quiet period, nobody writing to it, and with its end mark where its kind has one."""
+"""Decides when a file is whole: unchanged for the quiet period, nobody writing to it, with its end mark, and with no part yet unwritten."""
 
 import fcntl
 import heapq
 import os
 from dataclasses import dataclass
+from pathlib import Path
+
+from lungline import filesystems
 
 PATIENCE_SECONDS = 30.0  # after the last change: for an end mark to come, or a writer to let go
+TAIL_BYTES = 4096  # a file that ends in so many zeros looks unfinished
 EMPTY_PATIENCE_SECONDS = 5.0  # some clients create a file, close it, and fill it later
 
 Signature = tuple[int, int, int, int, int]
@@ -106,37 +110,63 @@ class Settling:
 
 def worth_waiting(descriptor: int, size: int) -> float:
     """How many seconds after its last change a file is still worth waiting for, since it looks unfinished; 0 if it does not."""
-    if has_writer(descriptor) or (size and lacks_end(descriptor, size)):
+    if has_writer(descriptor) or (size and (lacks_end(descriptor, size) or has_hole(descriptor, size))):
         return PATIENCE_SECONDS
     return 0.0 if size else EMPTY_PATIENCE_SECONDS
 
 
 def lacks_end(descriptor: int, size: int) -> bool:
-    """Whether a PNG (ISO/IEC 15948, IEND) or JPEG (ITU-T T.81, EOI) has no end mark yet. Other kinds have none to tell by."""
+    """Whether the end of a file is still to come, as far as its bytes tell.
+
+    A PNG (ISO/IEC 15948, IEND) or JPEG (ITU-T T.81, EOI) has no end mark yet. Any file ends in zeros: some senders set its length first.
+    """
     head = os.pread(descriptor, 8, 0)
-    tail = os.pread(descriptor, 4096, max(0, size - 4096))
+    tail = os.pread(descriptor, TAIL_BYTES, max(0, size - TAIL_BYTES))
     if head == b"\x89PNG\r\n\x1a\n":
         return b"IEND" not in tail
     if head[:3] == b"\xff\xd8\xff":
         return b"\xff\xd9" not in tail
-    return False
+    return size >= TAIL_BYTES and not any(tail)
 
 
-def has_writer(descriptor: int) -> bool:
+def has_hole(descriptor: int, size: int) -> bool:
+    """Whether some block of a file was never written: its length was set first, or its blocks were reserved (lseek(2), SEEK_HOLE).
+
+    False also where the file system does not tell. A file that was copied with holes for its zeros has some for good.
+    """
+    try:
+        hole = os.lseek(descriptor, 0, os.SEEK_HOLE)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+    except (AttributeError, OSError):
+        return False
+    return hole < size
+
+
+def has_writer(descriptor: int) -> bool | None:
     """Whether some process on this host holds the file open for writing: then the kernel refuses a read lease (fcntl(2)).
 
-    False also where leases are not to be had: another user's file, a network file system, a system other than Linux.
+    None where leases are not to be had: another user's file, a network file system, a system other than Linux.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
-        return False
+        return None
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
-        return True
+        return None if _is_remote(descriptor) else True  # NFS and SMB also refuse one that their server does not grant
     except OSError:
-        return False
+        return None
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     except OSError:
         pass
     return False
+
+
+_remote: dict[int, bool] = {}  # by device; few are ever met
+
+
+def _is_remote(descriptor: int) -> bool:
+    device = os.fstat(descriptor).st_dev
+    if device not in _remote:
+        _remote[device] = filesystems.is_remote(Path(f"/proc/self/fd/{descriptor}").resolve())
+    return _remote[device]

@@ -1,11 +1,14 @@
 """What may keep a file from being taken in now, in our own words."""
 
 import errno
+import os
+from pathlib import Path
 from typing import Final
 
 from lungline.errors import StoreError
 from lungline.store import Store
 
+AWAY: Final = "LUNGLINE_STORE is not there: mount its disk again."
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -26,7 +29,12 @@ def in_our_words(error: OSError, store: Store) -> None:
     """
     if error.errno in _FULL:
         raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
+    if not store.is_there():
+        raise StoreError(AWAY) from None
     if not isinstance(error, FileNotFoundError):
         raise FileError(error.errno) from None
-    if not store.is_there():
-        raise StoreError("LUNGLINE_STORE is not there: mount its disk again.") from None
+
+
+def is_gone(path: Path, store: Store) -> bool:
+    """Whether something in the store is no longer there. That is believed only of a store that is there before and after the look."""
+    return store.is_there() and not os.path.lexists(path) and store.is_there()

@@ -3,7 +3,7 @@
 import fnmatch
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,14 +14,16 @@ _MODALITIES = frozenset(modality.value for modality in Modality)
 
 
 def walk(inbox: Path, ignore: list[str], closed: list[str]) -> Iterator["os.DirEntry[str]"]:
-    """Every entry below the inbox that is no folder and not ignored; what vanishes meanwhile is left out. Links are not followed.
+    """Every entry below the inbox that is no folder, and neither ignored nor in a folder that is; what vanishes meanwhile is left out.
+
+    Links are not followed.
 
     A folder that may not be read, or has too long a path, is passed over and added to `closed`.
 
     Raises:
         OSError: the inbox itself cannot be read now.
     """
-    is_left_alone = re.compile("|".join(fnmatch.translate(pattern) for pattern in (*ignore, ".*"))).match
+    is_left_alone = _matcher(tuple(ignore))
     folders = [os.fspath(inbox)]
     while folders:
         folder = folders.pop()
@@ -32,10 +34,11 @@ def walk(inbox: Path, ignore: list[str], closed: list[str]) -> Iterator["os.DirE
                         is_folder = entry.is_dir(follow_symlinks=False)
                     except OSError:
                         continue
+                    if is_left_alone(entry.name):
+                        continue
                     if is_folder:
-                        if not entry.name.startswith("."):
-                            folders.append(entry.path)
-                    elif not is_left_alone(entry.name):
+                        folders.append(entry.path)
+                    else:
                         yield entry
         except OSError as error:
             if folder == os.fspath(inbox):
@@ -50,8 +53,13 @@ def patterns(ignore: str) -> list[str]:
 
 
 def is_ignored(name: str, ignore: list[str]) -> bool:
-    """Hidden files, and what matches a pattern of LUNGLINE_IGNORE: left alone and counted nowhere."""
-    return name.startswith(".") or any(fnmatch.fnmatchcase(name, pattern) for pattern in ignore)
+    """Hidden files and folders, and what matches a pattern of LUNGLINE_IGNORE in any case: left alone and counted nowhere."""
+    return _matcher(tuple(ignore))(name) is not None
+
+
+@lru_cache(16)
+def _matcher(ignore: tuple[str, ...]) -> Callable[[str], re.Match[str] | None]:
+    return re.compile("|".join(fnmatch.translate(pattern) for pattern in (*ignore, ".*")), re.IGNORECASE).match
 
 
 def said_by_folders(path: str, inbox: Path) -> tuple[Priority, Modality | None]:

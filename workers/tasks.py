@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Final
 
 import structlog
@@ -25,6 +25,8 @@ from workers.queues import READ_SCAN
 from workers.reading import Reading
 
 _PAUSE_SECONDS: Final = 5.0
+_LOOKS: Final = 4  # at bytes that seem to be missing
+_LOOK_SECONDS: Final = 0.5
 
 log = structlog.get_logger()
 
@@ -108,21 +110,32 @@ class ScanReader:
         return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
 
     def _decode(self, claim: Claim, judge: Judge) -> Reading:
-        path = self._store.find(claim.sha256, claim.file_id)
-        while path is not None:
-            try:
-                reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, judge.always, judge.by_modality, claim.hint)
-                return reading
-            except UnreadableScan as error:
-                if error.reason is not Reason.BYTES_MISSING:
-                    raise
-                before, path = path, self._store.find(claim.sha256, claim.file_id)
-                if path == before:
-                    break
-                # the watcher put it in place just as it was to be read
+        """Raises StoreError while the store is away; that bytes are missing is believed after several looks at one that is there."""
+        error = UnreadableScan(Reason.BYTES_MISSING)
+        for _ in range(_LOOKS):
+            if not self._store.is_there():
+                break
+            path = self._store.find(claim.sha256, claim.file_id)
+            if path is not None:
+                try:
+                    reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, judge.always, judge.by_modality, claim.hint)
+                    return self._marked(claim, reading)
+                except UnreadableScan as failure:
+                    if failure.reason not in (Reason.BYTES_MISSING, Reason.UNREADABLE):
+                        raise
+                    error = failure
+            # the watcher may just put it in place, and the store may have gone away and come back
+            if self._stopping.wait(_LOOK_SECONDS):
+                raise ReadersStopped
         if not self._store.is_there():
             raise StoreError("The store is away: mount the disk of LUNGLINE_STORE, or mend its share.")
-        raise UnreadableScan(Reason.BYTES_MISSING)
+        raise error
+
+    def _marked(self, claim: Claim, reading: Reading) -> Reading:
+        """For review, if another process has its original open for writing still: what it writes is not in these bytes."""
+        if reading.facts.review is None and self._store.is_held(claim.file_id):
+            return replace(reading, facts=replace(reading.facts, review=Reason.STILL_WRITTEN))
+        return reading
 
     def _give_back(self, claim: Claim, error: LunglineError) -> str:
         """The scan waits again; unless the worker stops, after a while: its bell is rung at once then."""

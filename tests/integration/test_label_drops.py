@@ -32,7 +32,7 @@ class Home:
         self.start()
 
     def start(self) -> None:
-        self.watcher._intake.finish()
+        self.watcher._leftovers.begin()
         self.watcher._labels.finish()
 
     def restart(self) -> None:
@@ -49,10 +49,10 @@ class Home:
     def take(self) -> None:
         """As long as something settles."""
         deadline = time.monotonic() + 20
-        self.watcher._walk(time.monotonic())
-        while len(self.watcher._settling) and time.monotonic() < deadline:
-            self.watcher._take_in(time.monotonic())
-            self.watcher._entered()
+        self.watcher._sightings.walk(time.monotonic())
+        while len(self.watcher._sightings.settling) and time.monotonic() < deadline:
+            self.watcher._taking.take_in(time.monotonic())
+            self.watcher._taking.wait()
             time.sleep(0.02)
 
     @property
@@ -244,11 +244,11 @@ def test_a_database_that_is_away_is_waited_for(home_of: Callable[..., Home], mon
     def away(*_: object) -> None:
         raise LedgerError("away")
 
-    home.watcher._walk(time.monotonic())
+    home.watcher._sightings.walk(time.monotonic())
     with monkeypatch.context() as patch:
         patch.setattr(Writer, "do", away)
         time.sleep(0.1)
-        assert not home.watcher._take_in(time.monotonic())
+        assert not home.watcher._taking.take_in(time.monotonic())
     assert path.exists()
     home.take()
     assert home.audit() == [NONE_KNOWN]

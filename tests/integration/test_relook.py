@@ -31,6 +31,7 @@ class Place:
         self.writer = Writer(self.engine)
         self.store = Store(settings.store)
         self.incoming = Incoming(self.store)
+        self.incoming.root.mkdir(parents=True)
         self.incoming.take()
 
     def relook(self, incoming: Incoming | None = None) -> int:
@@ -226,3 +227,32 @@ def test_bytes_of_a_store_that_is_away_are_not_lost(place: Place) -> None:
     place.store.root.rmdir()
     away.rename(place.store.root)
     assert place.relook() == 1
+
+
+def note(place: Place) -> Path:
+    """Of a copy whose original was taken in anew since."""
+    path = place.store.incoming / "1.held"
+    path.touch()
+    return path
+
+
+def test_a_half_that_was_copied_is_replaced_by_the_whole_that_came_after_it(place: Place) -> None:
+    half = place.truncated()
+    place.accept(WHOLE)
+    held, old, new = note(place), half.parent.name, hashlib.sha256(WHOLE).hexdigest()
+    relook_module.replace_held(place.store, place.incoming, place.writer, held, old, new)
+    counts = status.counts(place.engine)
+    assert (counts["files"], counts["accepted"], counts["duplicates"]) == (2, 1, 1)
+    assert (counts["scans"], counts["waiting"], counts["quarantined"]) == (1, 1, 0)
+    assert not half.parent.exists()
+    assert place.notes() == []
+
+
+def test_a_half_that_was_copied_and_not_read_yet_is_left_and_marked(place: Place) -> None:
+    place.accept(HALF)
+    held, old, new = note(place), hashlib.sha256(HALF).hexdigest(), hashlib.sha256(WHOLE).hexdigest()
+    for _ in range(2):  # before the whole is entered, and after
+        relook_module.replace_held(place.store, place.incoming, place.writer, held, old, new)
+        assert held.exists()
+        place.accept(WHOLE)
+    assert place.one("SELECT count(*) FROM scans WHERE state = 'waiting'") == 2

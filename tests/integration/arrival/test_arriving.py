@@ -116,6 +116,35 @@ def test_a_watcher_that_is_killed_again_and_again_among_copies_and_moves(watchin
     assert list(watching.inbox.iterdir()) == []
 
 
+_POISON = """
+import watcher.intake, watcher.relook, watcher.watch
+from watcher.sightings import Sightings
+bring, walk, walks = watcher.intake.Intake.bring, Sightings.walk, []
+def stumbling(intake, path, *rest):
+    if 'poison' in path:
+        raise KeyError(path)
+    return bring(intake, path, *rest)
+def walking(sightings, at):
+    walks.append(at)
+    if len(walks) % 2:
+        raise RuntimeError
+    walk(sightings, at)
+def looking(*_):
+    raise ZeroDivisionError
+watcher.intake.Intake.bring, Sightings.walk, watcher.watch.relook = stumbling, walking, looking
+"""
+
+
+def test_errors_that_nobody_reckoned_with_cost_one_file_its_place_and_the_watcher_nothing(watching: Watching) -> None:
+    watching.prelude = _POISON
+    watching.settings["OBSERVER"] = "polling"
+    watching.start()
+    for name in ("a", "poison", "b"):
+        (watching.inbox / f"{name}.png").write_bytes(different(len(name), ord(name[0])))
+    watching.takes_in(accepted=2, refused=1)
+    assert watching.reasons() == ["internal_error"]
+
+
 def test_reconcile_tells_that_no_watcher_runs(watching: Watching) -> None:
     watching.start()
     watching.stop()

@@ -3,7 +3,9 @@
 import os
 import sqlite3
 import subprocess
+import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,40 @@ def test_an_inbox_that_is_gone_for_a_while(watching: Watching) -> None:
     (watching.home / "elsewhere" / "b.png").write_bytes(different(2))
     (watching.home / "elsewhere").rename(watching.inbox)
     watching.takes_in(accepted=2)
+
+
+@pytest.mark.parametrize("how", ["renamed", pytest.param("unmounted", marks=[needs_root, pytest.mark.slow])])
+def test_a_store_that_flaps_while_files_arrive_keeps_none_of_them(watching: Watching, tmp_path: Path, how: str) -> None:
+    disk, files = tmp_path / "disk", 600
+    disk.mkdir()
+
+    def drop() -> None:
+        for number in range(files):
+            (watching.inbox / f"{number}.png").write_bytes(different(number))
+            time.sleep(0.01)
+
+    watching.settings["QUIET_SECONDS"] = "0.05"
+    watching.prelude = "from watcher import watch; watch._FULL_SECONDS = 0.1"
+    with mounted(watching.store, "--bind", str(disk)) if how == "unmounted" else nullcontext():
+        watching.start()
+        dropping = threading.Thread(target=drop)
+        dropping.start()
+        for flap in range(20):
+            time.sleep(0.2 + 0.01 * (flap % 7))  # so that it goes away at each step of taking in
+            away = 3.0 if flap == 9 else 0.05
+            if how == "renamed":
+                watching.store.rename(disk / "away")
+                time.sleep(away)
+                (disk / "away").rename(watching.store)
+            else:
+                subprocess.run(["umount", "-l", str(watching.store)], check=True)
+                time.sleep(away)
+                subprocess.run(["mount", "--bind", str(disk), str(watching.store)], check=True)
+        dropping.join()
+        watching.takes_in(accepted=files)
+        assert watching.bytes_in_store() == sorted(different(number) for number in range(files))
+        assert list(watching.inbox.iterdir()) == []
+        watching.stop()
 
 
 @needs_root

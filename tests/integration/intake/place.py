@@ -16,7 +16,9 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
 from watcher.brought import Brought
+from watcher.entering import Entering
 from watcher.intake import Intake
+from watcher.leftovers import Leftovers
 
 
 class Place:
@@ -30,15 +32,23 @@ class Place:
         self.engine = migrate.open_database(settings)
         self.writer = Writer(self.engine)
         self.key = PseudonymKey.load_or_create(settings.key_file)
-        self.intake = Intake(self.store, self.writer, self.key, "move")
-        self.intake.finish()
+        self._start("move")
 
     def restarted(self, mode: str = "move") -> Intake:
         """As a new process would have it; the one before is as good as dead."""
         self.intake.close()
-        self.intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
-        self.intake.finish()
+        self._start(mode)
         return self.intake
+
+    def _start(self, mode: str) -> None:
+        self.intake, self.entering, self.leftovers = self.watcher(mode)
+        self.leftovers.begin()
+
+    def watcher(self, mode: str = "move") -> tuple[Intake, Entering, Leftovers]:
+        """The parts of one, which has not begun yet."""
+        intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
+        entering = Entering(self.store, self.writer, intake.hands)
+        return intake, entering, Leftovers(self.store, self.writer, intake.incoming, entering)
 
     def drop(self, name: str = "a.png", data: bytes = b"data") -> Path:
         path = self.inbox / name

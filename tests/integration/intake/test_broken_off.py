@@ -12,7 +12,7 @@ from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.settings import load
 from tests.integration.intake.place import Place
-from watcher.intake import Intake
+from watcher.entering import Entering
 from watcher.watch import Watcher
 
 
@@ -26,8 +26,8 @@ def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> N
 
 def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     brought = place.bring(place.drop())
-    monkeypatch.setattr(Intake, "_place", lambda *_: None)
-    place.intake.enter([brought])
+    monkeypatch.setattr(Entering, "_place", lambda *_: None)
+    place.entering.enter([brought])
     monkeypatch.undo()
     assert place.store.find(str(brought.drop.sha256), brought.drop.id) is not None  # a worker may be quicker than the move
     place.restarted()
@@ -40,12 +40,12 @@ def test_a_crash_while_copying_counts_once(place: Place, monkeypatch: pytest.Mon
     path = place.link()
     brought = place.bring(path)
     if after_row:
-        monkeypatch.setattr(Intake, "_place", lambda *_: None)
-        place.intake.enter([brought])
+        monkeypatch.setattr(Entering, "_place", lambda *_: None)
+        place.entering.enter([brought])
         monkeypatch.undo()
     place.restarted()
     if path.exists():
-        place.intake.enter([place.bring(path)])
+        place.entering.enter([place.bring(path)])
     assert place.counts() == (1, 1, 0, 0)
     assert place.stored() == ["a.png"]
     assert not path.exists()
@@ -56,7 +56,7 @@ def test_a_lost_database_loses_nothing(place: Place) -> None:
     brought = place.bring(place.drop())
     place.writer.close()
     with pytest.raises(LedgerError):
-        place.intake.enter([brought])
+        place.entering.enter([brought])
     place.writer = Writer(place.engine)
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
@@ -82,14 +82,14 @@ def test_what_another_watcher_brings_at_this_moment_is_not_thrown_away(place: Pl
 def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> None:
     path = place.link()
     brought = place.bring(path)
-    second = Intake(place.store, place.writer, place.key, "move")
-    assert second.finish() == 0
-    assert place.intake.enter([brought]) == [Outcome.ACCEPTED]
+    second, _, leftovers = place.watcher()
+    assert leftovers.begin() == 0
+    assert place.entering.enter([brought]) == [Outcome.ACCEPTED]
     assert place.stored() == ["a.png"]
     assert not path.exists()
     lost = place.bring(place.drop("b.png", b"more"))
     place.intake.close()  # as its death does
-    assert second.finish() == 1
+    assert leftovers.finish() == 1
     second.close()
     assert place.stored(b"more") == ["b.png"]
     assert place.store.find(str(lost.drop.sha256), lost.drop.id) is not None
@@ -98,11 +98,11 @@ def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> N
 
 def test_lost_bytes_that_are_dropped_again_are_found_before_they_are_in_place(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     first = place.bring(place.drop())
-    place.intake.enter([first])
+    place.entering.enter([first])
     shutil.rmtree(place.store.folder(str(first.drop.sha256)))
     again = place.bring(place.drop("b.png"))
-    monkeypatch.setattr(Intake, "_place", lambda *_: None)
-    assert place.intake.enter([again]) == [Outcome.DUPLICATE]
+    monkeypatch.setattr(Entering, "_place", lambda *_: None)
+    assert place.entering.enter([again]) == [Outcome.DUPLICATE]
     found = place.store.find(str(first.drop.sha256), first.drop.id)
     assert found is not None
     assert found.read_bytes() == b"data"
@@ -128,28 +128,26 @@ def test_what_a_full_disk_kept_a_start_from_finishing_is_finished_later(place: P
         if len(synced) == 1:
             raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr("watcher.intake.sync_folder", full_at_first)
+    monkeypatch.setattr("watcher.entering.sync_folder", full_at_first)
     watcher = Watcher(load())
-    watcher._intake.finish()
+    watcher._leftovers.begin()
     assert place.counts() == (0, 0, 0, 0)
-    watcher._relook()
+    watcher._tend()
     watcher.close()
     assert place.counts() == (1, 1, 0, 0)
     assert place.stored() == ["a.png"]
     assert place.in_incoming() == []
 
 
-def test_what_another_watcher_finished_meanwhile_is_done(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_stale_store_kept_a_start_from_finishing_is_finished_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.bring(place.drop())
 
     def away(_: Path) -> None:
         raise OSError(errno.ESTALE, "stale file handle")
 
-    monkeypatch.setattr("watcher.intake.sync_folder", away)
+    monkeypatch.setattr("watcher.entering.sync_folder", away)
     place.restarted()
     monkeypatch.undo()
-    second = Intake(place.store, place.writer, place.key, "move")
-    assert second.finish() == 1
-    second.close()
-    assert [place.intake.finish_rest() for _ in range(2)] == [1, 0]
+    assert place.counts() == (0, 0, 0, 0)
+    assert [place.leftovers.finish() for _ in range(2)] == [1, 0]
     assert place.counts() == (1, 1, 0, 0)

@@ -11,6 +11,7 @@ from lungline.errors import StoreError
 from lungline.reasons import Reason
 from lungline.settings import load
 from tests.integration.intake.place import Place
+from watcher.faults import until_possible
 from watcher.trouble import FileError
 from watcher.watch import Watcher
 
@@ -25,7 +26,7 @@ def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: py
         place.bring(path)
     monkeypatch.undo()
     assert place.in_incoming() == []
-    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([place.bring(path)]) == [Outcome.ACCEPTED]
 
 
 def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,11 +61,11 @@ def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
     assert path.exists()
     assert not place.store.root.exists()
     place.store.root.with_name("away").rename(place.store.root)
-    assert place.intake.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([place.bring(path)]) == [Outcome.ACCEPTED]
 
 
 def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.intake.enter([place.bring(place.drop())])
+    place.entering.enter([place.bring(place.drop())])
     place.intake.close()
     away = place.store.root.with_name("away")
     place.store.root.rename(away)
@@ -79,7 +80,7 @@ def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place, monk
         return False
 
     monkeypatch.setattr(watcher._stop, "wait", mounted)
-    assert watcher._until_possible(watcher._intake.finish) == 0
+    assert until_possible(watcher._leftovers.begin, watcher._stop) == 0
     watcher.close()
     assert waited == [[]]
     assert place.stored() == ["a.png"]
@@ -89,11 +90,11 @@ def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:
     brought = [place.bring(place.drop("a.png", b"first")), place.bring(place.drop("b.png", b"second"))]
     in_the_way = place.store.folder(str(brought[1].drop.sha256)) / "b.png"
     in_the_way.mkdir(parents=True)
-    with pytest.raises(IsADirectoryError):
-        place.intake.enter(brought)
-    in_the_way.rmdir()
-    assert place.intake.enter(brought) == [Outcome.ACCEPTED] * 2  # as the watcher does: once more, though the first is in place
+    assert place.entering.enter(brought) == [Outcome.ACCEPTED] * 2
     assert place.stored(b"first") == ["a.png"]
+    assert place.leftovers.finish() == 0
+    in_the_way.rmdir()
+    assert place.leftovers.finish() == 1  # as the running watcher does every quarter of a minute
     assert place.stored(b"second") == ["b.png"]
     assert place.counts() == (2, 2, 0, 0)
     assert place.in_incoming() == []
@@ -107,17 +108,19 @@ def test_an_unreadable_file_is_refused(place: Place) -> None:
     with place.stranger():  # who may move from there, but not read
         brought = place.bring(path)
     assert brought.reason is Reason.UNREADABLE
-    place.intake.enter([brought])
+    place.entering.enter([brought])
     assert place.counts() == (1, 0, 0, 1)
 
 
-def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place) -> None:
+def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     path = place.drop()
     path.chmod(0o644)
     place.inbox.chmod(0o1777)
     with place.stranger():
         for _ in range(2):
-            place.intake.enter([place.bring(path)])
+            place.entering.enter([place.bring(path)])
+        monkeypatch.setattr("watcher.held._UNSURE_SECONDS", 0.0)
+        assert place.intake.held.tend() == []
     assert path.exists()
     assert place.counts() == (1, 1, 0, 0)
     assert place.in_incoming() == []

@@ -27,7 +27,8 @@ from tests.waiting import wait_for
 def test_what_the_watcher_ignores_is_not_dropped(tmp_path: Path, home: Path) -> None:
     study = tmp_path / "study"
     (study / ".cache").mkdir(parents=True)
-    for name in ("a.dcm", "DICOMDIR", ".hidden", ".cache/b.dcm"):
+    (study / "@eaDir").mkdir()
+    for name in ("a.dcm", "DICOMDIR", ".hidden", ".cache/b.dcm", "@eaDir/c.dcm", "d.FILEPART"):
         (study / name).write_bytes(name.encode())
     said = CliRunner().invoke(app, ["drop", "--json", str(study)])
     assert said.exit_code == 0
@@ -37,6 +38,8 @@ def test_what_the_watcher_ignores_is_not_dropped(tmp_path: Path, home: Path) -> 
         ("DICOMDIR", "ignored"),
         ("a.dcm", "dropped"),
         ("b.dcm", "ignored"),
+        ("c.dcm", "ignored"),
+        ("d.FILEPART", "ignored"),
     ]
     assert [path.name for path in (home / "inbox").rglob("*") if path.is_file()] == ["a.dcm"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from watcher import settle
-from watcher.settle import Settling, has_writer, lacks_end
+from watcher.settle import Settling, has_hole, has_writer, lacks_end, worth_waiting
 
 
 def status(path: Path) -> os.stat_result:
@@ -109,6 +109,26 @@ def test_end_marks(tmp_path: Path) -> None:
     assert not lacks(jpeg + bytes(9000) + b"\xff\xd9")
     assert not lacks(jpeg + bytes(9000) + b"\xff\xd9" + bytes(100))  # some devices pad
     assert not lacks(bytes(128) + b"DICM")
+    assert lacks(bytes(128) + b"DICM" + b"pixels" + bytes(settle.TAIL_BYTES))
+    assert not lacks(bytes(128) + b"DICM" + b"pixels" + bytes(settle.TAIL_BYTES - 1))
+
+
+@pytest.mark.parametrize("how", ["sparse", "reserved", "hole in the middle", "whole"])
+def test_a_part_that_was_never_written_is_seen(tmp_path: Path, how: str) -> None:
+    path, half = tmp_path / "x", os.urandom(1 << 20)
+    with path.open("wb") as file:
+        if how == "sparse":
+            file.truncate(4 << 20)
+        elif how == "reserved":
+            os.posix_fallocate(file.fileno(), 0, 4 << 20)
+        file.write(half)
+        if how == "hole in the middle":
+            file.seek(3 << 20)
+            file.write(half)
+    with path.open("rb") as file:
+        assert has_hole(file.fileno(), path.stat().st_size) == (how != "whole")
+        assert worth_waiting(file.fileno(), path.stat().st_size) == (0.0 if how == "whole" else settle.PATIENCE_SECONDS)
+        assert file.read() == path.read_bytes()
 
 
 def test_a_writer_in_another_process_is_seen(tmp_path: Path) -> None:
@@ -118,6 +138,16 @@ def test_a_writer_in_another_process_is_seen(tmp_path: Path) -> None:
     assert writer.stdout is not None
     writer.stdout.readline()
     with path.open("rb") as file:
-        assert has_writer(file.fileno())
+        assert has_writer(file.fileno()) is True
         writer.communicate(b"", timeout=20)
-        assert not has_writer(file.fileno())
+        assert has_writer(file.fileno()) is False
+
+
+def test_where_the_system_does_not_tell_of_writers_nothing_is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(b"x")
+    with path.open("rb") as file, path.open("ab"):
+        monkeypatch.setattr(settle, "_remote", {path.stat().st_dev: True})  # NFS refuses leases that its server does not grant
+        assert has_writer(file.fileno()) is None
+        monkeypatch.setattr(settle, "_remote", {path.stat().st_dev: False})
+        assert has_writer(file.fileno()) is True

@@ -8,7 +8,8 @@ import pytest
 
 from db.tables import Priority
 from lungline.findings import Modality
-from watcher.walk import patterns, said_by_folders, walk
+from lungline.settings import load
+from watcher.walk import is_ignored, patterns, said_by_folders, walk
 
 IGNORE = patterns("*.part, *.tmp,DICOMDIR,Thumbs.db")
 
@@ -25,6 +26,29 @@ def test_walk_meets_all_but_what_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/")
     (tmp_path / "folder.png").mkdir()
     assert names(tmp_path) == ["a.png", "deep/er/b", "f.part.png", "link", "pipe"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.filepart", "A.PART", "b.Tmp", "c.crdownload", "d.partial", "~$slide.dcm", "dicomdir", "DicomDir", "thumbs.DB", "Desktop.ini"),
+        *("@eaDir/a.dcm", "#recycle/a.dcm", "$RECYCLE.BIN/S-1-5/a.dcm", "$Recycle.Bin/a.dcm", ".Trash-1000/files/a.dcm"),
+        *("__MACOSX/._a.dcm", "study/__MACOSX/a.dcm", "System Volume Information/a.dcm", "study.tmp/a.dcm", "stat/@EADIR/a.dcm"),
+    ],
+)
+def test_what_senders_and_file_servers_leave_lying_about_is_ignored(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    ignore = patterns(load().ignore)
+    assert list(walk(tmp_path, ignore, [])) == []
+    assert any(is_ignored(part, ignore) for part in Path(name).parts)
+
+
+@pytest.mark.parametrize("name", ["a.dcm", "part", "tmp/a.dcm", "recycle/a.dcm", "part.dcm", "a~$.dcm", "DICOMDIR.dcm", "DICOM/IM0001"])
+def test_what_only_looks_like_it_is_met(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    assert [os.path.relpath(entry.path, tmp_path) for entry in walk(tmp_path, patterns(load().ignore), [])] == [name]
 
 
 def test_an_inbox_that_is_away_is_not_taken_for_an_empty_one(tmp_path: Path) -> None:

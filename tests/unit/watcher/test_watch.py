@@ -50,12 +50,12 @@ def test_a_lost_database_does_not_end_a_watcher_that_leaves_files(monkeypatch: p
     path = settings.inbox / "a.dcm"
     path.write_bytes(b"data")
     watcher = Watcher(settings)
-    watcher._intake.finish()
-    watcher._walk(time.monotonic())
+    watcher._leftovers.begin()
+    watcher._sightings.walk(time.monotonic())
     time.sleep(0.1)
     watcher._writer.close()
-    watcher._take_in(time.monotonic())
-    assert len(watcher._settling) == 1  # tried again later
+    watcher._taking.take_in(time.monotonic())
+    assert len(watcher._sightings.settling) == 1  # tried again later
     watcher.close()
 
 
@@ -63,9 +63,10 @@ def test_a_long_pause_between_walks_ends_when_told_to(home: Path) -> None:
     watcher = Watcher(load())
     watcher.stop()
     began = time.monotonic()
-    watcher._rest(began + 30, began + 30, began + 30, began + 30)
+    watcher._next_walk = watcher._may_walk = watcher._next_tend = watcher._next_intake = began + 30
+    watcher._rest()
     watcher._wake.clear()  # as the walk does that was under way
-    watcher._rest(began + 30, began + 30, began + 30, began + 30)
+    watcher._rest()
     assert time.monotonic() - began < 5
     watcher.close()
 
@@ -76,12 +77,12 @@ def test_a_folder_that_was_closed_to_us_leaves_room_for_others(home: Path) -> No
     (settings.inbox / "a").mkdir()
     (settings.inbox / "a" / "a.dcm").write_bytes(b"data")
     watcher = Watcher(settings)
-    watcher._walk(0.0)
-    assert len(watcher._settling) == 1
+    watcher._sightings.walk(0.0)
+    assert len(watcher._sightings.settling) == 1
     (settings.inbox / "a").rename(home / "away")
     (settings.inbox / "a").touch()  # no folder any longer: neither there nor gone
-    assert watcher._take_in(1.0)
-    assert len(watcher._settling) == 0
+    assert watcher._taking.take_in(1.0)
+    assert len(watcher._sightings.settling) == 0
     watcher.close()
 
 
@@ -93,14 +94,14 @@ def test_an_inbox_with_more_than_may_settle_is_walked_in_turns(home: Path, monke
         (settings.inbox / f"{number}.dcm").write_bytes(b"%d" % number)
     (settings.inbox / "stat" / "urgent.dcm").write_bytes(b"urgent")
     watcher = Watcher(settings)
-    watcher._intake.finish()
+    watcher._leftovers.begin()
     taken = 0
     while taken < 9:
-        watcher._walk(0.0)
-        assert len(watcher._settling) <= 4
-        assert watcher._has_more == (taken + len(watcher._settling) < 9)
-        assert watcher._take_in(1.0)
-        watcher._entered()
+        watcher._sightings.walk(0.0)
+        assert len(watcher._sightings.settling) <= 4
+        assert watcher._sightings._has_more == (taken + len(watcher._sightings.settling) < 9)
+        assert watcher._taking.take_in(1.0)
+        watcher._taking.wait()
         left = sum(path.is_file() for path in settings.inbox.rglob("*"))
         assert left < 9 - taken
         taken = 9 - left

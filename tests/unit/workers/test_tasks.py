@@ -85,7 +85,10 @@ class NoNetworks(Judge):
     def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
         for one, _ in batch:
             assert one.inputs["gray-96"].shape == (96, 96, 1)
-        return [(Modality.XRAY, Verdict("e-1", Status.ACCEPTED, "normal", 1.0, None, 0.0, 0.0, {"normal": 1.0}))] * len(batch)
+        doubts = [one.facts.review for one, _ in batch]
+        statuses = [Status.REVIEW if doubt else Status.ACCEPTED for doubt in doubts]
+        told = zip(statuses, doubts, strict=True)
+        return [(Modality.XRAY, Verdict("e-1", status, "normal", 1.0, doubt, 0.0, 0.0, {"normal": 1.0})) for status, doubt in told]
 
 
 JUDGE = NoNetworks()
@@ -138,6 +141,33 @@ def test_while_the_store_is_away_its_scans_wait(bench: Bench, monkeypatch: pytes
     assert bench.one("SELECT state FROM scans") == "waiting"
     away.rename(bench.store.root)
     assert bench.reader.read(scan_id).startswith("normal 1.000 accepted")
+
+
+@pytest.mark.parametrize("flaps", [1, 2])
+def test_a_store_that_returns_between_two_looks_lost_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, flaps: int) -> None:
+    scan_id = bench.drop(png(picture("xray", 7)))
+    find, looks = Store.find, []
+
+    def flap(store: Store, sha256: str, file_id: str) -> Path | None:
+        looks.append(sha256)
+        if len(looks) > flaps:
+            return find(store, sha256, file_id)
+        away = store.root.rename(store.root.with_name("unmounted"))
+        found = find(store, sha256, file_id)
+        away.rename(store.root)
+        return found
+
+    monkeypatch.setattr(Store, "find", flap)
+    assert bench.reader.read(scan_id).startswith("normal")
+    assert bench.one("SELECT count(*) FROM quarantine") == 0
+
+
+def test_what_another_process_has_open_still_is_for_review(bench: Bench) -> None:
+    scan_id = bench.drop(png(picture("xray", 6)))
+    note = bench.store.held_note(str(bench.one("SELECT id FROM files")))
+    note.touch()
+    assert bench.reader.read(scan_id).startswith("normal")
+    assert bench.one("SELECT reason FROM scan_results WHERE status = 'review'") == "still_written"
 
 
 def test_where_no_reader_can_be_started_scans_wait_and_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

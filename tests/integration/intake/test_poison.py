@@ -1,0 +1,55 @@
+"""A file that fails in a way that nobody reckoned with is refused; those that came with it are taken in."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from db.tables import Outcome
+from tests.integration.intake.place import Place
+
+UNBINDABLE = "\udcff"  # half a letter: no database takes it
+
+
+def reasons(place: Place) -> list[str]:
+    with place.engine.connect() as connection:
+        return sorted(row[0] for row in connection.exec_driver_sql("SELECT reason FROM quarantined_files"))
+
+
+@pytest.mark.parametrize("at", [0, 3, 6])
+def test_a_row_that_the_database_does_not_take_costs_no_other_its_place(place: Place, at: int) -> None:
+    brought = [place.bring(place.drop(f"{number}.png", b"%d" % number)) for number in range(7)]
+    brought[at] = replace(brought[at], drop=replace(brought[at].drop, sha256=UNBINDABLE))
+    outcomes = place.entering.enter(brought)
+    assert outcomes == [Outcome.REFUSED if number == at else Outcome.ACCEPTED for number in range(7)]
+    assert place.counts() == (7, 6, 0, 1)
+    assert reasons(place) == ["internal_error"]
+    assert place.in_incoming() == []
+    assert place.store.refused_names(brought[at].drop.id) == [f"{at}.png"]
+
+
+def test_a_row_that_is_not_taken_in_any_form_stays_where_the_bytes_are_kept(place: Place) -> None:
+    brought = [place.bring(place.drop("a.png", b"a")), place.bring(place.drop("b.png", b"b"))]
+    brought[0] = replace(brought[0], drop=replace(brought[0].drop, bytes=2**70))
+    assert place.entering.enter(brought) == [Outcome.ACCEPTED]
+    assert place.counts() == (1, 1, 0, 0)
+    assert place.leftovers.finish() == 1  # looked at anew, it is a file like any other
+    assert place.counts() == (2, 2, 0, 0)
+
+
+def test_leftovers_that_make_no_sense_keep_no_other_from_being_finished(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.bring(place.drop("a.png", b"a"))
+    place.bring(place.drop("b.png", b"b"))
+    iterdir = Path.iterdir
+    seen: list[Path] = []
+
+    def stumbles(path: Path) -> object:
+        if path != place.store.incoming and not seen:
+            seen.append(path)
+            raise RuntimeError
+        return iterdir(path)
+
+    monkeypatch.setattr(Path, "iterdir", stumbles)
+    assert place.leftovers.finish() == 1
+    assert place.leftovers.finish() == 1
+    assert place.counts() == (2, 2, 0, 0)

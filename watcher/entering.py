@@ -1,0 +1,131 @@
+"""Enters files that were brought: rows committed, then bytes in place. A file that fails costs itself its place, and no other."""
+
+import errno
+import os
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from db import drops
+from db.drops import Drop
+from db.tables import Outcome
+from db.writer import Writer
+from lungline.errors import LedgerError, StoreError
+from lungline.reasons import Reason
+from lungline.store import Store, sync_folder
+from watcher import originals
+from watcher.brought import Brought
+from watcher.faults import halve
+from watcher.hands import Hands
+from watcher.trouble import AWAY, is_gone
+
+log = structlog.get_logger()
+
+
+class Entering:
+    """Between `incoming`, ledger and store. One batch at a time."""
+
+    def __init__(self, store: Store, writer: Writer, hands: Hands) -> None:
+        self._store = store
+        self._writer = writer
+        self._hands = hands
+
+    def enter(self, brought: list[Brought]) -> list[Outcome]:
+        """Commits the rows of files that were brought, all at once, then puts their bytes in place; what became of those that have a row.
+
+        What cannot be entered or put in place now stays under `incoming`, where `Leftovers` finds it.
+
+        Raises:
+            LedgerError: the database is not to be had. Call it again with the same files.
+            StoreError: the store is not to be had; nothing was entered. Call it again with the same files.
+        """
+        if not self._sync(self._store.incoming):
+            raise StoreError("LUNGLINE_STORE cannot be written to: see to its disk.")
+        durable = self._hands.each(lambda one: one.folder is None or self._sync(one.folder), brought)
+        found = [one for one, is_durable in zip(brought, durable, strict=True) if is_durable]
+        entered = [one for one in halve(self._commit, found, self._refuse) if one is not None]
+        self._hands.each(lambda one: self.place(*one), [(drop, outcome, folder) for drop, outcome, folder in entered if folder is not None])
+        return [outcome for _, outcome, _ in entered]
+
+    def place(self, drop: Drop, outcome: Outcome, folder: Path) -> bool:
+        """Puts the bytes of a file that has a row in place; False if that cannot be done now."""
+        try:
+            self._place(drop, outcome, folder)
+        except Exception as error:
+            log.warning("a file that is entered cannot be put in place now", file=drop.id, error=type(error).__name__)
+            return False
+        return True
+
+    def _sync(self, folder: Path) -> bool:
+        """Makes a folder's entries durable; False if that fails for this folder alone, or somebody took it away."""
+        try:
+            sync_folder(folder)
+        except OSError as error:
+            if not self._store.is_there() or (isinstance(error, FileNotFoundError) and not is_gone(folder, self._store)):
+                raise StoreError(AWAY) from None
+            log.warning("a file between inbox and ledger cannot be entered now", error=type(error).__name__)
+            return False
+        return True
+
+    def _commit(self, brought: list[Brought]) -> list[tuple[Drop, Outcome, Path | None] | None]:
+        outcomes = self._writer.do(lambda connection: _enter(connection, brought))
+        return [(one.drop, outcome, one.folder) for one, outcome in zip(brought, outcomes, strict=True)]
+
+    def _refuse(self, one: Brought, error: Exception) -> tuple[Drop, Outcome, Path | None] | None:
+        """A file whose row the database does not take is refused under a plainer one; None if it does not take that either."""
+        log.error("a file cannot be entered", file=one.drop.id, error=type(error).__name__)
+        plain = replace(one, drop=replace(one.drop, sha256=None, hint=None), reason=Reason.INTERNAL_ERROR)
+        try:
+            return self._commit([plain])[0]
+        except LedgerError:
+            raise
+        except Exception as other:
+            log.error("a file cannot be refused", file=one.drop.id, error=type(other).__name__)
+            return None
+
+    def _place(self, drop: Drop, outcome: Outcome, folder: Path) -> None:
+        if drop.stay_key is not None:
+            originals.unlink(folder, drop.sha256)
+        target = self._store.quarantine / drop.id if outcome is Outcome.REFUSED else self._store.folder(str(drop.sha256))
+        try:
+            if not target.parent.is_dir():
+                target.parent.mkdir(exist_ok=True)
+            os.rename(folder, target)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            _join(outcome, folder, target)
+        else:
+            sync_folder(target.parent)
+
+
+def remove_empty(folder: Path) -> None:
+    """Removes a folder, but never with what may have come into it meanwhile."""
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _join(outcome: Outcome, folder: Path, target: Path) -> None:
+    """Adds what `folder` holds to `target`, which holds something already."""
+    for entry in folder.iterdir():
+        first = next(target.iterdir(), None) if outcome is Outcome.DUPLICATE else None
+        if first is None:
+            os.rename(entry, target / entry.name)
+            continue
+        if not os.path.lexists(target / entry.name):
+            with suppress(OSError):  # no links on this file system: the first name must do
+                os.link(first, target / entry.name)  # a second name for bytes that are there
+        entry.unlink()
+    sync_folder(target)
+    remove_empty(folder)
+
+
+def _enter(connection: Connection, brought: list[Brought]) -> list[Outcome]:
+    for one in brought:
+        if one.reason is not None:
+            drops.refuse(connection, one.drop, one.reason)
+    accepted = iter(drops.accept_all(connection, [one.drop for one in brought if one.reason is None]))
+    return [next(accepted) if one.reason is None else Outcome.REFUSED for one in brought]

@@ -1,0 +1,67 @@
+"""One bad file or step never stops the watcher: what nobody reckoned with is logged by its type, and costs its own place alone."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from lungline.errors import LedgerError, LunglineError, StoreError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+log = structlog.get_logger()
+
+
+class Guard:
+    """Runs the steps of a loop that must go on."""
+
+    def __init__(self) -> None:
+        self._failing: dict[str, str] = {}
+
+    def run(self, name: str, step: Callable[[], T], otherwise: T) -> T:
+        """What `step` returns, or `otherwise` if it fails; that is logged once, until the step succeeds or fails in another way."""
+        try:
+            result = step()
+        except Exception as error:
+            kind = type(error).__name__
+            if self._failing.get(name) != kind:
+                self._failing[name] = kind
+                log.error("a step of the watcher failed, and is tried again", step=name, error=kind)
+            return otherwise
+        self._failing.pop(name, None)
+        return result
+
+
+def halve(step: Callable[[list[T]], list[R]], items: list[T], alone: Callable[[T, Exception], R]) -> list[R]:
+    """What `step` returns for all items. Where it fails, it is tried with each half, until the item that fails it is left to `alone`.
+
+    Raises:
+        LedgerError, StoreError: database or store are away, so no item is to blame.
+    """
+    if not items:
+        return []
+    try:
+        return step(items)
+    except (LedgerError, StoreError):
+        raise
+    except Exception as error:
+        if len(items) == 1:
+            return [alone(items[0], error)]
+    middle = len(items) // 2
+    return halve(step, items[:middle], alone) + halve(step, items[middle:], alone)
+
+
+def until_possible(step: Callable[[], T], stop: threading.Event) -> T | None:
+    """Repeats a step that needs database or store until they are to be had; None if `stop` is set first."""
+    pause = 1.0
+    while True:
+        try:
+            return step()
+        except (LedgerError, StoreError, OSError) as error:
+            advice = str(error) if isinstance(error, LunglineError) else type(error).__name__
+            log.warning("waiting for database or store", advice=advice, seconds=pause)
+        if stop.wait(pause):
+            return None
+        pause = min(pause * 2, 30.0)

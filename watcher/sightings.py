@@ -1,0 +1,120 @@
+"""What lies in the inbox: files that settle, are due to be tried, or stay there for good."""
+
+import os
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import structlog
+
+from db.tables import Priority
+from lungline.findings import Modality
+from lungline.settings import Settings
+from watcher.settle import MOST, Settling
+from watcher.walk import patterns, said_by_folders, walk
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A file that is to be tried now. `age`: for how many seconds it has looked like this."""
+
+    path: str
+    status: os.stat_result
+    age: float
+    priority: Priority
+    hint: Modality | None
+
+
+class Sightings:
+    """The files of one inbox. Times are of the monotonic clock, in seconds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._inbox = settings.inbox
+        self._ignore = patterns(settings.ignore)
+        self.settling = Settling(settings.quiet_seconds)
+        self._has_more = False  # than may settle at a time lie in the inbox
+        self._stayed: set[bytes] = set()  # taken in, and still in the inbox
+        self._closed = 0  # parts of the inbox that cannot be looked into
+
+    @property
+    def wants_walk(self) -> bool:
+        """Whether more lies there than was met, and there is room for it now."""
+        return self._has_more and len(self.settling) < MOST // 2
+
+    def walk(self, at: float) -> None:
+        """Notes what lies in the inbox, as far as there is room: what is taken in makes room for the rest, which the next walk meets."""
+        stayed: set[bytes] = set()
+        closed: list[str] = []
+        self._has_more = False
+        try:
+            for entry in walk(self._inbox, self._ignore, closed):
+                if entry.path in self.settling:  # looked at when it is due
+                    continue
+                try:
+                    self._meet(entry, at, stayed)
+                except Exception:  # it costs this entry its place, and not those behind it
+                    closed.append(entry.path)
+        except OSError:
+            return  # a share that is away; what stayed in it is remembered
+        self._stayed = stayed
+        if len(closed) != self._closed:
+            self._closed = len(closed)
+            log.warning("parts of the inbox that cannot be looked into", parts=len(closed))
+
+    def _meet(self, entry: "os.DirEntry[str]", at: float, stayed: set[bytes]) -> None:
+        is_urgent = said_by_folders(entry.path, self._inbox)[0] is Priority.STAT
+        has_room = self.settling.has_room(urgent=is_urgent)
+        if not has_room and not self._stayed:
+            self._has_more = True
+            return
+        try:
+            status = entry.stat(follow_symlinks=False)
+        except OSError:
+            return  # gone meanwhile
+        if (mark := _mark(entry.path, status)) in self._stayed:
+            stayed.add(mark)
+        elif has_room:
+            self.settling.see(entry.path, status, at, urgent=is_urgent)
+        else:
+            self._has_more = True
+
+    def due(self, at: float, most: int) -> list[Settled]:
+        """Some of what has settled, urgent files first."""
+        settled = []
+        for path in self.settling.due(at, most):
+            try:
+                one = self._look_at(path, at)
+            except Exception as error:
+                log.error("a file of the inbox cannot be looked at", error=type(error).__name__)
+                self.settling.failed(path, at)
+                continue
+            if one is not None:
+                settled.append(one)
+        return settled
+
+    def _look_at(self, path: str, at: float) -> Settled | None:
+        try:
+            status = os.lstat(path)
+        except OSError:
+            self.settling.forget(path)  # gone before it settled: that was no drop; one that comes back is met by the next walk
+            return None
+        if not self.settling.see(path, status, at):
+            return None
+        priority, hint = said_by_folders(path, self._inbox)
+        return Settled(path, status, self.settling.age(path, at), priority, hint)
+
+    def stay(self, one: Settled) -> None:
+        """A file was taken in and stays in the inbox: it is passed over until it changes."""
+        self._stayed.add(_mark(one.path, one.status))
+        self.settling.forget(one.path)
+
+    def meet_anew(self) -> None:
+        """What stays in the inbox is tried once more: the copy of some was given up, and the ledger knows the others."""
+        self._stayed.clear()
+
+
+def _mark(path: str, status: os.stat_result) -> bytes:
+    """Stands for a file as it is, in a few bytes: a million may stay in the inbox."""
+    told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return blake2b(os.fsencode(told), digest_size=16).digest()
