@@ -74,20 +74,26 @@ def queues_now(app: Celery, queues: Sequence[str] = QUEUES) -> dict[str, Queue]:
         BrokerError: Redis cannot be reached.
     """
     try:
-        with _client(app.conf.broker_url).pipeline(transaction=True) as pipeline:
+        with _client(app.conf.broker_url).pipeline(transaction=False) as pipeline:
             for queue in queues:
                 pipeline.llen(queue)
                 pipeline.lindex(queue, _HEAD)
-            answers = pipeline.execute()
+            answers = pipeline.execute(raise_on_error=False)
     except (RedisError, OSError):
         raise BrokerError(_SILENT) from None
-    return {queue: Queue(answers[2 * number], _whose(answers[2 * number + 1])) for number, queue in enumerate(queues)}
+    if any(isinstance(length, Exception) for length in answers[::2]):
+        raise BrokerError(_SILENT)
+    # what came between the two questions counts at the next look; an account that may not ask for the head does without
+    return {
+        queue: Queue(length, _whose(head) if length else None)
+        for queue, length, head in zip(queues, answers[::2], answers[1::2], strict=True)
+    }
 
 
-def _whose(message: bytes | None) -> str | None:
+def _whose(message: object) -> str | None:
     """The id in a Celery message of protocol 2, whose body is base64 of [args, kwargs, embed]."""
     try:
-        return str(json.loads(b64decode(json.loads(message or b"")["body"]))[0][0])
+        return str(json.loads(b64decode(json.loads(message)["body"]))[0][0])  # type: ignore[arg-type]
     except (ValueError, TypeError, LookupError):
         return None
 

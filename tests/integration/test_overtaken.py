@@ -24,7 +24,7 @@ from tests.waiting import wait_for
 from watcher import bells, dispatch
 from watcher.dispatch import Dispatcher
 from workers.app import make_app
-from workers.queues import TRAINING, queue_lengths, queues_now, ring, ring_first
+from workers.queues import TRAINING, Queue, queue_lengths, queues_now, ring, ring_first
 
 _WORKER = """
 import sys, threading, time
@@ -214,11 +214,11 @@ def test_somebody_elses_message_at_the_head_tells_nothing(
     assert dispatcher.turn() == 0
 
 
-def test_a_redis_that_moves_nothing_still_rings(app: Celery, fresh_broker: Broker) -> None:
+def test_a_redis_that_moves_nothing_and_tells_no_head_still_rings(app: Celery, fresh_broker: Broker) -> None:
     ring(app, "first", "scans")
-    fresh_broker.client.acl_setuser("default", enabled=True, keys=["*"], categories=["+@all"], commands=["-lmove"])
+    fresh_broker.client.acl_setuser("default", enabled=True, keys=["*"], categories=["+@all"], commands=["-lmove", "-lindex"])
     ring_first(app, "second", "scans")
-    assert queue_lengths(app)["scans"] == 2
+    assert queues_now(app)["scans"] == Queue(2, None)
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
