@@ -23,7 +23,7 @@ from lungline.findings import Modality
 from lungline.ids import new_id
 from lungline.reasons import Reason
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 40.0
 DEATHS_ALLOWED = 1  # the second is blamed on the scan
 ALONE_AFTER = 2  # lost leases
 _MOST_CHANGED = 1000  # at a time

@@ -17,7 +17,7 @@ from db.writer import Writer
 from lungline.ids import new_id
 from lungline.settings import Settings
 
-RENEW_SECONDS = 15.0
+RENEW_SECONDS = 8.0
 
 log = structlog.get_logger()
 
