@@ -87,13 +87,14 @@ def wait_for(count: Callable[[], int], wanted: int, process: Process, trouble: s
     Raises:
         StackError: the process ended, or nothing more was counted for `patience` seconds; it says `trouble`.
     """
-    counted, since = -1, time.monotonic()
+    counted, silent = -1, 0.0
     while (now := count()) < wanted:
         if now > counted:
-            counted, since = now, time.monotonic()
-        elif process.poll() is not None or time.monotonic() - since > patience:
+            counted, silent = now, 0.0
+        elif process.poll() is not None or silent > patience:
             raise StackError(trouble)
         time.sleep(_LOOK_SECONDS)
+        silent += _LOOK_SECONDS  # counted in looks: a pause of this process, as by Ctrl-Z, is nobody's silence
 
 
 @contextmanager

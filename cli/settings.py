@@ -1,9 +1,10 @@
 """`lungline settings`: each setting with its value and where that comes from."""
 
-import re
 import sys
 
 import typer
+
+from cli.masked import masked
 
 
 def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object a line.")) -> None:
@@ -24,12 +25,6 @@ def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object
             print(f"{name:<15} {'-' if shown is None else shown}  ({source})")
     for slip in unknown():
         print(f"{slip} is no setting and changes nothing.", file=sys.stderr)
-
-
-def masked(address: str) -> str:
-    """The address with its password hidden, whether that stands before the host or among the parameters."""
-    address = re.sub(r"(://[^:@/]*:).*@", r"\1***@", address)
-    return re.sub(r"(?i)([?&][^=&]*password=)[^&#]*", r"\1***", address)
 
 
 def _sources() -> dict[str, str]:

@@ -78,7 +78,7 @@ def _children(settings: "Settings") -> "list[Child]":
 
 
 def _welcome(settings: "Settings") -> Sequence[str]:
-    from cli.settings import masked
+    from cli.masked import masked
 
     return (
         f"Lungline {__version__}. {RESEARCH_USE}",

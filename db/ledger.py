@@ -8,21 +8,25 @@
 A doorbell in Redis only says "scan N waits"; a state is believed from here alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, not_, select, update
 
-from db.clock import now, older
+from db.clock import now
+from db.doorbells import Look, unheard
 from db.insert import insert_new
+from db.sparing import sparing
 from db.tables import Priority, State, files, quarantine, scans
 from lungline.findings import Modality
 from lungline.ids import new_id
 from lungline.reasons import Reason
 
-LEASE_SECONDS = 60.0
+LEASE_SECONDS = 40.0
 DEATHS_ALLOWED = 1  # the second is blamed on the scan
 ALONE_AFTER = 2  # lost leases
+_MOST_CHANGED = 1000  # at a time
 LOOK_AGAIN = (60.0, 600.0)  # seconds after which truncated bytes are looked at again
 
 
@@ -90,26 +94,19 @@ def insert_quarantine(
 # --- doorbells ---
 
 
-def to_ring(connection: Connection, priority: Priority, most: int, lost_for_seconds: float | None) -> list[str]:
-    """Waiting scans of one priority whose doorbell must be rung, oldest first.
-
-    Those never rung since they wait, and those rung longer than `lost_for_seconds` ago (None: no bell counts as lost).
-    """
-    unheard: ColumnElement[bool] = scans.c.rung_at.is_(None)
-    if lost_for_seconds is not None:
-        unheard = or_(unheard, older(scans.c.rung_at, lost_for_seconds))
-    query = (  # in the order of the index: a backlog of a million is not sorted every second
-        select(scans.c.id)
-        .where(scans.c.state == State.WAITING, scans.c.priority == priority, scans.c.again.is_(False), unheard)
-        .order_by(scans.c.received_at, scans.c.id)
-        .limit(most)
-    )
-    return list(connection.scalars(query))
+def to_ring(connection: Connection, priority: Priority, most: int, look: Look | None, before: str | None = None) -> list[str]:
+    """Waiting scans of one priority whose doorbell must be rung, oldest first; db/doorbells.py tells which these are."""
+    waits = and_(scans.c.state == State.WAITING, scans.c.priority == priority, scans.c.again.is_(False))
+    return unheard(connection, scans, "received_at", waits, most, look, before)
 
 
-def rung(connection: Connection, scan_ids: Sequence[str]) -> None:
-    """Notes that these doorbells were rung now."""
-    connection.execute(update(scans).where(scans.c.id.in_(scan_ids), scans.c.state == State.WAITING).values(rung_at=now()))
+def rung(connection: Connection, scan_ids: Sequence[str]) -> list[str]:
+    """Notes that these doorbells were rung now; returns those of which the database refuses to have it noted."""
+
+    def note(ids: Sequence[str]) -> None:
+        connection.execute(update(scans).where(scans.c.id.in_(ids), scans.c.state == State.WAITING).values(rung_at=now()))
+
+    return sparing(connection, note, scan_ids)
 
 
 def not_rung(connection: Connection, scan_ids: Sequence[str]) -> None:
@@ -160,8 +157,25 @@ def read_alone(connection: Connection, claim: Claim) -> None:
 
 def renew(connection: Connection, owner: str, scan_ids: Sequence[str]) -> None:
     """Prolongs the leases that `owner` has in hand."""
-    mine = and_(scans.c.id.in_(scan_ids), scans.c.lease_owner == owner, scans.c.state == State.READING)
-    connection.execute(update(scans).where(mine).values(lease_until=now(LEASE_SECONDS)))
+    mine = and_(scans.c.lease_owner == owner, scans.c.state == State.READING)
+    _change(connection, scan_ids, mine, {"lease_until": now(LEASE_SECONDS)})
+
+
+def _change(connection: Connection, scan_ids: Sequence[str], here: ColumnElement[bool], values: Mapping[str, Any]) -> int:
+    """Changes those of the scans for which `here` holds; how many. One that the database refuses to change spares the others."""
+    changed: set[str] = set()
+
+    def change(ids: Sequence[str]) -> None:
+        statement = update(scans).where(scans.c.id.in_(ids), here).values(values).returning(scans.c.id)
+        changed.update(connection.scalars(statement))
+
+    return len(changed.difference(sparing(connection, change, scan_ids)))
+
+
+def _change_all(connection: Connection, here: ColumnElement[bool], values: Mapping[str, Any]) -> int:
+    """The same for all scans for which `here` holds."""
+    ids = connection.scalars(select(scans.c.id).where(here).order_by(scans.c.id).limit(_MOST_CHANGED)).all()
+    return _change(connection, ids, here, values)
 
 
 _FREE = {"state": State.WAITING, "lease_owner": None, "lease_until": None, "rung_at": None}
@@ -180,9 +194,8 @@ def free_slot(connection: Connection, slot: str, boot: str) -> int:
     """
     mine = and_(scans.c.state == State.READING, scans.c.lease_owner.startswith(f"{slot}/", autoescape=True))
     same_boot = scans.c.lease_owner.startswith(f"{slot}/{boot}/", autoescape=True)
-    blamed = connection.execute(update(scans).where(mine, same_boot).values(_lost())).rowcount
-    innocent = connection.execute(update(scans).where(mine).values(_FREE)).rowcount
-    return blamed + innocent
+    blamed = _change_all(connection, and_(mine, same_boot), _lost())
+    return blamed + _change_all(connection, and_(mine, not_(same_boot)), _FREE)
 
 
 def expire_leases(connection: Connection) -> int:
@@ -191,9 +204,9 @@ def expire_leases(connection: Connection) -> int:
     A lease that lasts longer than any can is of a time before the clock was set back. It is cut, not ended: a living worker renews it.
     """
     too_long = and_(scans.c.state == State.READING, scans.c.lease_until > now(LEASE_SECONDS))
-    connection.execute(update(scans).where(too_long).values(lease_until=now(LEASE_SECONDS)))
+    _change_all(connection, too_long, {"lease_until": now(LEASE_SECONDS)})
     run_out = and_(scans.c.state == State.READING, scans.c.lease_until < now())
-    return connection.execute(update(scans).where(run_out).values(_lost())).rowcount
+    return _change_all(connection, run_out, _lost())
 
 
 def _lost() -> dict[str, object]:
@@ -216,19 +229,26 @@ def condemn(connection: Connection) -> int:
         .where(scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
         .limit(1000)
     ).all()
-    condemned = 0
-    for row in guilty:
-        left = connection.execute(
-            update(scans)
-            .where(scans.c.id == row.id, scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
-            .values(_turned_away(Reason.READER_DIED, row.again))
-        )
-        if left.rowcount and not row.again:
-            condemned += 1
-            insert_quarantine(
-                connection, new_id(), row.file_id, row.id, row.sha256, Reason.READER_DIED, Reason.READER_DIED.sentence, row.bytes
-            )
-    return condemned
+    rows = {row.id: row for row in guilty}
+    quarantined: set[str] = set()
+
+    def turn_away(ids: Sequence[str]) -> None:
+        quarantined.update(id for id in ids if _condemn(connection, rows[id]))
+
+    return len(quarantined.difference(sparing(connection, turn_away, list(rows))))
+
+
+def _condemn(connection: Connection, row: Any) -> bool:
+    """True if it was quarantined."""
+    left = connection.execute(
+        update(scans)
+        .where(scans.c.id == row.id, scans.c.state == State.WAITING, scans.c.deaths > DEATHS_ALLOWED)
+        .values(_turned_away(Reason.READER_DIED, row.again))
+    )
+    if not left.rowcount or row.again:
+        return False
+    insert_quarantine(connection, new_id(), row.file_id, row.id, row.sha256, Reason.READER_DIED, Reason.READER_DIED.sentence, row.bytes)
+    return True
 
 
 # --- ends other than a verdict ---

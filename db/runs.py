@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
 
 from db import audit
 from db.audit import Action
-from db.clock import now, older
+from db.clock import now
+from db.doorbells import Look, unheard
 from db.insert import insert_new
+from db.sparing import sparing
 from db.tables import RunState, facts, runs
 from lungline.errors import TrainingError
 from lungline.ids import new_id
@@ -79,18 +81,18 @@ def _since(connection: Connection) -> datetime:
 # --- doorbells ---
 
 
-def to_ring(connection: Connection, most: int, lost_for_seconds: float | None) -> list[str]:
-    """Waiting runs whose doorbell must be rung, oldest first; as `ledger.to_ring` tells for scans."""
-    unheard: ColumnElement[bool] = runs.c.rung_at.is_(None)
-    if lost_for_seconds is not None:
-        unheard = or_(unheard, older(runs.c.rung_at, lost_for_seconds))
-    query = select(runs.c.id).where(runs.c.state == RunState.WAITING, unheard).order_by(runs.c.entered_at, runs.c.id)
-    return list(connection.scalars(query.limit(most)))
+def to_ring(connection: Connection, most: int, look: Look | None, before: str | None = None) -> list[str]:
+    """Waiting runs whose doorbell must be rung, oldest first; db/doorbells.py tells which these are."""
+    return unheard(connection, runs, "entered_at", runs.c.state == RunState.WAITING, most, look, before)
 
 
-def rung(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Notes that these doorbells were rung now."""
-    connection.execute(update(runs).where(runs.c.id.in_(run_ids), runs.c.state == RunState.WAITING).values(rung_at=now()))
+def rung(connection: Connection, run_ids: Sequence[str]) -> list[str]:
+    """Notes that these doorbells were rung now; returns those of which the database would not have it noted."""
+
+    def note(ids: Sequence[str]) -> None:
+        connection.execute(update(runs).where(runs.c.id.in_(ids), runs.c.state == RunState.WAITING).values(rung_at=now()))
+
+    return sparing(connection, note, run_ids)
 
 
 def not_rung(connection: Connection, run_ids: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from multiprocessing import resource_tracker, util
 from typing import Any, Final
 
 from imaging.child import serve
+from lungline.awake import wait_awake
 from lungline.errors import LunglineError, UnreadableScan
 from lungline.temporary import folder_for_sockets
 
@@ -191,7 +192,8 @@ class _Child:
 
     def wait_until_ready(self) -> None:
         try:
-            if self._pipe.poll(_START_SECONDS):
+            # in steps: a pause of this process, and of the child with it, counts as one of them
+            if any(self._pipe.poll(_WAKE_SECONDS) for _ in range(round(_START_SECONDS / _WAKE_SECONDS))):
                 self._pipe.recv_bytes()
                 return
         except (EOFError, OSError):
@@ -209,15 +211,16 @@ class _Child:
             TimeoutError: it took too long; the child is dead.
             EOFError, OSError: the child died.
         """
-        is_late = threading.Event()
+        is_late, is_over = threading.Event(), threading.Event()
 
-        def stop() -> None:
-            is_late.set()
-            self.kill()
+        def watch() -> None:
+            if not wait_awake(is_over, timeout):
+                is_late.set()
+                self.kill()
 
         # A kill ends the wait wherever it is: in sending to a child that does not read, or in receiving half an answer.
-        timer = threading.Timer(timeout, stop)
-        timer.start()
+        watcher = threading.Thread(target=watch, name="reader's time", daemon=True)
+        watcher.start()
         try:
             self._pipe.send_bytes(pickle.dumps(args, protocol=5))
             answer = self._pipe.recv_bytes()
@@ -226,8 +229,8 @@ class _Child:
                 raise TimeoutError from None
             raise
         finally:
-            timer.cancel()
-            timer.join()
+            is_over.set()
+            watcher.join()
         if is_late.is_set():
             raise TimeoutError
         kind, value = pickle.loads(answer)

@@ -61,7 +61,8 @@ class Batcher:
         self._waiting: queue.PriorityQueue[tuple[int, int, Waiting | None]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._stopped = threading.Event()
-        self._began: float | None = None  # the batch under way (monotonic)
+        self._batches = itertools.count(1)
+        self._under_way: int | None = None
         self._thread = threading.Thread(target=self._run, name="batcher", daemon=True)
         self._thread.start()
 
@@ -76,10 +77,10 @@ class Batcher:
             self._empty()
         return waiting.done
 
-    def at_it_for(self) -> float:
-        """For how many seconds the batch under way has run; 0 between two."""
-        began = self._began
-        return 0.0 if began is None else time.monotonic() - began
+    @property
+    def under_way(self) -> int | None:
+        """Which batch is being run, by its number; None between two."""
+        return self._under_way
 
     def stop(self) -> None:
         """Ends after the batch under way; what waits is told that the worker stops."""
@@ -93,9 +94,9 @@ class Batcher:
             batch = self._next()
             if batch:
                 for share in _by_judge(batch):
-                    self._began = began = time.monotonic()
+                    self._under_way, began = next(self._batches), time.monotonic()
                     self._finish(share)
-                    self._began = None
+                    self._under_way = None
                     log.info("batch", scans=len(share), seconds=round(time.monotonic() - began, 3))
 
     def _next(self) -> list[Waiting]:

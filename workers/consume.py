@@ -3,7 +3,6 @@
 import os
 import signal
 import threading
-import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -14,6 +13,7 @@ from lungline.errors import BrokerError
 from workers.queues import queue_lengths
 
 DEAF_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 5.0
 _EXIT_DEAF: Final = 70
 
 log = structlog.get_logger()
@@ -49,16 +49,19 @@ def consume(app: Celery, hostname: str, threads: int, queues: Sequence[str]) -> 
 def mind_deafness(app: Celery, queues: Sequence[str], hands: Hands, ended: threading.Event) -> None:
     """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
 
-    What counts is consumption: doorbells lie in Redis, nothing is being done, and no task has begun for half a minute.
+    What counts is consumption: doorbells lie in Redis, nothing is being done, and no task has begun for half a minute. That is counted in
+    looks: a worker that was paused (SIGSTOP, a suspended machine) has missed nothing when it wakes.
     """
-    begun, since = hands.begun, time.monotonic()
-    while not ended.wait(5.0):
+    begun, silent = hands.begun, 0.0
+    while not ended.wait(_LOOK_SECONDS):
         try:
             rings = sum(queue_lengths(app, queues).values()) > 0
         except BrokerError:
             rings = False
         if not rings or hands.busy or hands.begun != begun:
-            begun, since = hands.begun, time.monotonic()
-        elif time.monotonic() - since >= DEAF_SECONDS:
+            begun, silent = hands.begun, 0.0
+            continue
+        silent += _LOOK_SECONDS
+        if silent > DEAF_SECONDS:  # more, since the first look may have come at once after a pause
             log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
             os._exit(_EXIT_DEAF)

@@ -110,10 +110,18 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
 
 def mind_hanging(batcher: Batcher, ended: threading.Event) -> None:
-    """Ends a worker whose engine does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh."""
+    """Ends a worker whose engine does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh.
+
+    Counted in looks at the same batch: a pause of this process (SIGSTOP, a suspended machine) is not the engine's.
+    """
+    batch, silent = batcher.under_way, 0.0
     while not ended.wait(_LOOK_SECONDS):
-        if batcher.at_it_for() > HANGING_SECONDS:
-            log.error("the engine has not answered for minutes; ending so that another worker starts", seconds=round(batcher.at_it_for()))
+        if batcher.under_way is None or batcher.under_way != batch:
+            batch, silent = batcher.under_way, 0.0
+            continue
+        silent += _LOOK_SECONDS
+        if silent > HANGING_SECONDS:
+            log.error("the engine has not answered for minutes; ending so that another worker starts", seconds=round(silent))
             os._exit(_EXIT_BROKEN)
 
 

@@ -15,11 +15,10 @@ from sqlalchemy import Connection
 from db import ledger
 from db.ledger import Claim
 from db.writer import Writer
-from lungline.errors import LedgerError
 from lungline.ids import new_id
 from lungline.settings import Settings
 
-RENEW_SECONDS = 15.0
+RENEW_SECONDS = 8.0
 
 log = structlog.get_logger()
 
@@ -115,8 +114,8 @@ class Leases:
             began = time.monotonic()
             try:
                 self._writer.do(lambda connection, held=held: ledger.renew(connection, self.owner, held))  # type: ignore[misc]
-            except LedgerError:
-                log.warning("leases not renewed", scans=len(held), seconds=round(time.monotonic() - began, 1))
+            except Exception as error:  # whatever it is: without this thread what is being read is lost to others
+                log.warning("leases not renewed", scans=len(held), error=type(error).__name__, seconds=round(time.monotonic() - began, 1))
 
 
 def _free(connection: Connection, slot: str, boot: str) -> tuple[int, int]:

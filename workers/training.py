@@ -112,7 +112,7 @@ class Trainer:
         """
         given: str | None = json.dumps({"claim": asdict(claim), "parent": os.getpid()}) + "\n"
         told: tuple[int, str | None] | None = None
-        since = due = time.monotonic()
+        due, silent = time.monotonic(), 0.0
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return process.communicate(given, timeout=0.5)[0]
@@ -124,10 +124,11 @@ class Trainer:
                 continue
             due = at + RENEW_SECONDS
             before, told = told, self._renewed(claim, told)
+            silent += RENEW_SECONDS  # counted in looks: a pause of this process is not the run's
             if told != before:
-                since = at
+                silent = 0.0
                 tell(f"{told[1] or 'begins'}, {told[0]} epochs in all" if told else "begins")
-            elif at - since > STALLED_SECONDS:
+            elif silent > STALLED_SECONDS:
                 log.error("no step of the training run for a day; its process is ended", run=claim.run_id)
                 return ""
 
@@ -138,7 +139,7 @@ class Trainer:
 
         def renew() -> None:
             while not ended.wait(RENEW_SECONDS):
-                with suppress(LedgerError):
+                with suppress(Exception):  # whatever it is, the next turn tries again; `_renewed` tells of what is to be told
                     self._renewed(claim, None)
 
         thread = threading.Thread(target=renew, name="lease", daemon=True)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Engine, insert, select, text, update
 from db import again, drops, ledger, results, status
 from db.again import Change, Choice, Order
 from db.clock import now
+from db.doorbells import Look
 from db.drops import Drop
 from db.ledger import Claim
 from db.results import ScanFacts, Verdict
@@ -208,7 +209,7 @@ def test_they_wait_behind_all_others(connection: Connection) -> None:
     again.ask(connection, ALL, "", 10)
     drops.accept(connection, Drop(new_id(), "f" * 64, 1, Priority.SCANS, None))
     live = connection.scalar(select(scans.c.id).where(scans.c.sha256 == "f" * 64))
-    assert ledger.to_ring(connection, Priority.SCANS, 10, 0.0) == [live]
+    assert ledger.to_ring(connection, Priority.SCANS, 10, Look(0.0)) == [live]
     assert again.to_ring(connection, 10) == [old]
     ledger.rung(connection, [old])
     assert again.to_ring(connection, 10) == []

@@ -5,7 +5,6 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -61,23 +60,18 @@ def work(app: Celery) -> Iterator[Callable[[int], None]]:
 
 
 @pytest.fixture
-def heard(app: Celery) -> Iterator[_Heard]:
+def heard(app: Celery, broker: Broker) -> Iterator[_Heard]:
     """What Flower would hear: tasks as it shows them, in the order of their start."""
     state = State()
     tasks: dict[str, Any] = state.tasks  # type: ignore[attr-defined]  # missing in the stubs
     with app.connection() as connection:
         receiver = app.events.Receiver(connection, handlers={"*": state.event})
-        listening = threading.Event()
-        receiver.on_consume_ready = lambda *_, **__: listening.set()
 
-        def listen() -> None:
-            while not receiver.should_stop:
-                with suppress(TimeoutError):
-                    receiver.capture(limit=None, timeout=1, wakeup=False)
-
-        thread = threading.Thread(target=listen)
+        # without a time-out, after which it would subscribe anew and miss what is said meanwhile; it looks at `should_stop` every second
+        thread = threading.Thread(target=receiver.capture, kwargs={"limit": None, "timeout": None, "wakeup": False})
         thread.start()
-        assert listening.wait(10)
+        # the server says so itself: kombu subscribes some time after `on_consume_ready`
+        wait_for(lambda: broker.client.pubsub_numpat() > 0, "the subscription", 20)
         yield lambda: [task.as_dict() for task in sorted(tasks.values(), key=lambda task: task.started or 0)]
         receiver.should_stop = True
         thread.join(10)

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, select, text, update
 from db import drops, ledger, results, status
 from db.clock import now
 from db.connect import connect, read_only
+from db.doorbells import Look
 from db.drops import Drop
 from db.ledger import LEASE_SECONDS, Claim
 from db.results import ScanFacts, Verdict
@@ -105,11 +106,11 @@ def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection:
     scan_id = waiting(connection)
     ledger.rung(connection, [scan_id])
     assert ledger.to_ring(connection, Priority.SCANS, 10, None) == []
-    assert ledger.to_ring(connection, Priority.SCANS, 10, 60.0) == []
+    assert ledger.to_ring(connection, Priority.SCANS, 10, Look(60.0)) == []
     for rung_at in (now(-61), now(6 * 3600)):  # so long ago, or before the clock was set back
         connection.execute(update(scans).values(rung_at=rung_at))
         assert ledger.to_ring(connection, Priority.SCANS, 10, None) == []
-        assert ledger.to_ring(connection, Priority.SCANS, 10, 60.0) == [scan_id]
+        assert ledger.to_ring(connection, Priority.SCANS, 10, Look(60.0)) == [scan_id]
 
 
 def test_a_lease_of_before_the_clock_was_set_back_ends_in_its_time_unless_it_is_renewed(connection: Connection) -> None:

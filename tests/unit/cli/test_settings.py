@@ -5,7 +5,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.settings import masked
+from cli.masked import masked
 from lungline.settings import Settings
 
 

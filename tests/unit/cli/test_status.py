@@ -46,6 +46,35 @@ def test_a_broker_that_never_finishes_its_sentence_does_not_hold_it(home: Path, 
     assert said.returncode == 1
 
 
+@pytest.mark.parametrize("module", ["", "pydantic", "sqlalchemy"])
+def test_a_machine_on_which_all_is_slow_does_not_hold_it(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The interpreter takes two seconds to start, a library a minute to be imported, and the database never answers."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\ntime.sleep(2)\n"
+        "class Slow:\n    def find_spec(self, name, *_):\n"
+        f"        if name == {module!r}: time.sleep(60)\n"
+        "sys.meta_path.insert(0, Slow())\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setenv(f"{PREFIX}DATABASE_URL", f"postgresql://lungline@127.0.0.1:{silent.getsockname()[1]}/lungline")
+        began = time.monotonic()
+        said = subprocess.run([sys.executable, "-m", "cli", "status"], capture_output=True, timeout=30, check=False)
+        took = time.monotonic() - began
+    assert took < 5
+    assert said.returncode == 1
+    told = json.loads(said.stdout)
+    assert (told["ready"], told["files"]) == (False, None)
+    assert (told["inbox"] is None) == (module == "pydantic")
+
+
+def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}BATCH_MAX", "many")
+    said = subprocess.run([sys.executable, "-m", "cli", "status"], capture_output=True, timeout=60, check=False, text=True)
+    assert (said.returncode, said.stdout) == (1, "")
+    assert "LUNGLINE_BATCH_MAX" in said.stderr
+
+
 def test_a_database_is_read_though_nothing_ever_ran_here(home: Path) -> None:
     with migrate.open_database(load()).begin() as connection:
         run_id = runs.enter(connection, "hand")

@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db import runs
 from db.clock import now
+from db.doorbells import Look
 from db.runs import LEASE_SECONDS, MOST_BARREN, RunClaim
 from db.tables import RunState
 from db.tables import runs as table
@@ -150,13 +151,13 @@ def test_doorbells_are_rung_until_they_are_heard(connection: Connection) -> None
     assert runs.to_ring(connection, 9, None) == [run_id]
     runs.rung(connection, [run_id])
     assert runs.to_ring(connection, 9, None) == []
-    assert runs.to_ring(connection, 9, 30.0) == []
+    assert runs.to_ring(connection, 9, Look(30.0)) == []
     connection.execute(update(table).values(rung_at=now(-31)))
-    assert runs.to_ring(connection, 9, 30.0) == [run_id]
+    assert runs.to_ring(connection, 9, Look(30.0)) == [run_id]
     connection.execute(update(table).values(rung_at=now(6 * 3600)))  # before the clock was set back
-    assert runs.to_ring(connection, 9, 30.0) == [run_id]
+    assert runs.to_ring(connection, 9, Look(30.0)) == [run_id]
     claimed(connection, run_id)
-    assert runs.to_ring(connection, 9, 0.0) == []
+    assert runs.to_ring(connection, 9, Look(0.0)) == []
 
 
 def test_every_end_stands_in_the_audit(connection: Connection) -> None:

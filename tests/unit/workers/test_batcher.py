@@ -234,12 +234,12 @@ def test_a_worker_whose_engine_hangs_ends(writer: Writer, monkeypatch: pytest.Mo
     monkeypatch.setattr("workers.inference.os._exit", end)
     gate = Gate(lambda batch: [(Modality.CT, VERDICT)] * len(batch))
     batcher = Batcher(writer, 4, lambda: None)
-    assert batcher.at_it_for() == 0
+    assert batcher.under_way is None
     done = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(10)
     mind_hanging(batcher, ended)
     assert codes == [71]
     gate.open.set()
     assert done.result(10) == VERDICT
-    wait_for(lambda: batcher.at_it_for() == 0)
+    wait_for(lambda: batcher.under_way is None)
     batcher.stop()
