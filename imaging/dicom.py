@@ -30,13 +30,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-<<<<<<< HEAD
-from imaging import codestream, encapsulated, gdcm_jpeg, polarity, stored, tags, window
+from imaging import codestream, encapsulated, gdcm_jpeg, polarity, stored, tags, tail, window
 from imaging.codestream import Head
 from imaging.deflated import inflate, meta_end
-=======
-from imaging import codestream, gdcm_jpeg, tags, tail, window
->>>>>>> intake
 from imaging.header import Facts, facts
 from imaging.limits import check_frame, check_size
 from lungline.errors import UnreadableScan
@@ -78,12 +74,8 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     dataset = _parse(data)
     frames = _check(dataset)
     check_frame(frame, frames)
-<<<<<<< HEAD
-    told = facts(dataset)
-    told = replace(told, review=told.review or polarity.doubt(dataset, told.modality))
-=======
     told = tail.check(dataset, facts(dataset))
->>>>>>> intake
+    told = replace(told, review=told.review or polarity.doubt(dataset, told.modality))
     syntax = dataset.file_meta.TransferSyntaxUID
     head = _take_frame(dataset, frame, frames) if syntax.is_encapsulated else None
     index = 0 if syntax.is_encapsulated else frame - 1

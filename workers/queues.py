@@ -59,11 +59,11 @@ def ring_first(app: Celery, waiting_id: str, queue: str) -> None:
     ring(app, waiting_id, queue)
     try:
         # From the end to the head. Whatever another dispatcher put behind it meanwhile goes there instead: an early bell harms nobody.
-        _client(app.conf.broker_url).lmove(queue, queue, "LEFT", "RIGHT")
+        _client(app).lmove(queue, queue, "LEFT", "RIGHT")
     except ResponseError:
         return  # a Redis before 6.2, or an account that may not: it lies at the end
-    except (RedisError, OSError):
-        raise BrokerError(_SILENT) from None
+    except (RedisError, OSError) as error:
+        raise BrokerError(explain(error)) from None
 
 
 def queues_now(app: Celery, queues: Sequence[str] = QUEUES) -> dict[str, Queue]:
@@ -73,15 +73,15 @@ def queues_now(app: Celery, queues: Sequence[str] = QUEUES) -> dict[str, Queue]:
         BrokerError: Redis cannot be reached.
     """
     try:
-        with _client(app.conf.broker_url).pipeline(transaction=False) as pipeline:
+        with _client(app).pipeline(transaction=False) as pipeline:
             for queue in queues:
                 pipeline.llen(queue)
                 pipeline.lindex(queue, _HEAD)
             answers = pipeline.execute(raise_on_error=False)
-    except (RedisError, OSError):
-        raise BrokerError(_SILENT) from None
-    if any(isinstance(length, Exception) for length in answers[::2]):
-        raise BrokerError(_SILENT)
+    except (RedisError, OSError) as error:
+        raise BrokerError(explain(error)) from None
+    if failure := next((length for length in answers[::2] if isinstance(length, Exception)), None):
+        raise _refused(app, failure)
     # what came between the two questions counts at the next look; an account that may not ask for the head does without
     return {
         queue: Queue(length, _whose(head) if length else None)
