@@ -76,7 +76,7 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     dataset = _parse(data)
     frames = _check(dataset)
     check_frame(frame, frames)
-    told = facts(dataset)
+    told = facts(dataset, frame)
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_encapsulated and syntax != RLELossless:
         _check_codestream(dataset, frame, frames)

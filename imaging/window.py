@@ -8,6 +8,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from imaging import tags
+from imaging.units import hounsfield
 
 Gray = npt.NDArray[np.float32]
 
@@ -32,10 +33,8 @@ def render(stored: npt.NDArray[Any], dataset: Dataset, frame: int, *, is_ct: boo
     """
     padding = _padding(stored, dataset)
     values = to_modality(stored, dataset, frame)
-    if is_ct and (units := _hounsfield(stored, values, dataset, frame)) is not None:
-        gray = lung(units)
-    else:
-        gray = _displayed(values, dataset, frame, padding)
+    units = hounsfield(values, padding) if is_ct else None
+    gray = _displayed(values, dataset, frame, padding) if units is None else lung(units)
     if tags.text(dataset, "PhotometricInterpretation") == "MONOCHROME1":
         np.subtract(1, gray, out=gray)
     if padding is not None:
@@ -69,7 +68,7 @@ def to_modality(stored: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.N
     for item in tags.items(dataset, "ModalityLUTSequence")[:1]:
         if table := _table(item, dataset):
             return table.of(stored)
-    item = _macro(dataset, frame, "PixelValueTransformationSequence")
+    item = tags.macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = tags.numbers(item, "RescaleSlope")[:1], tags.numbers(item, "RescaleIntercept")[:1]
     if slope in ([], [0], [1]) and intercept in ([], [0]):
         return stored
@@ -81,23 +80,12 @@ def to_modality(stored: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.N
     return values
 
 
-def _hounsfield(stored: npt.NDArray[Any], values: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.NDArray[Any] | None:
-    """Hounsfield units of a CT slice; None for a rendering that was exported with the modality CT."""
-    item = _macro(dataset, frame, "PixelValueTransformationSequence")
-    if tags.numbers(item, "RescaleIntercept") or tags.items(dataset, "ModalityLUTSequence"):
-        return values
-    if tags.whole(dataset, "BitsStored", 16) <= 8:
-        return None
-    # Exports that lost the rescale tags keep the scanners' usual offset: unsigned values have air near 0.
-    return values if np.issubdtype(stored.dtype, np.signedinteger) else _floats(values) - 1024
-
-
 def _displayed(values: npt.NDArray[Any], dataset: Dataset, frame: int, padding: npt.NDArray[np.bool_] | None) -> Gray:
     """VOI LUT, else the first window, else 8-bit values as they stand, else between robust extremes."""
     for item in tags.items(dataset, "VOILUTSequence")[:1]:
         if table := _table(item, dataset):
             return table.of(values) * np.float32(1 / table.top)
-    item = _macro(dataset, frame, "FrameVOILUTSequence")
+    item = tags.macro(dataset, frame, "FrameVOILUTSequence")
     centre, width = tags.numbers(item, "WindowCenter")[:1], tags.numbers(item, "WindowWidth")[:1]
     function = (tags.text(item, "VOILUTFunction") or "LINEAR").upper()
     if centre and width and (width[0] >= 1 or (width[0] > 0 and function != "LINEAR")):
@@ -128,15 +116,6 @@ def _padding(stored: npt.NDArray[Any], dataset: Dataset) -> npt.NDArray[np.bool_
     low, high = sorted(bits.view(stored.dtype).tolist())
     found: npt.NDArray[np.bool_] = (stored >= low) & (stored <= high)
     return found if found.any() else None
-
-
-def _macro(dataset: Dataset, frame: int, keyword: str) -> Dataset:
-    """A functional group macro of a frame, its own or shared (PS3.3 C.7.6.16.1); the data set itself for objects without."""
-    groups = tags.items(dataset, "PerFrameFunctionalGroupsSequence")[frame - 1 : frame]
-    for group in (*groups, *tags.items(dataset, "SharedFunctionalGroupsSequence")[:1]):
-        if found := tags.items(group, keyword):
-            return found[0]
-    return dataset
 
 
 @dataclass(frozen=True)
