@@ -19,6 +19,8 @@ _RADIOGRAPHS: Final = frozenset({"CR", "DX", "RG"})
 # Tell how the picture came into the PACS, not what it shows: the picture itself must be asked.
 _UNDECIDED: Final = frozenset({"OT", "SC", "HC", "DOC"})
 
+# CT Image, Enhanced CT Image, Legacy Converted Enhanced CT Image Storage.
+_CT_CLASSES: Final = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY]?)")
 _DATE: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _MODALITY: Final = re.compile(r"[A-Z]{2,6}")
@@ -57,7 +59,7 @@ class Facts:
 
 def facts(dataset: "Dataset", frame: int = 1) -> Facts:
     """The facts of a DICOM object and of one of its frames (from 1). Never raises: what is missing or malformed is None."""
-    code = tags.text(dataset, "Modality") or ""
+    code = _code(dataset)
     is_rendering = code == "CT" and unit(dataset, frame) is Unit.RENDERING
     sex = tags.text(dataset, "PatientSex")
     return Facts(
@@ -77,18 +79,26 @@ def facts(dataset: "Dataset", frame: int = 1) -> Facts:
     )
 
 
+def _code(dataset: "Dataset") -> str:
+    """Modality (0008,0060); where it is missing, a CT's class says the same."""
+    found = tags.text(dataset, "Modality")
+    return found or ("CT" if tags.text(dataset, "SOPClassUID") in _CT_CLASSES else "")
+
+
 def _rejection(code: str, dataset: "Dataset", frame: int) -> Reason | None:
     if code == "CT":
         return slices.rejection(dataset, frame)
-    if code in _RADIOGRAPHS or code in _UNDECIDED or not _MODALITY.fullmatch(code):
+    if code in _RADIOGRAPHS:
         return views.rejection(dataset)
+    if code in _UNDECIDED or not _MODALITY.fullmatch(code):
+        return views.rejection(dataset) or slices.rejection_of_unknown(dataset, frame)
     return Reason.NOT_CHEST
 
 
 def _review(code: str, dataset: "Dataset", frame: int) -> Reason | None:
-    if found := slices.review(dataset, frame) if code == "CT" else views.review(dataset):
-        return found
-    return Reason.BODY_PART_IN_DOUBT if body_part(dataset, frame) is BodyPart.OTHER else None
+    found = None if code in _RADIOGRAPHS else slices.review(dataset, frame)
+    found = found or (None if code == "CT" else views.review(dataset))
+    return found or (Reason.BODY_PART_IN_DOUBT if body_part(dataset, frame) is BodyPart.OTHER else None)
 
 
 def _age_band(dataset: "Dataset") -> str | None:

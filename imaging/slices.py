@@ -53,6 +53,16 @@ def rejection(dataset: "Dataset", frame: int = 1) -> Reason | None:
     return None
 
 
+def rejection_of_unknown(dataset: "Dataset", frame: int = 1) -> Reason | None:
+    """Why the models do not know a frame of an object that does not say by which modality it came: only what is plain in any of them."""
+    words = _words(dataset, frame)
+    if _SCOUT.search(words):
+        return Reason.NOT_FRONTAL
+    if _SCREEN.search(words):
+        return Reason.NOT_CHEST
+    return None if plane(dataset, frame) in (Plane.AXIAL, Plane.UNKNOWN) else Reason.NOT_AXIAL
+
+
 def review(dataset: "Dataset", frame: int = 1) -> Reason | None:
     """Why a person should look at a frame that is not rejected: a projection, or free text that speaks of another plane."""
     words, text = _words(dataset, frame), " | ".join(tags.words(dataset, "SeriesDescription", "DerivationDescription"))

@@ -62,7 +62,7 @@ def unit(dataset: "Dataset", frame: int = 1) -> Unit:
     if table:
         return Unit.RENDERING if is_byte else Unit.HOUNSFIELD
     slope, intercept = _rescale(rescale)
-    if _least(dataset) * slope + intercept <= _LUNG:
+    if min(stored * slope + intercept for stored in _extremes(dataset)) <= _LUNG:
         return Unit.HOUNSFIELD
     if is_byte:
         return Unit.RENDERING
@@ -92,7 +92,9 @@ def _rescale(item: "Dataset") -> tuple[float, float]:
     return (slope[0] if slope and slope[0] else 1.0), (intercept[0] if intercept else 0.0)
 
 
-def _least(dataset: "Dataset") -> float:
-    """The least value that can be stored."""
+def _extremes(dataset: "Dataset") -> tuple[float, float]:
+    """The least and the greatest value that can be stored."""
     bits = tags.whole(dataset, "BitsStored", 16)
-    return -(2.0 ** (bits - 1)) if tags.whole(dataset, "PixelRepresentation", 0) else 0.0
+    if tags.whole(dataset, "PixelRepresentation", 0):
+        return -(2.0 ** (bits - 1)), 2.0 ** (bits - 1) - 1
+    return 0.0, 2.0**bits - 1

@@ -7,6 +7,7 @@ from pydicom.uid import EnhancedCTImageStorage, MultiFrameGrayscaleByteSecondary
 
 from imaging.header import facts
 from imaging.slices import rejection, review
+from lungline.findings import Modality
 from lungline.reasons import Reason
 from tests.unit.imaging.headers import AXIAL, CORONAL, SAGITTAL, code, frames, header, item
 
@@ -189,3 +190,26 @@ def test_each_frame_of_an_enhanced_object_is_judged_by_its_own_header() -> None:
 def test_a_shared_acquisition_at_a_constant_angle_is_a_scout() -> None:
     shared = frames({"CTAcquisitionTypeSequence": item(AcquisitionType="CONSTANT_ANGLE")})
     assert rejected(r"ORIGINAL\PRIMARY\VOLUME\NONE", SharedFunctionalGroupsSequence=shared) is Reason.NOT_FRONTAL
+
+
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        ({}, None),
+        ({"ImageOrientationPatient": AXIAL}, None),
+        ({"ImageOrientationPatient": CORONAL}, Reason.NOT_AXIAL),
+        ({"ImageType": kind(r"DERIVED\SECONDARY\SCREEN SAVE")}, Reason.NOT_CHEST),
+        ({"ImageType": kind(r"ORIGINAL\PRIMARY\LOCALIZER")}, Reason.NOT_FRONTAL),
+        ({"ImageType": kind(r"DERIVED\SECONDARY"), "BurnedInAnnotation": "YES"}, None),
+    ],
+)
+@pytest.mark.parametrize("modality", ["OT", "SC"])
+def test_a_picture_of_no_modality_is_turned_away_only_for_what_is_plain_in_any(
+    modality: str, tags: dict[str, Any], expected: Reason | None
+) -> None:
+    assert facts(header(modality, **tags)).rejection is expected
+
+
+def test_a_ct_that_lost_its_modality_is_a_ct() -> None:
+    found = facts(header("CT", Modality=None, ImageOrientationPatient=CORONAL))
+    assert (found.modality, found.rejection) == (Modality.CT, Reason.NOT_AXIAL)

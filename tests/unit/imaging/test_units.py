@@ -59,6 +59,7 @@ def test_a_map_of_something_else_is_refused_by_its_image_type(kind: str) -> None
         ({"RescaleType": "US", "RescaleIntercept": 0, "RescaleSlope": "0.1"}, Unit.OTHER),
         ({"RescaleType": "US", "RescaleIntercept": 0, "RescaleSlope": "0.001", **SIGNED}, Unit.OTHER),
         ({"RescaleIntercept": 0, "RescaleSlope": "0.1"}, Unit.OTHER),
+        ({"RescaleIntercept": 3071, "RescaleSlope": -1}, Unit.HOUNSFIELD),
         ({"RescaleIntercept": 0}, Unit.HOUNSFIELD),
         ({"RescaleIntercept": 0, "RescaleSlope": 0}, Unit.HOUNSFIELD),
         ({"RescaleIntercept": None, "RescaleSlope": None}, Unit.HOUNSFIELD),
