@@ -19,7 +19,8 @@ def _any_of(*words: str) -> re.Pattern[str]:
 # Of Image Type (C.7.6.1.1.2, C.8.2.1.1.1), Frame Type (C.8.16.1) and what makers write there; of Scan Options and Acquisition Type.
 _SCOUT: Final = _any_of(r"LOCALI[SZ]ERS?", r"SCOUTS?", r"TOPO(?:GRAM)?S?", "SURVIEW", r"SCANO(?:GRAM|SCOPE)?S?", "CONSTANT ANGLE", "TOP")
 _SCREEN: Final = _any_of(
-    *(r"SCREEN\w*", r"(?<!LOW )DOSE\w*", r"\w*REPORT", "PROTOCOL", "PROT", "FILMING", "CAPTURE", "VRT", r"(?:VOLUME|SURFACE) RENDER\w*")
+    *(r"SCREEN\w*", r"(?<!LOW )DOSE\w*", r"\w*REPORT", "PROTOCOL", "PROT", "FILMING", "CAPTURE", "VRT", r"(?:VOLUME|SURFACE) RENDER\w*"),
+    *("SNAPSHOT", "HARDCOPY", "FUSION", "FUSED", r"SHADED SURFACE\w*"),
 )
 _VIEW_3D: Final = _any_of("3D", "VR", "SSD", r"RENDER\w*", r"ENDOSCOP\w*", r"FLY ?THROUGH", "GRAPH", "PLOT", "HISTOGRAM")
 _AXIAL: Final = _any_of("AXIAL", "TRANSVERSAL", "TRANSVERSE")
@@ -91,7 +92,8 @@ def _is_scout(dataset: "Dataset", frame: int, words: str, lies: Plane) -> bool:
 
 def _is_screen(dataset: "Dataset", words: str) -> bool:
     """Screen saves, dose reports, 3D views: made from images for people to look at."""
-    if _SCREEN.search(words) or _derivations(dataset) & _RENDERED_CODES:
+    is_acquired = words.startswith("ORIGINAL | PRIMARY | AXIAL")  # further words of makers' own may mean anything there
+    if (_SCREEN.search(words) and not is_acquired) or _derivations(dataset) & _RENDERED_CODES:
         return True
     is_secondary = re.search(r"\bSECONDARY\b", words) is not None
     is_capture = tags.text(dataset, "SOPClassUID") in CAPTURES

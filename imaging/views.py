@@ -49,7 +49,7 @@ _FRONTAL_WORD: Final = re.compile(r"\b(?:P ?A|A ?P|FRONTAL[E]?|FACE|FRONT|POSTER
 
 def view(dataset: "Dataset") -> str | None:
     """AP, PA, LL, RL, LATERAL, LAO …; None where nothing coded says so."""
-    said = re.sub(r"[^A-Z]", "", (tags.text(dataset, "ViewPosition") or "").upper())
+    said = _position(dataset)
     if said in _VIEWS:
         return _VIEWS[said]
     codes = [tags.text(item, "CodeValue") or "" for item in tags.items(dataset, "ViewCodeSequence")]
@@ -66,12 +66,17 @@ def rejection(dataset: "Dataset") -> Reason | None:
 def review(dataset: "Dataset") -> Reason | None:
     """`view_in_doubt` for a film that may be lateral, or does not stand upright, by what the header says besides."""
     directions = _directions(dataset)
-    text = " | ".join(tags.words(dataset, *_TEXTS))
+    # A View Position in a device's own words is free text, too.
+    text = " | ".join(tags.words(dataset, *_TEXTS, *(() if _position(dataset) in _VIEWS else ("ViewPosition",))))
     is_lateral_by_text = _LATERAL_WORD.search(text) is not None and _FRONTAL_WORD.search(text) is None
     is_turned = directions[:1] in (["F"], ["H"]) or directions[1:] == ["H"]
     if view(dataset) in _LYING or is_lateral_by_text or is_turned or _is_seen_from_a_side(directions):
         return Reason.VIEW_IN_DOUBT
     return None
+
+
+def _position(dataset: "Dataset") -> str:
+    return re.sub(r"[^A-Z]", "", (tags.text(dataset, "ViewPosition") or "").upper())
 
 
 def _directions(dataset: "Dataset") -> list[str]:

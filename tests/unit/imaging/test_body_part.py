@@ -9,6 +9,8 @@ from imaging.header import facts
 from lungline.reasons import Reason
 from tests.unit.imaging.headers import code, frames, header, item
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 
 @pytest.mark.parametrize("modality", ["CR", "DX", "RG", "CT", "OT"])
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from imaging.geometry import Plane, of_cosines, plane
 from tests.unit.imaging.headers import AXIAL, CORONAL, SAGITTAL, frames, header, item
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 ALONG = (Plane.SAGITTAL, Plane.CORONAL, Plane.AXIAL)
 
 

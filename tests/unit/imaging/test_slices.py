@@ -11,6 +11,8 @@ from lungline.findings import Modality
 from lungline.reasons import Reason
 from tests.unit.imaging.headers import AXIAL, CORONAL, SAGITTAL, code, frames, header, item
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 
 def kind(value: str) -> list[str]:
     return value.split("\\")
@@ -31,6 +33,7 @@ def rejected(image_type: str, orientation: list[float] | None = None, **tags: An
         (r"ORIGINAL\PRIMARY\AXIAL\HELIX", AXIAL),
         (r"ORIGINAL\SECONDARY\AXIAL", AXIAL),
         (r"ORIGINAL\PRIMARY\AXIAL\LOW DOSE", AXIAL),
+        (r"ORIGINAL\PRIMARY\AXIAL\CHEST PROTOCOL", AXIAL),
         (r"DERIVED\PRIMARY\AXIAL\AVERAGE", AXIAL),
         (r"DERIVED\PRIMARY\AXIAL\AVERAGE", None),
         (r"DERIVED\SECONDARY\REFORMATTED\AVERAGE", AXIAL),
@@ -98,6 +101,7 @@ def test_what_was_acquired_as_a_scout_is_one_whatever_its_image_type_says() -> N
         r"DERIVED\SECONDARY\OTHER\DOSE REPORT",
         r"DERIVED\SECONDARY\OTHER\CT_SOM5 PROT",
         r"DERIVED\SECONDARY\VRT",
+        r"DERIVED\SECONDARY\SNAPSHOT",
         r"DERIVED\SECONDARY\3D",
         r"DERIVED\SECONDARY\VOLUME_RENDERING",
         r"DERIVED\SECONDARY\DISPLAY\FILMING\EFILM",

@@ -22,6 +22,8 @@ from lungline.reasons import Reason
 from tests.corpus.files import dicom
 from tests.unit.imaging.headers import frames, header, item
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 CAPTURES = (
     SecondaryCaptureImageStorage,
     MultiFrameSingleBitSecondaryCaptureImageStorage,

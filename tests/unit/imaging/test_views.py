@@ -9,6 +9,8 @@ from imaging.header import facts
 from lungline.reasons import Reason
 from tests.unit.imaging.headers import code, header
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 NOT_FRONTAL, IN_DOUBT = Reason.NOT_FRONTAL, Reason.VIEW_IN_DOUBT
 
 
@@ -66,6 +68,9 @@ def test_oblique_and_lateral_view_positions(view: str) -> None:
         ({"ProtocolName": "W Chest LATERAL"}, IN_DOUBT),
         ({"AcquisitionDeviceProcessingDescription": "CHEST,LAT"}, IN_DOUBT),
         ({"SeriesDescription": "CHEST LAT", "ViewPosition": "PA"}, IN_DOUBT),
+        ({"ViewPosition": "CHEST LAT UPR"}, IN_DOUBT),
+        ({"ViewPosition": "LATERAL DECUBIT."}, IN_DOUBT),
+        ({"ViewPosition": "AP SUPINE"}, None),
         ({"SeriesDescription": "Chest PA and lateral"}, None),
         ({"SeriesDescription": "view: PA"}, None),
         ({"SeriesDescription": "Bilateral chest"}, None),
