@@ -69,7 +69,7 @@ class Judge:
                 judgements |= zip(share, ensemble.judge(inputs), strict=True)
         return [
             (
-                modalities[index] or reading.facts.modality or hint,
+                modalities[index] or reading.facts.modality or (None if reading.facts.captured else hint),
                 self._verdict(modalities[index], judgements[index], reading.facts.review)
                 if index in judgements
                 else self._rejection(reading),

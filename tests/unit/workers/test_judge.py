@@ -42,9 +42,9 @@ def test_a_capture_of_a_ct_is_read_as_a_slice_or_turned_away(judge: Judge) -> No
     names = [*judge.always, *judge.by_modality[Modality.CT]]
     shown = replace(captured, inputs={name: prepare(name, pixels) for name in names})
 
-    (_, of_a_film), (modality, of_a_slice) = judge.judge([(captured, Modality.XRAY), (shown, Modality.XRAY)])
+    (of_neither, of_a_film), (modality, of_a_slice) = judge.judge([(captured, Modality.XRAY), (shown, Modality.XRAY)])
 
-    assert (of_a_film.status, of_a_film.reason) == (Status.REJECTED, Reason.NOT_CHEST)
+    assert (of_neither, of_a_film.status, of_a_film.reason) == (None, Status.REJECTED, Reason.NOT_CHEST)
     assert modality is Modality.CT
     assert of_a_slice.status is not Status.REJECTED
 
