@@ -74,7 +74,7 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     dataset = _parse(data)
     frames = _check(dataset)
     check_frame(frame, frames)
-    told = tail.check(dataset, facts(dataset))
+    told = tail.check(dataset, facts(dataset, frame))
     told = replace(told, review=told.review or polarity.doubt(dataset, told.modality))
     syntax = dataset.file_meta.TransferSyntaxUID
     head = _take_frame(dataset, frame, frames) if syntax.is_encapsulated else None

@@ -4,7 +4,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from imaging import tags
+from imaging import slices, tags, views
+from imaging.body_part import BodyPart, body_part
+from imaging.units import Unit, unit
 from lungline.findings import Modality
 from lungline.reasons import Reason
 
@@ -17,25 +19,8 @@ _RADIOGRAPHS: Final = frozenset({"CR", "DX", "RG"})
 # Tell how the picture came into the PACS, not what it shows: the picture itself must be asked.
 _UNDECIDED: Final = frozenset({"OT", "SC", "HC", "DOC"})
 
-# View Position (0018,5101): the defined terms of PS3.3 C.8.1.1.1 (CR) and C.8.11.5 (DX), and what devices write instead.
-_VIEWS: Final = {
-    **{code: code for code in ("AP", "PA", "LL", "RL", "LLD", "RLD", "LLO", "RLO", "LAO", "RAO", "LPO", "RPO", "LATERAL")},
-    **dict.fromkeys(("LAT", "LATERALVIEW"), "LATERAL"),
-    **dict.fromkeys(("LEFTLATERAL", "LLAT", "LATL"), "LL"),
-    **dict.fromkeys(("RIGHTLATERAL", "RLAT", "LATR"), "RL"),
-}
-# LLD and RLD are decubitus films: the patient lies on a side, but the beam goes through from front to back.
-_LATERAL: Final = frozenset({"LL", "RL", "LATERAL"})
-# View Code Sequence (0054,0220), context group 4010 of PS3.16, in SNOMED CT and in the older SNOMED RT.
-_VIEW_CODES: Final = {
-    **dict.fromkeys(("399348003", "R-10206"), "AP"),
-    **dict.fromkeys(("272479007", "R-10214"), "PA"),
-    **dict.fromkeys(("399173006", "R-10236"), "LL"),
-    **dict.fromkeys(("399198007", "R-10232"), "RL"),
-    **dict.fromkeys(("399067008", "R-10228"), "LATERAL"),
-}
-
-_SECONDARY_CAPTURE: Final = "1.2.840.10008.5.1.4.1.1.7"
+# CT Image, Enhanced CT Image, Legacy Converted Enhanced CT Image Storage.
+_CT_CLASSES: Final = frozenset({"1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.2.1", "1.2.840.10008.5.1.4.1.1.2.2"})
 _AGE: Final = re.compile(r"(\d{1,3})([DWMY]?)")
 _DATE: Final = re.compile(r"(\d{4})(\d{2})(\d{2})")
 _MODALITY: Final = re.compile(r"[A-Z]{2,6}")
@@ -51,8 +36,11 @@ class Facts:
     """
 
     modality: Modality | None = None
+    """None where the picture must be asked: the header does not tell, or this is a picture of what a screen showed."""
+    captured: Modality | None = None
+    """What the screen showed: the picture is read as that if it looks like it, and turned away else."""
     rejection: Reason | None = None
-    """`not_chest` or `not_frontal`, if the header alone shows that the models do not know this kind of image."""
+    """`not_chest`, `not_frontal`, `not_axial` or `not_hounsfield`, if the header alone shows that the models do not know such an image."""
     review: Reason | None = None
     """Why a person should look at this image, however sure the networks are."""
     patient_id: str | None = field(default=None, repr=False)
@@ -69,57 +57,48 @@ class Facts:
     device_model: str | None = None
 
 
-def facts(dataset: "Dataset") -> Facts:
-    """The facts of a DICOM object. Never raises: what is missing or malformed is None."""
-    code = tags.text(dataset, "Modality") or ""
-    view = _view(dataset)
+def facts(dataset: "Dataset", frame: int = 1) -> Facts:
+    """The facts of a DICOM object and of one of its frames (from 1). Never raises: what is missing or malformed is None."""
+    code = _code(dataset)
+    is_rendering = code == "CT" and unit(dataset, frame) is Unit.RENDERING
     sex = tags.text(dataset, "PatientSex")
     return Facts(
-        modality=_modality(code, dataset),
-        rejection=_rejection(code, view, dataset),
+        modality=Modality.XRAY if code in _RADIOGRAPHS else Modality.CT if code == "CT" and not is_rendering else None,
+        captured=Modality.CT if is_rendering else None,
+        rejection=_rejection(code, dataset, frame),
+        review=_review(code, dataset, frame),
         patient_id=tags.text(dataset, "PatientID"),
         study_uid=tags.text(dataset, "StudyInstanceUID"),
         series_uid=tags.text(dataset, "SeriesInstanceUID"),
         instance_uid=tags.text(dataset, "SOPInstanceUID"),
         patient_sex=sex if sex in ("F", "M", "O") else None,
         patient_age_band=_age_band(dataset),
-        view=view,
+        view=None if code == "CT" else views.view(dataset),
         manufacturer=_device(tags.text(dataset, "Manufacturer")),
         device_model=_device(tags.text(dataset, "ManufacturerModelName")),
     )
 
 
-def _modality(code: str, dataset: "Dataset") -> Modality | None:
-    if code in _RADIOGRAPHS:
-        return Modality.XRAY
-    # A capture of a CT's screen (a dose report, a 3D view) keeps the code CT; films that were digitised or converted keep CR or DX too,
-    # but those are still radiographs.
-    if code == "CT" and tags.text(dataset, "SOPClassUID") != _SECONDARY_CAPTURE:
-        return Modality.CT
-    return None
+def _code(dataset: "Dataset") -> str:
+    """Modality (0008,0060); where it is missing, a CT's class says the same."""
+    found = tags.text(dataset, "Modality")
+    return found or ("CT" if tags.text(dataset, "SOPClassUID") in _CT_CLASSES else "")
 
 
-def _rejection(code: str, view: str | None, dataset: "Dataset") -> Reason | None:
-    if code in _RADIOGRAPHS:
-        return Reason.NOT_FRONTAL if view in _LATERAL else None
+def _rejection(code: str, dataset: "Dataset", frame: int) -> Reason | None:
     if code == "CT":
-        return Reason.NOT_FRONTAL if "LOCALIZER" in _image_type(dataset) else None
+        return slices.rejection(dataset, frame)
+    if code in _RADIOGRAPHS:
+        return views.rejection(dataset)
     if code in _UNDECIDED or not _MODALITY.fullmatch(code):
-        return None
+        return views.rejection(dataset) or slices.rejection_of_unknown(dataset, frame)
     return Reason.NOT_CHEST
 
 
-def _image_type(dataset: "Dataset") -> list[str]:
-    found = tags.value(dataset, "ImageType")
-    return [found] if isinstance(found, str) else [str(one).strip().upper() for one in found or ()]
-
-
-def _view(dataset: "Dataset") -> str | None:
-    said = re.sub(r"[^A-Z]", "", (tags.text(dataset, "ViewPosition") or "").upper())
-    if said in _VIEWS:
-        return _VIEWS[said]
-    codes = [tags.text(item, "CodeValue") or "" for item in tags.items(dataset, "ViewCodeSequence")]
-    return next((_VIEW_CODES[code] for code in codes if code in _VIEW_CODES), None)
+def _review(code: str, dataset: "Dataset", frame: int) -> Reason | None:
+    found = None if code in _RADIOGRAPHS else slices.review(dataset, frame)
+    found = found or (None if code == "CT" else views.review(dataset))
+    return found or (Reason.BODY_PART_IN_DOUBT if body_part(dataset, frame) is BodyPart.OTHER else None)
 
 
 def _age_band(dataset: "Dataset") -> str | None:

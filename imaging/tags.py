@@ -1,6 +1,7 @@
 """Reading a DICOM header so that a malformed value counts as a missing one."""
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -51,3 +52,20 @@ def items(dataset: "Dataset", keyword: str) -> list["Dataset"]:
 
     found = value(dataset, keyword)
     return list(found) if isinstance(found, Items) else []
+
+
+def words(dataset: "Dataset", *keywords: str) -> list[str]:
+    """All values of some elements as upper-case words with single spaces between: `CT_SOM5 MIP` is `CT SOM5 MIP`; empty ones left out."""
+    found = [value(dataset, keyword) for keyword in keywords]
+    values = [one for each in found for one in ([each] if isinstance(each, str) else each if isinstance(each, Sequence) else [])]
+    plain = [re.sub(r"[^A-Z0-9]+", " ", one.upper()).strip() for one in values if isinstance(one, str)]
+    return [one for one in plain if one]
+
+
+def macro(dataset: "Dataset", frame: int, keyword: str) -> "Dataset":
+    """A functional group macro of a frame, its own or shared (PS3.3 C.7.6.16.1); the data set itself for objects without."""
+    groups = items(dataset, "PerFrameFunctionalGroupsSequence")[frame - 1 : frame]
+    for group in (*groups, *items(dataset, "SharedFunctionalGroupsSequence")[:1]):
+        if found := items(group, keyword):
+            return found[0]
+    return dataset

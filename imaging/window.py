@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from imaging import lut, padding, polarity, tags
+from imaging.units import hounsfield
 
 Gray = npt.NDArray[np.float32]
 
@@ -39,10 +40,8 @@ def render(stored: npt.NDArray[Any], dataset: Dataset, frame: int, *, is_ct: boo
     values = to_modality(stored, dataset, frame)
     is_turned = bool(values.flat[stored.argmin()] > values.flat[stored.argmax()])  # by a negative slope
     blank = padding.find(stored, dataset, is_low_white=is_inverse != is_turned)
-    if is_ct and (units := _hounsfield(stored, values, dataset, frame)) is not None:
-        gray = lung(units)
-    else:
-        gray = _displayed(values, dataset, frame, blank)
+    units = hounsfield(values, blank) if is_ct else None
+    gray = _displayed(values, dataset, frame, blank) if units is None else lung(units)
     if is_inverse:
         np.subtract(1, gray, out=gray)
     if blank is not None:
@@ -76,7 +75,7 @@ def to_modality(stored: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.N
     for item in tags.items(dataset, "ModalityLUTSequence")[:1]:
         if table := lut.read(item, dataset):
             return table.of(stored)
-    item = _macro(dataset, frame, "PixelValueTransformationSequence")
+    item = tags.macro(dataset, frame, "PixelValueTransformationSequence")
     slope, intercept = tags.numbers(item, "RescaleSlope")[:1], tags.numbers(item, "RescaleIntercept")[:1]
     if slope in ([], [0], [1]) and intercept in ([], [0]):
         return stored
@@ -86,17 +85,6 @@ def to_modality(stored: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.N
     if intercept:
         values += intercept[0]
     return values
-
-
-def _hounsfield(stored: npt.NDArray[Any], values: npt.NDArray[Any], dataset: Dataset, frame: int) -> npt.NDArray[Any] | None:
-    """Hounsfield units of a CT slice; None for a rendering that was exported with the modality CT."""
-    item = _macro(dataset, frame, "PixelValueTransformationSequence")
-    if tags.numbers(item, "RescaleIntercept") or tags.items(dataset, "ModalityLUTSequence"):
-        return values
-    if tags.whole(dataset, "BitsStored", 16) <= 8:
-        return None
-    # Exports that lost the rescale tags keep the scanners' usual offset: unsigned values have air near 0.
-    return values if np.issubdtype(stored.dtype, np.signedinteger) else lut.floats(values) - 1024
 
 
 def _displayed(values: npt.NDArray[Any], dataset: Dataset, frame: int, blank: padding.Mask | None) -> Gray:
@@ -118,7 +106,7 @@ def _by_table(values: npt.NDArray[Any], dataset: Dataset) -> Iterator[Gray]:
 
 
 def _by_windows(values: npt.NDArray[Any], dataset: Dataset, frame: int) -> Iterator[Gray]:
-    item = _macro(dataset, frame, "FrameVOILUTSequence")
+    item = tags.macro(dataset, frame, "FrameVOILUTSequence")
     function = (tags.text(item, "VOILUTFunction") or "LINEAR").upper()
     for centre, width in islice(zip(tags.numbers(item, "WindowCenter"), tags.numbers(item, "WindowWidth"), strict=False), _WINDOWS_MAX):
         if width >= 1 or (width > 0 and function != "LINEAR"):
@@ -138,12 +126,3 @@ def _extremes(values: npt.NDArray[Any], blank: padding.Mask | None) -> tuple[flo
     edges = [int(share * (seen.size - 1)) for share in (_DARKEST, _BRIGHTEST)]
     low, high = np.partition(seen, edges)[edges].tolist()
     return float(low), float(high)
-
-
-def _macro(dataset: Dataset, frame: int, keyword: str) -> Dataset:
-    """A functional group macro of a frame, its own or shared (PS3.3 C.7.6.16.1); the data set itself for objects without."""
-    groups = tags.items(dataset, "PerFrameFunctionalGroupsSequence")[frame - 1 : frame]
-    for group in (*groups, *tags.items(dataset, "SharedFunctionalGroupsSequence")[:1]):
-        if found := tags.items(group, keyword):
-            return found[0]
-    return dataset

@@ -83,17 +83,17 @@ class Reason(StrEnum):
     )
     NOT_FRONTAL = (
         "not_frontal",
-        "A lateral X-ray or a CT localiser; the models know frontal films and axial slices.",
+        "A lateral or oblique X-ray, or a CT localiser (scout); the models know frontal films and axial slices.",
         "Nothing.",
     )
     NOT_AXIAL = (
         "not_axial",
-        "A CT image in a coronal, sagittal or oblique plane; the models know axial slices.",
+        "A CT image in a coronal, sagittal, oblique or curved plane, or a reformat without a plane; the models know axial slices.",
         "Nothing. Have the PACS send the axial series, which such images are made from.",
     )
     NOT_HOUNSFIELD = (
         "not_hounsfield",
-        "The header gives the CT values in another unit than Hounsfield, such as an atomic number.",
+        "The header gives the CT values in another unit than Hounsfield, such as an atomic number, or on a scale that has no air.",
         "Nothing. Have the PACS send the series in Hounsfield units.",
     )
     # review: the networks read the image, and something else speaks against trusting them
@@ -121,4 +121,9 @@ class Reason(StrEnum):
         "still_written",
         "Another process still had the file open for writing when it was read.",
         "Find out which program keeps the file open. When it writes on, the file is taken in once more.",
+    )
+    VIEW_IN_DOUBT = (
+        "view_in_doubt",
+        "The header speaks of a lateral, turned or lying-down film, or of another plane than axial, and nothing in it settles that.",
+        "Look at the image. If it is a frontal film or an axial slice, correct the view or its description at the device or in the PACS.",
     )

@@ -69,7 +69,7 @@ class Judge:
                 judgements |= zip(share, ensemble.judge(inputs), strict=True)
         return [
             (
-                modalities[index] or reading.facts.modality or hint,
+                modalities[index] or reading.facts.modality or (None if reading.facts.captured else hint),
                 self._verdict(modalities[index], judgements[index], reading.facts.review)
                 if index in judgements
                 else self._rejection(reading),
@@ -93,8 +93,11 @@ class Judge:
         if asked:
             inputs = np.stack([batch[index][0].inputs[self._admission.preprocess] for index in asked])
             for index, judged in zip(asked, self._admission.judge(inputs), strict=True):
-                reading, hint = batch[index]
-                admitted[index] = self._admission.decide(judged, reading.facts.modality or hint)
+                facts, hint = batch[index][0].facts, batch[index][1]
+                said = facts.modality or (None if facts.captured else hint)
+                found = self._admission.decide(judged, said)
+                # A picture of a CT's screen that does not look like a slice is a scout or a 3D view, whatever else it looks like.
+                admitted[index] = found if facts.captured in (None, found) else None
         return admitted
 
     def _verdict(self, modality: Modality | None, judgement: Judgement, review: Reason | None) -> Verdict:

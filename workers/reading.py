@@ -47,7 +47,7 @@ def read_scan(
     image = read(data, frame)
     inputs: dict[str, np.ndarray] = {}
     if image.facts.rejection is None:
-        known = image.facts.modality or hint
+        known = image.facts.modality or image.facts.captured or hint
         modalities = [Modality(known)] if known else list(by_modality)
         names = [*always, *(name for modality in modalities for name in by_modality[modality])]
         inputs = {name: prepare(name, image.pixels) for name in dict.fromkeys(names)}

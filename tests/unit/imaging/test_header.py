@@ -51,7 +51,7 @@ def with_raw(element: bytes, value: bytes, **tags: Any) -> Facts:
     ],
 )
 def test_modality(code: str | None, modality: Modality | None, rejection: Reason | None) -> None:
-    found = told(Modality=code)
+    found = told(code or "DX", Modality=code)
     assert (found.modality, found.rejection) == (modality, rejection)
 
 
