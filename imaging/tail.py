@@ -53,9 +53,10 @@ def judge(pixels: npt.NDArray[Any]) -> Reason | None:
     blank = rows - 1 - last
     if _breaks_off(pixels[max(0, last - _STEADY) : last + 1]):
         return Reason.TRUNCATED
-    if top * 4 >= blank or blank * 8 < rows:
+    is_third = blank * 3 >= rows
+    if blank * 8 < rows or top * (2 if is_third else 4) >= blank:
         return None  # a border, or a round field of view
-    return Reason.TRUNCATED if blank * 3 >= rows and not _has_side(pixels) else Reason.BLANK_END
+    return Reason.TRUNCATED if is_third and top * 4 < blank and not _has_side(pixels) else Reason.BLANK_END
 
 
 def _has_side(pixels: npt.NDArray[Any]) -> bool:

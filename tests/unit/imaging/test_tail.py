@@ -21,6 +21,8 @@ from lungline.reasons import Reason
 from tests.corpus import compressed
 from tests.corpus.files import Pixels, dicom, jpeg, png
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+
 NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian]
 FILM = picture("xray", 1, side=256)
 GRAY = np.random.default_rng(0).integers(20, 4000, (256, 200)).astype(np.uint16)
