@@ -31,7 +31,7 @@ def print_rows(rows: "Iterable[Mapping[str, Any] | RowMapping]", *, as_json: boo
 
     table = Table(*columns)
     for row in rows:
-        table.add_row(*(escape(_short(row[name])) for name in columns))
+        table.add_row(*(escape(_writable(_short(row[name]))) for name in columns))
     # a pipe has no width: ids must not be cut there
     Console(width=None if sys.stdout.isatty() else 200).print(table)
     return table.row_count
@@ -61,8 +61,13 @@ def printable(name: str) -> str:
     name = as_text(name)
     if not name.isprintable():
         name = name.encode("utf-8", "backslashreplace").decode().encode("unicode_escape").decode()
-    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"  # here, since a table must know how wide the name is
-    return name.encode(encoding, _ERRORS).decode(encoding)
+    return _writable(name)
+
+
+def _writable(text: str) -> str:
+    """As standard output will write it: a table must know how wide that is."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, _ERRORS).decode(encoding)
 
 
 def notice() -> None:

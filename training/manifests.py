@@ -83,8 +83,8 @@ def table_of(path: Path) -> list[dict[str, str]]:
 
 
 def _numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:  # a name that is not UTF-8 is a picture that is not found, and no reason to read none
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="replace"), newline="")))
+    try:  # a file's name may be no UTF-8
+        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), newline="")))
     except FileNotFoundError:
         raise TrainingError("There is no such manifest; `lungline data build` makes one, see docs/data.md.") from None
     except (OSError, csv.Error) as error:
@@ -93,7 +93,15 @@ def _numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
     rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(lines[1:], _FIRST) if any(cells)]
     if not rows:
         raise TrainingError("The table has no row below its head; see docs/data.md.")
-    return [(number, dict.fromkeys(head, "") | dict(zip(head, cells, strict=False))) for number, cells in rows]
+    return [
+        (number, dict.fromkeys(head, "") | {name: _decoded(name, cell) for name, cell in zip(head, cells, strict=False)})
+        for number, cells in rows
+    ]
+
+
+def _decoded(column: str, cell: str) -> str:
+    written = cell.encode("utf-8", "surrogateescape")
+    return os.fsdecode(written) if column == "path" else written.decode("utf-8", "replace")
 
 
 def write(manifest: Path, rows: Iterable[Row]) -> None:
@@ -105,11 +113,11 @@ def write(manifest: Path, rows: Iterable[Row]) -> None:
     draft = manifest.with_name(f".{manifest.name}.part")
     folder = manifest.parent.resolve()
     try:
-        with draft.open("w", newline="", encoding="utf-8") as file:
+        with draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for row in rows:
-                path = Path(os.path.relpath(row.path, folder)).as_posix()
+                path = os.fsencode(Path(os.path.relpath(row.path, folder)).as_posix()).decode("utf-8", "surrogateescape")
                 writer.writerow((path, row.modality, row.label, row.patient, row.group, row.source, row.split))
         draft.replace(manifest)
     except OSError as error:

@@ -25,3 +25,14 @@ def test_what_cannot_be_written_leaves_no_draft(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="cannot be written"):
         manifests.write(tmp_path / "manifest.csv", [])
     assert not list(tmp_path.glob(".*"))
+
+
+def test_a_picture_whose_name_is_no_utf_8_is_found_again(tmp_path: Path) -> None:
+    name = tmp_path / "caf\udce9.png"
+    name.touch()
+    rows = [manifests.Row(2, name, "xray", "normal", "", "1", "Bröt", "train")]
+    manifests.write(tmp_path / "manifest.csv", rows)
+    assert b"caf\xe9.png" in (tmp_path / "manifest.csv").read_bytes()
+    (row,) = manifests.read(tmp_path / "manifest.csv")
+    assert row.path.is_file()
+    assert row.source == "Bröt"
