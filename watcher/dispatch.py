@@ -46,7 +46,7 @@ class Dispatcher:
         self._schedule = schedule
         scans = (bells.of_scans(priority, MOST_RUNG) for priority in Priority)  # the urgent first
         self._kinds = (*scans, bells.of_scans_again(), bells.of_runs(MOST_RUNG))
-        self._failing: dict[str, str] = {}  # what does not go, and what was said of it
+        self._failing: dict[str, tuple[str, str]] = {}  # what does not go: the kind of error, and what was said of it
         self._refused: set[str] = set()  # whose doorbells the database refuses to note, as far as that was logged
         self._wake = threading.Event()
         self._stopping = False
@@ -97,18 +97,20 @@ class Dispatcher:
         return rang
 
     def _attempt(self, failures: list[Exception], what: str, work: Callable[[], _T]) -> _T | None:
-        """None if it failed, which is logged once, not every second of an outage."""
+        """None if it failed, which is logged once, not every second of an outage, and not for each step that the outage stops."""
+        if self._stopping:
+            return None
         try:
             done = work()
         except Exception as error:
             failures.append(error)
-            said = str(error) if isinstance(error, LunglineError) else "unexpected; see `lungline doctor`"
-            if self._failing.get(what) != said:
-                self._failing[what] = said
-                log.warning("not ringing as it should", at=what, error=type(error).__name__, advice=said)
+            trouble = (type(error).__name__, str(error) if isinstance(error, LunglineError) else "unexpected; see `lungline doctor`")
+            if trouble not in self._failing.values():
+                log.warning("not ringing as it should", at=what, error=trouble[0], advice=trouble[1])
+            self._failing[what] = trouble
             return None
-        if self._failing.pop(what, None):
-            log.info("ringing again", at=what)
+        if self._failing.pop(what, None) and not self._failing:
+            log.info("ringing again")
         return done
 
     def _free_scans(self) -> None:

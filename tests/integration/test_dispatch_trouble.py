@@ -31,7 +31,8 @@ def app(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Celery:
 
 
 @pytest.fixture
-def writer(engine: Engine) -> Iterator[Writer]:
+def either(engine: Engine) -> Iterator[Writer]:
+    """The writer of an empty ledger, on SQLite and on PostgreSQL."""
     writer = Writer(engine)
     yield writer
     writer.close()
@@ -52,11 +53,11 @@ def poison(writer: Writer, engine: Engine, scan_id: str, column: str) -> None:
         writer.do(lambda connection, statement=statement: connection.exec_driver_sql(statement))  # type: ignore[misc]
 
 
-def test_a_scan_whose_bell_cannot_be_noted(writer: Writer, engine: Engine, app: Celery) -> None:
-    ids = [enter(writer, any_drop()) for _ in range(5)]
-    writer.do(lambda connection: runs.enter(connection, "hand"))
-    poison(writer, engine, ids[2], "rung_at")
-    dispatcher = Dispatcher(app, writer, load().schedule)
+def test_a_scan_whose_bell_cannot_be_noted(either: Writer, engine: Engine, app: Celery) -> None:
+    ids = [enter(either, any_drop()) for _ in range(5)]
+    either.do(lambda connection: runs.enter(connection, "hand"))
+    poison(either, engine, ids[2], "rung_at")
+    dispatcher = Dispatcher(app, either, load().schedule)
     with capture_logs() as logs:
         assert [dispatcher.turn() for _ in range(3)] == [5, 0, 0]
     assert queue_lengths(app, ("scans", TRAINING)) == {"scans": 4, TRAINING: 1}
@@ -92,24 +93,37 @@ def test_a_schedule_that_fails(writer: Writer, app: Celery) -> None:
     assert [(entry["at"], entry["error"]) for entry in logs] == [("the schedule", "ValueError")]
 
 
-def test_a_lease_that_cannot_be_ended(writer: Writer, engine: Engine, app: Celery) -> None:
-    ids = [enter(writer, any_drop()) for _ in range(3)]
+def test_an_outage_is_told_once_and_its_end(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    enter(writer, any_drop())
+    dispatcher = Dispatcher(app, writer, load().schedule)
+    with capture_logs() as logs:
+        writer.do(lambda connection: connection.execute(text("ALTER TABLE scans RENAME TO away")))
+        for _ in range(3):
+            with pytest.raises(LedgerError):
+                dispatcher.turn()
+        writer.do(lambda connection: connection.execute(text("ALTER TABLE away RENAME TO scans")))
+        assert dispatcher.turn() == 1
+    assert [entry["event"] for entry in logs] == ["not ringing as it should", "ringing again"]
+
+
+def test_a_lease_that_cannot_be_ended(either: Writer, engine: Engine, app: Celery) -> None:
+    ids = [enter(either, any_drop()) for _ in range(3)]
     for scan_id in ids:
-        writer.do(lambda connection, scan_id=scan_id: ledger.claim(connection, scan_id, "slot/boot/x"))  # type: ignore[misc]
-    writer.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1), deaths=1, alone=True)))
-    poison(writer, engine, ids[1], "state")
-    assert Dispatcher(app, writer, load().schedule).turn() == 0
-    states = writer.do(lambda connection: connection.execute(select(scans.c.id, scans.c.state)).all())
+        either.do(lambda connection, scan_id=scan_id: ledger.claim(connection, scan_id, "slot/boot/x"))  # type: ignore[misc]
+    either.do(lambda connection: connection.execute(update(scans).values(lease_until=now(-1), deaths=1, alone=True)))
+    poison(either, engine, ids[1], "state")
+    assert Dispatcher(app, either, load().schedule).turn() == 0
+    states = either.do(lambda connection: connection.execute(select(scans.c.id, scans.c.state)).all())
     assert {row.id: row.state for row in states} == {ids[0]: "quarantined", ids[1]: "reading", ids[2]: "quarantined"}
 
 
-def test_a_worker_starts_though_one_of_its_predecessors_scans_cannot_be_freed(writer: Writer, engine: Engine) -> None:
-    ids = [enter(writer, any_drop()) for _ in range(3)]
+def test_a_worker_starts_though_one_of_its_predecessors_scans_cannot_be_freed(either: Writer, engine: Engine) -> None:
+    ids = [enter(either, any_drop()) for _ in range(3)]
     for scan_id in ids:
-        writer.do(lambda connection, scan_id=scan_id: ledger.claim(connection, scan_id, "slot/boot/x"))  # type: ignore[misc]
-    poison(writer, engine, ids[0], "state")
-    Leases(writer, "slot").stop()
-    assert sorted(writer.do(lambda connection: connection.scalars(select(scans.c.state)).all())) == ["reading", "waiting", "waiting"]
+        either.do(lambda connection, scan_id=scan_id: ledger.claim(connection, scan_id, "slot/boot/x"))  # type: ignore[misc]
+    poison(either, engine, ids[0], "state")
+    Leases(either, "slot").stop()
+    assert sorted(either.do(lambda connection: connection.scalars(select(scans.c.state)).all())) == ["reading", "waiting", "waiting"]
 
 
 def test_whatever_goes_wrong_leases_are_renewed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
