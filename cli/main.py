@@ -87,6 +87,12 @@ def main() -> None:
         print(f"lungline: {error}", file=sys.stderr)
         sys.exit(1)
     except Exception as error:
+        if type(error).__module__.startswith("sqlalchemy."):  # not imported for `--help`
+            from db import trouble
+
+            if trouble.is_outage(error):
+                print(f"lungline: {trouble.in_our_words(error)}", file=sys.stderr)
+                sys.exit(1)
         _tell(type(error), error.__traceback__)
         sys.exit(1)
 

@@ -14,7 +14,7 @@ from db.results import ScanFacts, Verdict
 from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
-from lungline.errors import LunglineError, ModelError, StoreError, UnexpectedError, UnreadableScan
+from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnexpectedError, UnreadableScan
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import Store
@@ -65,7 +65,8 @@ class ScanReader:
 
         Raises:
             LedgerError: the database is not to be had. The scan waits, or its lease runs out, and its bell is rung again.
-            UnexpectedError: anything else, without its words; likewise.
+            LedgerFault: the database refuses to turn the scan away, too.
+            UnexpectedError: this machine lacks files or memory, without its words; the scan's bell is rung again.
         """
         if self._stopping.is_set():
             return "returned: the worker stops"
@@ -103,6 +104,11 @@ class ScanReader:
             return f"{'quarantined' if ended else 'waits again'}: {reason}"
         except (StoppingError, ReadersStopped, StoreError) as error:
             return self._give_back(claim, error)
+        except (LedgerError, OSError, MemoryError):
+            raise  # no scan is to blame
+        except Exception as error:  # of this scan: it must not come back for ever
+            log.error("an error of the program; the scan is turned away", scan=claim.scan_id, error=type(error).__name__)
+            return self._quarantine(claim, Reason.INTERNAL_ERROR, Reason.INTERNAL_ERROR.sentence)
         if verdict is None:
             return "void: another worker has it"
         return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
