@@ -76,6 +76,12 @@ def _postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
+def postgres(_postgres: Postgres) -> Postgres:
+    """That server, for databases of a test's own."""
+    return _postgres
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The address of a SQLite database that does not exist yet."""
     return f"sqlite:///{tmp_path / 'lungline.db'}"

@@ -22,17 +22,15 @@ from tests.servers import PgBouncer, Postgres
 
 
 @pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-def test_a_database_that_is_not_utf8_is_refused_at_the_start(_postgres: Postgres, tmp_path: Path, encoding: str) -> None:
+def test_a_database_that_is_not_utf8_is_refused_at_the_start(postgres: Postgres, tmp_path: Path, encoding: str) -> None:
     with (
-        _postgres.database(f"ENCODING '{encoding}' TEMPLATE template0") as url,
+        postgres.database(f"ENCODING '{encoding}' TEMPLATE template0") as url,
         pytest.raises(SettingsError, match=f"{encoding}.*CREATE DATABASE.*ENCODING 'UTF8' TEMPLATE template0"),
     ):
         migrate.open_database(Settings(home=tmp_path, database_url=url))
 
 
-def test_names_are_sent_as_utf8_whatever_the_environment_says(
-    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_names_are_sent_as_utf8_whatever_the_environment_says(postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
     alter(postgres_url, "client_encoding = 'LATIN1'")
     engine = migrate.open_database(Settings(home=tmp_path, database_url=f"{postgres_url}&client_encoding=latin1"))
