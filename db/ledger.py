@@ -8,13 +8,13 @@
 A doorbell in Redis only says "scan N waits"; a state is believed from here alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, and_, case, or_, select, update
 
 from db.clock import now, older
-from db.insert import insert_new
+from db.insert import insert_all, insert_new
 from db.tables import Priority, State, files, quarantine, scans
 from lungline.findings import Modality
 from lungline.ids import new_id
@@ -263,10 +263,10 @@ def blame(connection: Connection, claim: Claim, reason: Reason) -> bool:
     return False
 
 
-def add_frames(connection: Connection, claim: Claim, frames: int) -> None:
-    """Enters frames 2 to `frames` of a file whose first frame was just read, all or none."""
-    for frame in range(2, frames + 1):
-        insert_scan(connection, claim.file_id, claim.sha256, frame, claim.priority, claim.hint)
+def add_frames(connection: Connection, claim: Claim, frames: Iterable[int]) -> None:
+    """Enters further frames of a file whose first frame was just read; those that are there stay as they are."""
+    rows = [scan_row(claim.file_id, claim.sha256, frame, claim.priority, claim.hint) for frame in frames]
+    insert_all(connection, scans, scans.c.id, rows, received_at=now())
 
 
 def release(connection: Connection, quarantine_id: str) -> bool:

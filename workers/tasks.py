@@ -25,6 +25,7 @@ from workers.queues import READ_SCAN
 from workers.reading import Reading
 
 _PAUSE_SECONDS: Final = 5.0
+_FRAMES_AT_ONCE: Final = 500
 
 log = structlog.get_logger()
 
@@ -89,8 +90,8 @@ class ScanReader:
         try:
             judge = self._judge()
             reading = self._decode(claim, judge)
-            if claim.frame == 1 and reading.frames > 1:
-                self._writer.do(lambda connection: ledger.add_frames(connection, claim, reading.frames))
+            if claim.frame == 1:
+                self._add_frames(claim, reading.frames)
             facts = scan_facts(reading, self._key)
             verdict = self._batcher.submit(Waiting(claim, reading, facts, judge)).result()
         except UnreadableScan as error:
@@ -112,6 +113,12 @@ class ScanReader:
         if verdict is None:
             return "void: another worker has it"
         return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
+
+    def _add_frames(self, claim: Claim, frames: int) -> None:
+        """Some at a time: all else that is written waits meanwhile. If it is interrupted, the first frame waits again, and does it anew."""
+        for first in range(2, frames + 1, _FRAMES_AT_ONCE):
+            some = range(first, min(first + _FRAMES_AT_ONCE, frames + 1))
+            self._writer.do(lambda connection, some=some: ledger.add_frames(connection, claim, some))  # type: ignore[misc]
 
     def _decode(self, claim: Claim, judge: Judge) -> Reading:
         path = self._store.find(claim.sha256, claim.file_id)
