@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -59,8 +60,10 @@ def drop(
 
 def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> list[Dropped]:
     """Puts copies of files, and of all in folders, into the inbox; waits up to so long for what becomes of each."""
+    from db import trouble
     from db.connect import read_only
     from db.migrate import open_database
+    from lungline.errors import LedgerError
     from lungline.progress import steps
     from watcher.walk import patterns
 
@@ -75,7 +78,7 @@ def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> li
         waiting = [one for one in dropped if one.is_open]
         step(len(dropped) - len(waiting))
         while seconds and waiting:
-            with engine.connect() as connection:
+            with suppress(LedgerError), trouble.told(), engine.connect() as connection:  # while the database is away, it goes on waiting
                 for one in waiting:
                     one.outcome, one.detail = _outcome(connection, one, began)
             before, waiting = len(waiting), [one for one in waiting if one.is_open]

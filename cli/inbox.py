@@ -35,6 +35,23 @@ def put(file: Path, folder: Path, name: str) -> None:
     raise StoreError("LUNGLINE_INBOX is full of files of that name; see `lungline status`.")
 
 
+def bring_near(file: Path, folder: Path) -> Path:
+    """A copy of `file` beside its future place in `folder`, hidden; the file itself where it lies on the same file system.
+
+    Raises:
+        OSError: it cannot be copied; nothing is left of it.
+    """
+    if file.lstat().st_dev == folder.lstat().st_dev:
+        return file
+    draft = folder / f".{uuid4()}.part"
+    try:
+        shutil.copyfile(file, draft)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    return draft
+
+
 def _move(file: Path, target: Path) -> None:
     try:
         file.rename(target)

@@ -19,9 +19,7 @@ def labels() -> None:
 
 @app.command("import")
 def import_(
-    file: Annotated[
-        Path, typer.Argument(help="Comma-separated, UTF-8; see docs/data.md.", exists=True, dir_okay=False, show_default=False)
-    ],
+    file: Annotated[Path, typer.Argument(help="A CSV file; see docs/data.md.", exists=True, dir_okay=False, show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Take in readers' findings. Rows that cannot be believed are listed by line, the others go in; exit 1 if there was one."""

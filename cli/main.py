@@ -91,8 +91,18 @@ def main() -> None:
         except BrokenPipeError:
             raise
         except Exception as error:
-            _tell(type(error), error.__traceback__)
+            _tell_unexpected(error)
             sys.exit(1)
+
+
+def _tell_unexpected(error: Exception) -> None:
+    if type(error).__module__.startswith("sqlalchemy."):  # not imported for `--help`
+        from db import trouble
+
+        if trouble.is_outage(error):
+            print(f"lungline: {trouble.in_our_words(error)}", file=sys.stderr)
+            return
+    _tell(type(error), error.__traceback__)
 
 
 def _tell(kind: type[BaseException], trace: TracebackType | None) -> None:

@@ -79,7 +79,7 @@ def release(
 def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
     from sqlalchemy import select, update
 
-    from cli.inbox import put
+    from cli.inbox import bring_near, put
     from db import ledger
     from db.clock import now
     from db.tables import Priority, files, quarantine
@@ -92,12 +92,21 @@ def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
     entry = next(folder.iterdir(), None) if folder.is_dir() else None
     if entry is None:
         return False
-    with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
-        connection.execute(update(quarantine).where(quarantine.c.id == row.id).values(released_at=now()))
+    with engine.connect() as connection:
         drop = connection.execute(select(files.c.priority, files.c.hint).where(files.c.id == row.file_id)).one()
-        below = ["stat"] if drop.priority == Priority.STAT else []  # the folders that it was dropped into say what it is
-        target = settings.inbox.joinpath(*below, *([drop.hint] if drop.hint else []))
-        target.mkdir(parents=True, exist_ok=True)
-        put(entry, target, entry.name)
+    below = ["stat"] if drop.priority == Priority.STAT else []  # the folders that it was dropped into say what it is
+    target = settings.inbox.joinpath(*below, *([drop.hint] if drop.hint else []))
+    target.mkdir(parents=True, exist_ok=True)
+    near = bring_near(entry, target)  # half a gigabyte perhaps: no transaction is open meanwhile
+    try:
+        with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
+            here = (quarantine.c.id == row.id, quarantine.c.released_at.is_(None))
+            if connection.execute(update(quarantine).where(*here).values(released_at=now())).rowcount == 0:
+                return False
+        put(near, target, entry.name)
+    finally:
+        if near != entry:
+            near.unlink(missing_ok=True)
+    entry.unlink(missing_ok=True)
     folder.rmdir()
     return True

@@ -65,8 +65,9 @@ def show(
         names = Store(settings.store).names(str(found[0]["sha256"]))
         for one in found:
             scan_id = str(one["scan_id"])
-            for result in rows("SELECT * FROM scan_results WHERE scan_id = :id", id=scan_id):
-                one |= result
+            latest = "SELECT * FROM scan_history WHERE scan_id = :id ORDER BY coalesce(reinstated_at, finished_at) DESC LIMIT 1"
+            for result in rows("SELECT * FROM scan_results WHERE scan_id = :id", id=scan_id) or rows(latest, id=scan_id):
+                one |= result  # of one that a correction took the place of, what was said of it, and since when that is superseded
             for row in rows(
                 "SELECT finding, probability FROM scan_probabilities WHERE scan_id = :id ORDER BY probability DESC", id=scan_id
             ):

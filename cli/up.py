@@ -166,8 +166,6 @@ class _Counter(threading.Thread):
         self._database_url = database_url
 
     def run(self) -> None:
-        from sqlalchemy.exc import SQLAlchemyError
-
         from db.connect import connect
         from db.status import counts
 
@@ -175,7 +173,7 @@ class _Counter(threading.Thread):
         while True:
             try:
                 self.latest = counts(engine)
-            except SQLAlchemyError:
+            except Exception:  # whatever it is, this thread goes on counting
                 self.latest = None
             time.sleep(1)
 

@@ -9,9 +9,13 @@ from lungline import filesystems
 from lungline.errors import SettingsError
 
 _BUSY_MS = 30_000
-# A server that is gone without a word is noticed within half a minute, not after the system's two hours.
+# What is set here works through PgBouncer, in transaction mode too: no server parameters but those that it knows by itself, and no
+# statements that stay prepared in a session. A server that is gone without a word is noticed within half a minute, not after the system's
+# two hours.
 _POSTGRESQL = {
     "application_name": "lungline",
+    "client_encoding": "utf8",
+    "prepare_threshold": None,
     "connect_timeout": 10,
     "keepalives_idle": 15,
     "keepalives_interval": 5,
@@ -27,7 +31,9 @@ def connect(url: str) -> Engine:
         SettingsError: a SQLite file would lie on a network file system, whose locks cannot be relied on.
     """
     if make_url(url).get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL)
+        engine = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL)
+        event.listen(engine, "connect", _tell_dates_as_iso)
+        return engine
     _refuse_network(url)
     engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
     event.listen(engine, "connect", _prepare)
@@ -52,6 +58,16 @@ def _refuse_network(url: str) -> None:
             raise SettingsError(
                 "SQLite cannot be trusted on a network file system: set LUNGLINE_DATABASE_URL to PostgreSQL or a local disk."
             )
+
+
+def _tell_dates_as_iso(connection: Any, _record: Any) -> None:
+    """The driver reads no times in another style, which a database or role may have for its own (`ALTER DATABASE … SET datestyle`).
+
+    PgBouncer gives a client's DateStyle to whichever session serves it.
+    """
+    connection.autocommit = True
+    connection.execute("SET datestyle TO ISO")
+    connection.autocommit = False
 
 
 def _prepare(connection: Any, _record: Any) -> None:

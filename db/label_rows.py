@@ -1,17 +1,17 @@
 """Files of readers' labels, row by row: what may be believed, and for all else a line number and a reason, never its content."""
 
-import csv
-import io
-from collections.abc import Iterator
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import count
 from pathlib import PurePath
 from typing import Final
 
+from lungline import tables
 from lungline.errors import LabelsError
 from lungline.findings import Modality, labels
+from lungline.tables import Record
 
 BYTES_MAX: Final = 4 << 20  # some 40,000 rows: read whole, and entered in one transaction that others wait for
 
@@ -19,7 +19,8 @@ SCAN_COLUMNS: Final = ("sha256", "sop_instance_uid", "file_name")
 _NEEDED: Final = ("finding", "reader", "read_at")
 _READER_MAX: Final = 64
 _AHEAD_MAX: Final = timedelta(days=1)  # a time zone that was left out, or a clock that is wrong; beyond that, a slip of the pen
-_FORM: Final = "comma-separated, in UTF-8; see docs/data.md"
+_FORM: Final = "separated by commas, semicolons or tabs; see docs/data.md"
+_DAMAGED: Final = "\ufffd"  # stands for what could not be decoded
 
 
 class Fault(StrEnum):
@@ -41,9 +42,9 @@ class Fault(StrEnum):
 
 
 _SENTENCES: Final = {
-    Fault.MALFORMED: "the row has more or fewer comma-separated cells than the head, or cannot be read as CSV",
+    Fault.MALFORMED: "the row has more or fewer cells than the head, other separators, or a quote that is not closed",
     Fault.BAD_FRAME: "the frame is no number from 1 on",
-    Fault.BAD_READER: f"the reader is empty, longer than {_READER_MAX} characters, or not printable UTF-8",
+    Fault.BAD_READER: f"the reader is empty, longer than {_READER_MAX} characters, or not printable: save the file in UTF-8",
     Fault.BAD_READ_AT: "read_at is no time such as 2026-11-21T08:00:00+01:00, or lies in the future",
     Fault.UNKNOWN_SCAN: "there is no such scan",
     Fault.SEVERAL_SCANS: "several scans are meant: name one by sha256, and its frame where a file has more than one",
@@ -86,49 +87,46 @@ def read(data: bytes) -> Table:
     """Reads a CSV file with a head: `finding`, `reader`, `read_at`, one of `SCAN_COLUMNS`, and `frame` if it likes.
 
     Args:
-        data: the file's bytes, UTF-8; bytes that are none are kept, since a file's name may hold such.
+        data: the file's bytes, as `tables.read` takes them; bytes that are no UTF-8 are kept, since a file's name may hold such.
 
     Raises:
-        LabelsError: it is too large, has no such head, or no row below it.
+        LabelsError: it is too large, has no such head, two columns of one name, or no row below its head.
     """
     if len(data) > BYTES_MAX:
         raise LabelsError(f"The file of labels has more than {BYTES_MAX >> 20} MiB: split it.")
-    lines = _cells(data.decode("utf-8-sig", "surrogateescape"))
-    head = [name.strip().lower() for name in next(lines, (1, ""))[1] or ()]
+    table = tables.read(data)
+    head = [re.sub(r"[\s-]+", "_", name) for name in table.head]
     by = [name for name in SCAN_COLUMNS if name in head]
-    if len(by) != 1 or not set(_NEEDED) <= set(head) or len(set(head)) < len(head):
+    if len(by) != 1 or not set(_NEEDED) <= set(head):
         raise LabelsError(f"The file's head must name {', '.join(_NEEDED)}, and one of {', '.join(SCAN_COLUMNS)}, {_FORM}.")
-    read = [_row(line, head, cells, by[0]) for line, cells in lines]
-    if not read:
+    if twice := tables.Table(tuple(head), ()).twice:
+        raise LabelsError(f"Two columns of the file of labels have one name: {_columns(twice)}. Take one away, or name it otherwise.")
+    if not table.records:
         raise LabelsError(f"The file of labels has no row below its head; each is {_FORM}.")
+    read = [one for record in table.records for one in _rows(record, head, by[0])]
     rows = tuple(one for one in read if isinstance(one, LabelRow))
     return Table(by[0], rows, tuple(one for one in read if isinstance(one, Refused)))
 
 
-def _cells(text: str) -> Iterator[tuple[int, list[str] | None]]:
-    """The line where each row begins, and its cells; None, and no more, where it is no CSV."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    for _ in count():
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error:
-            yield line, None
-            return
-        if cells is None:
-            return
-        if any(cell.strip() for cell in cells):
-            yield line, [cell.strip() for cell in cells]
+def _columns(twice: Sequence[tuple[str, int, int]]) -> str:
+    """By name where it is one of ours: another may be anything, and this stands in the database."""
+    ours = (*_NEEDED, *SCAN_COLUMNS, "frame")
+    return ", ".join(f"{f'`{name}`' if name in ours else 'one'} (columns {first} and {second})" for name, first, second in twice)
 
 
-def _row(line: int, head: list[str], cells: list[str] | None, by: str) -> LabelRow | Refused:
-    if cells is None or len(cells) != len(head):
-        return Refused(line, Fault.MALFORMED)
+def _rows(record: Record, head: list[str], by: str) -> list[LabelRow | Refused]:
+    """The row; or what is wrong with it, for each of its lines where they are no row."""
+    if record.cells is None:
+        return [Refused(line, Fault.MALFORMED) for line in range(record.line, record.line + record.lines)]
+    return [_row(record.line, head, record.cells, by)]
+
+
+def _row(line: int, head: list[str], cells: Sequence[str], by: str) -> LabelRow | Refused:
     told = dict(zip(head, cells, strict=True))
     frame = told.get("frame", "")
     if frame and not (frame.isascii() and frame.isdigit() and int(frame[:9]) > 0 and len(frame) < 9):
         return Refused(line, Fault.BAD_FRAME)
-    if not (0 < len(told["reader"]) <= _READER_MAX and told["reader"].isprintable()):
+    if not (0 < len(told["reader"]) <= _READER_MAX and told["reader"].isprintable() and _DAMAGED not in told["reader"]):
         return Refused(line, Fault.BAD_READER)
     read_at = _time(told["read_at"])
     if read_at is None or read_at > datetime.now(UTC) + _AHEAD_MAX:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, func, select
+from sqlalchemy import Column, Connection, bindparam, func, select, text
 
 from db import audit
 from db.audit import Action
@@ -122,11 +122,20 @@ def _scans(connection: Connection, table: Table, named: Mapping[str, set[str]], 
     if table.by == "sop_instance_uid":
         keys = {row.scan: key.pseudonym("image", row.scan) for row in table.rows if row.scan}
         by_key = _by(connection, scans.c.image_key, set(keys.values()))
-        return {said: by_key[known] for said, known in keys.items() if known in by_key}
+        return {said: _standing(connection, by_key[known]) for said, known in keys.items() if known in by_key}
     if table.by == "file_name":
         by_hash = _by(connection, scans.c.sha256, {sha256 for all_ in named.values() for sha256 in all_})
         return {name: [scan for sha256 in sorted(all_) for scan in by_hash.get(sha256, [])] for name, all_ in named.items()}
     return _by(connection, scans.c.sha256, {row.scan.lower() for row in table.rows if _SHA256.fullmatch(row.scan.lower())})
+
+
+def _standing(connection: Connection, found: list[_Scan]) -> list[_Scan]:
+    """Of an instance that was corrected, the correction."""
+    if len(found) < 2:
+        return found
+    stand = text("SELECT scan_id FROM scan_results WHERE scan_id IN :ids").bindparams(bindparam("ids", expanding=True))
+    ids = {scan_id for some in slices([scan.id for scan in found]) for scan_id in connection.scalars(stand, {"ids": list(some)})}
+    return [scan for scan in found if scan.id in ids] or found
 
 
 def _by(connection: Connection, column: Column[Any], values: Collection[str]) -> dict[str, list[_Scan]]:

@@ -8,7 +8,7 @@
 A doorbell in Redis only says "scan N waits"; a state is believed from here alone.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, not_, select, upda
 
 from db.clock import now
 from db.doorbells import Look, unheard
-from db.insert import insert_new
+from db.insert import insert_all, insert_new
 from db.sparing import sparing
 from db.tables import Priority, State, files, quarantine, scans
 from lungline.findings import Modality
@@ -283,10 +283,10 @@ def blame(connection: Connection, claim: Claim, reason: Reason) -> bool:
     return False
 
 
-def add_frames(connection: Connection, claim: Claim, frames: int) -> None:
-    """Enters frames 2 to `frames` of a file whose first frame was just read, all or none."""
-    for frame in range(2, frames + 1):
-        insert_scan(connection, claim.file_id, claim.sha256, frame, claim.priority, claim.hint)
+def add_frames(connection: Connection, claim: Claim, frames: Iterable[int]) -> None:
+    """Enters further frames of a file whose first frame was just read; those that are there stay as they are."""
+    rows = [scan_row(claim.file_id, claim.sha256, frame, claim.priority, claim.hint) for frame in frames]
+    insert_all(connection, scans, scans.c.id, rows, received_at=now())
 
 
 def release(connection: Connection, quarantine_id: str) -> bool:

@@ -4,15 +4,16 @@ from pathlib import Path
 from typing import Final
 
 from sqlalchemy import Connection, Engine, inspect, text
+from sqlalchemy.exc import SQLAlchemyError
 
-from db import views
-from db.connect import connect
+from db import trouble, views
+from db.connect import connect, read_only
 from db.identity import check_key
-from lungline.errors import LedgerError
+from lungline.errors import LedgerError, SettingsError
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 
-HEAD: Final = "0005"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
+HEAD: Final = "0006"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
 _LOCK: Final = 7_061_995  # any number that no other program takes as PostgreSQL advisory lock of this database
 
 
@@ -21,28 +22,39 @@ def open_database(settings: Settings) -> Engine:
 
     Raises:
         LedgerError: the database cannot be reached, or was made by a newer Lungline.
+        LedgerFault: it is not as this version left it.
+        SettingsError: it is not encoded in UTF-8, or is SQLite on a network file system.
         KeyMismatchError: another key.
     """
     engine = connect(settings.database_url)
     key = PseudonymKey.load_or_create(settings.key_file)
     try:
+        _require_utf8(engine)
         if _version(engine) != HEAD:
             _upgrade(engine)
         check_key(engine, key.fingerprint)
-    except LedgerError:
-        raise
-    except Exception as error:
-        from sqlalchemy.exc import SQLAlchemyError
-
-        if isinstance(error, SQLAlchemyError):
-            raise LedgerError(f"The database cannot be reached ({type(error).__name__}); see LUNGLINE_DATABASE_URL.") from None
-        raise
+    except SQLAlchemyError as error:
+        if trouble.is_outage(error):
+            raise LedgerError(f"The database cannot be reached ({trouble.name(error)}); see LUNGLINE_DATABASE_URL.") from None
+        raise trouble.in_our_words(error) from None
     return engine
 
 
 def upgrade(settings: Settings) -> None:
     """`lungline db upgrade`: see `open_database`."""
     open_database(settings).dispose()
+
+
+def _require_utf8(engine: Engine) -> None:
+    if engine.dialect.name != "postgresql":
+        return
+    with read_only(engine).connect() as connection:
+        encoding = str(connection.scalar(text("SHOW server_encoding")))
+    if encoding != "UTF8":
+        raise SettingsError(
+            f"The database of LUNGLINE_DATABASE_URL is encoded in {encoding}, which cannot hold every name: make another with "
+            "CREATE DATABASE lungline ENCODING 'UTF8' TEMPLATE template0, copy what is there with pg_dump and psql, and name that one."
+        )
 
 
 def _version(engine: Engine) -> str | None:

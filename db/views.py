@@ -13,6 +13,21 @@ _SECONDS: Final = {
 }
 _DAY: Final = {"sqlite": "substr({time}, 1, 10)", "postgresql": "to_char({time} at time zone 'UTC', 'YYYY-MM-DD')"}
 
+# Of a correction: the same instance and frame, of the same patient, study and series, in a file that came later, and judged. Ids of files
+# sort by when they came, whichever scan was judged first. More files than this with one instance UID, and a device stamps it on all.
+_FILES_OF_AN_INSTANCE: Final = 5
+_NAMED_ALIKE = "o.image_key = s.image_key AND o.frame = s.frame"
+_SAME_PLACE = " AND ".join(f"coalesce(o.{key}, '') = coalesce(s.{key}, '')" for key in ("patient_key", "study_key", "series_key"))
+_CORRECTIONS = f"""
+    FROM scans o JOIN verdicts c ON c.scan_id = o.id
+    WHERE {_NAMED_ALIKE} AND {_SAME_PLACE} AND o.file_id > s.file_id
+      AND (SELECT count(*) FROM (SELECT 1 FROM scans o WHERE {_NAMED_ALIKE} LIMIT {_FILES_OF_AN_INSTANCE + 1}) AS alike)
+          <= {_FILES_OF_AN_INSTANCE}
+"""
+_STANDS = f"v.superseded_at IS NULL AND (s.image_key IS NULL OR NOT EXISTS (SELECT 1 {_CORRECTIONS}))"
+_CORRECTED_AT = f"(SELECT min(c.finished_at) {_CORRECTIONS})"
+_SUPERSEDED_AT = f"coalesce(v.superseded_at, CASE WHEN {_CORRECTED_AT} < v.finished_at THEN v.finished_at ELSE {_CORRECTED_AT} END)"
+
 _RESULT = """
     SELECT s.id AS scan_id, s.sha256, s.frame, s.modality, v.finding, v.probability, v.status, v.reason, v.disagreement, v.entropy,
            v.ensemble, s.patient_key, s.patient_sex, s.patient_age_band, s.study_key, s.series_key, s.image_key, s.view,
@@ -23,15 +38,15 @@ _RESULT = """
 
 # Bottom up: a view may use those above it.
 VIEWS: Final[dict[str, str]] = {
-    "scan_results": _RESULT.replace("{more}", "") + "WHERE v.superseded_at IS NULL AND (s.state = 'done' OR s.again)",
-    "scan_history": _RESULT.replace("{more}", ", v.superseded_at, v.reinstated_at"),
-    "scan_probabilities": """
+    "scan_results": _RESULT.replace("{more}", "") + f"WHERE {_STANDS} AND (s.state = 'done' OR s.again)",
+    "scan_history": _RESULT.replace("{more}", f", {_SUPERSEDED_AT} AS superseded_at, v.reinstated_at"),
+    "scan_probabilities": f"""
         SELECT v.scan_id, v.ensemble, p.finding, p.probability
-        FROM probabilities p JOIN verdicts v ON v.id = p.verdict_id WHERE v.superseded_at IS NULL
+        FROM probabilities p JOIN verdicts v ON v.id = p.verdict_id JOIN scans s ON s.id = v.scan_id WHERE {_STANDS}
     """,
-    "model_predictions": """
+    "model_predictions": f"""
         SELECT v.scan_id, v.ensemble, p.member, p.member_version, p.finding, p.probability
-        FROM predictions p JOIN verdicts v ON v.id = p.verdict_id WHERE v.superseded_at IS NULL
+        FROM predictions p JOIN verdicts v ON v.id = p.verdict_id JOIN scans s ON s.id = v.scan_id WHERE {_STANDS}
     """,
     "worklist": """
         SELECT * FROM scan_results WHERE finding = 'covid19' OR status = 'review'

@@ -3,21 +3,33 @@
 SQLite allows one writer at a time and each commit waits for the disk, so 64 reading threads commit together or wait for each other.
 """
 
+import itertools
 import queue
+import random
 import threading
+import time
+import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
+import structlog
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
-from lungline.errors import LedgerError
+from db import trouble
+from lungline.errors import LedgerError, LedgerFault
 
-_MOST_AT_ONCE = 128
+_MOST_AT_ONCE: Final = 128
+_MOST_TRIES: Final = 5  # of a transaction that meets another
+_PAUSE_SECONDS: Final = 0.1  # before the second, and so much longer before each further one
 
 T = TypeVar("T")
 Job = tuple[Callable[[Connection], Any], "Future[Any]"]
+Answer = tuple[Any, Exception | None]
+
+log = structlog.get_logger()
 
 
 class Writer:
@@ -32,10 +44,11 @@ class Writer:
         self._thread.start()
 
     def do(self, work: Callable[[Connection], T]) -> T:
-        """Runs `work` and waits for its commit.
+        """Runs `work` and waits for its commit. It may be run several times, and must leave nothing but rows.
 
         Raises:
-            LedgerError: the database cannot be written to now; nothing of `work` remains.
+            LedgerError: the database cannot be written to now; nothing of `work` remains. The same may pass later.
+            LedgerFault: the database refuses `work`; nothing of it remains, and what was asked for beside it stands.
         """
         future: Future[T] = Future()
         with self._closing:  # nothing may be queued behind the end
@@ -63,36 +76,80 @@ class Writer:
                 job = self._jobs.get()
             going_on = job is not None
             if jobs:
-                self._commit(jobs)
+                self._commit_or_tell(jobs)
+
+    def _commit_or_tell(self, jobs: list[Job]) -> None:
+        """Nobody waits for ever, whatever goes wrong here: this thread is the only one that writes."""
+        try:
+            self._commit(jobs)
+        except BaseException as error:
+            log.error("the writer failed", error=type(error).__name__, at=_place(error))
+            for _, future in jobs:
+                if not future.done():
+                    future.set_exception(LedgerError(f"Nothing was written ({type(error).__name__})."))
 
     def _commit(self, jobs: list[Job]) -> None:
-        answers: list[tuple[Future[Any], Any, BaseException | None]] = []
+        """Tells each job what became of it. A commit that one of them spoils is tried by halves, until that one is alone."""
         try:
-            with self._engine.begin() as connection:
-                for work, future in jobs:
-                    try:
-                        with connection.begin_nested():
-                            answer = work(connection)
-                        answers.append((future, answer, None))
-                    except Exception as error:
-                        # The server is gone or the disk is full, and with it the transaction of all: SQLite rolls it back by itself,
-                        # and would commit what comes after job by job.
-                        if isinstance(error, OperationalError) or connection.invalidated:
-                            raise
-                        answers.append((future, None, _own(error)))
+            answers = self._tried(jobs)
         except Exception as error:
-            answers = [(future, None, _own(error)) for _, future in jobs]
-        for future, answer, failure in answers:
+            if len(jobs) > 1 and not trouble.is_outage(error):
+                log.warning("a transaction failed; its jobs are tried by halves", jobs=len(jobs), error=trouble.name(error))
+                self._commit(jobs[: len(jobs) // 2])
+                self._commit(jobs[len(jobs) // 2 :])
+                return
+            answers = [(None, error)] * len(jobs)
+        for (_, future), (answer, failure) in zip(jobs, answers, strict=True):
             if failure is None:
                 future.set_result(answer)
-            else:
-                future.set_exception(failure)
+                continue
+            told = trouble.in_our_words(failure)
+            if isinstance(told, LedgerFault):
+                log.error("the database refuses a job", error=trouble.name(failure), at=_place(failure))
+            future.set_exception(told)
+
+    def _tried(self, jobs: list[Job]) -> list[Answer]:
+        for number in itertools.count(1):
+            try:
+                return self._once(jobs)
+            except Exception as error:
+                if not trouble.is_conflict(error) or number == _MOST_TRIES:
+                    raise
+                time.sleep(random.uniform(0.0, _PAUSE_SECONDS * number))  # not at once: the other may try again, too
+        raise AssertionError
+
+    def _once(self, jobs: list[Job]) -> list[Answer]:
+        answers: list[Answer] = []
+        with self._engine.begin() as connection:
+            for work, _ in jobs:
+                savepoint = connection.begin_nested()
+                try:
+                    answer = work(connection)
+                except Exception as error:
+                    # The server is gone or the disk is full, and with it the transaction of all: SQLite rolls it back by itself, and
+                    # would commit what comes after job by job.
+                    cause = _first(error)
+                    if trouble.is_outage(cause) or connection.invalidated:
+                        raise cause from None
+                    savepoint.rollback()
+                    answers.append((None, error))
+                else:
+                    savepoint.commit()  # if it fails, so has the transaction: PostgreSQL would roll back where it is told to commit
+                    answers.append((answer, None))
+        return answers
 
 
-def _own(error: Exception) -> Exception:
-    if isinstance(error, (SQLAlchemyError, OSError)):
-        # a driver's message may hold parameters
-        return LedgerError(
-            f"The database cannot be written to ({type(error).__name__}); see LUNGLINE_DATABASE_URL and the disk's free space."
-        )
+def _first(error: Exception) -> Exception:
+    """What went wrong at first: where SQLite has rolled back by itself, the way back to a savepoint fails, too, and says something else."""
+    before: BaseException | None = error
+    while before is not None:
+        if isinstance(before, SQLAlchemyError) and trouble.is_outage(before):
+            return before
+        before = before.__context__
     return error
+
+
+def _place(error: BaseException) -> str:
+    """Where in our code, without words."""
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if "site-packages" not in frame.filename]
+    return f"{Path(own[-1].filename).stem}:{own[-1].lineno}" if own else "-"

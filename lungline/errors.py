@@ -24,7 +24,11 @@ class BrokerError(LunglineError):
 
 
 class LedgerError(LunglineError):
-    """The database refuses or contradicts what was asked of it."""
+    """The database cannot be used now, or what was asked for is not there. The same may pass later."""
+
+
+class LedgerFault(LunglineError):
+    """The database refuses a statement or a value: an error of the program, or of the tables. Asked once more, it refuses again."""
 
 
 class StoreError(LunglineError):

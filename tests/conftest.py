@@ -12,9 +12,9 @@ from sqlalchemy import Connection, Engine
 from db import migrate
 from db.writer import Writer
 from lungline.settings import PREFIX, load
-from tests.servers import Broker, NoServer, Postgres
+from tests.servers import Broker, NoServer, PgBouncer, Postgres
 
-_Server = TypeVar("_Server", Broker, Postgres)
+_Server = TypeVar("_Server", Broker, Postgres, PgBouncer)
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _TRAINING_DATA = Path(os.environ.get(f"{PREFIX}TRAINING_DATA") or _REPOSITORY.parent / "shared" / "data")
 
@@ -76,6 +76,12 @@ def _postgres() -> Iterator[Postgres]:
 
 
 @pytest.fixture
+def postgres(_postgres: Postgres) -> Postgres:
+    """That server, for databases of a test's own."""
+    return _postgres
+
+
+@pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     """The address of a SQLite database that does not exist yet."""
     return f"sqlite:///{tmp_path / 'lungline.db'}"
@@ -86,6 +92,22 @@ def postgres_url(_postgres: Postgres) -> Iterator[str]:
     """The address of an empty database on a real PostgreSQL server."""
     with _postgres.database() as url:
         yield url
+
+
+@pytest.fixture
+def pgbouncer(_postgres: Postgres) -> Iterator[PgBouncer]:
+    """A PgBouncer in transaction mode before that server."""
+    pgbouncer = _started(PgBouncer(_postgres))
+    yield pgbouncer
+    pgbouncer.stop()
+
+
+@pytest.fixture
+def fresh_postgres() -> Iterator[Postgres]:
+    """A running server of this test's own, which it may stop for a while (`away`)."""
+    postgres = _started(Postgres())
+    yield postgres
+    postgres.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -84,6 +84,7 @@ class Postgres:
         self._user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
         self._folder = Path()
         self._process: subprocess.Popen[bytes] | None = None
+        self._command: list[Path | str] = []
 
     def start(self) -> None:
         found = _postgres_binaries()
@@ -102,8 +103,12 @@ class Postgres:
             cwd=self._folder,
             timeout=60,
         )
+        self._command = [binaries / "postgres", "-D", data, "-k", self._folder, "-h", "", "-F", "-c", "max_connections=50"]
+        self._run()
+
+    def _run(self) -> None:
         self._process = subprocess.Popen(
-            [binaries / "postgres", "-D", data, "-k", self._folder, "-h", "", "-F", "-c", "max_connections=50"],
+            self._command,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             user=self._user,
@@ -113,19 +118,37 @@ class Postgres:
         _wait_for(lambda: self._execute("SELECT 1"), self._process, psycopg.OperationalError)
 
     @contextmanager
-    def database(self) -> Iterator[str]:
-        """The SQLAlchemy address of an empty database that is dropped afterwards."""
+    def away(self) -> Iterator[None]:
+        """Within the block it does not run, as while it is restarted."""
+        self._end()
+        try:
+            yield
+        finally:
+            self._run()
+
+    @property
+    def folder(self) -> Path:
+        """Where its socket lies."""
+        return self._folder
+
+    @contextmanager
+    def database(self, how: str = "") -> Iterator[str]:
+        """The SQLAlchemy address of an empty database that is dropped afterwards; `how` goes to CREATE DATABASE."""
         name = f"test_{secrets.token_hex(8)}"
-        self._execute(f"CREATE DATABASE {name}")
+        self._execute(f"CREATE DATABASE {name} {how}")
         try:
             yield f"postgresql+psycopg://postgres@/{name}?host={self._folder}"
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def stop(self) -> None:
+    def _end(self) -> None:
         if self._process is not None:
             self._process.send_signal(signal.SIGINT)  # "fast": ends sessions, then itself
             self._process.wait(30)
+            self._process = None
+
+    def stop(self) -> None:
+        self._end()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _execute(self, statement: str) -> bool:
@@ -141,6 +164,45 @@ class Postgres:
                 shutil.copytree(part, self._folder / part.name)
             return self._folder / root.name / found.relative_to(root)
         return found
+
+
+class PgBouncer:
+    """PgBouncer in transaction mode before a PostgreSQL: each transaction may be served by another of its two sessions."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._folder = postgres.folder
+        self._port = free_port()
+        self._user = "nobody" if os.geteuid() == 0 else None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
+        if program is None:
+            raise NoServer("PgBouncer is not installed here")
+        settings = self._folder / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\n* = host={self._folder} user=postgres\n[pgbouncer]\nlisten_addr =\nlisten_port = {self._port}\n"
+            f"unix_socket_dir = {self._folder}\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+        settings.chmod(0o644)
+        self._process = subprocess.Popen(
+            [program, settings],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            cwd=self._folder,
+            preexec_fn=_dies_with_parent(signal.SIGKILL),
+        )
+        _wait_for(lambda: (self._folder / f".s.PGSQL.{self._port}").exists(), self._process, OSError)
+
+    def url(self, direct: str) -> str:
+        """The address through it of a database that has this one of its own."""
+        return f"{direct}&port={self._port}"
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(10)
 
 
 def _postgres_binaries() -> Path:

@@ -1,20 +1,21 @@
 """Manifests row by row, before anything in them is believed: what `lungline data` writes, and what its audit reads."""
 
 import csv
-import io
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lungline import tables
 from lungline.errors import TrainingError
 from lungline.findings import Modality, finding_of
 
 SPLITS: Final = ("train", "val", "gate", "test", "holdout", "demo")
 COLUMNS: Final = ("path", "modality", "label", "patient", "group", "source", "split")
 _NEEDED: Final = frozenset(COLUMNS) - {"patient"}
-_FIRST: Final = 2  # as spreadsheets count: the head is row 1
+_LISTED: Final = 10  # rows by number in a message
 
 
 @dataclass(frozen=True)
@@ -73,35 +74,59 @@ def read(manifest: Path) -> list[Row]:
     return [Row(number, manifest.parent / row["path"], *(row.get(name, "") for name in COLUMNS[1:])) for number, row in table]
 
 
-def table_of(path: Path) -> list[dict[str, str]]:
-    """Any CSV file with a head, cells stripped, names of columns in lower case, and empty rows left out.
+def table_of(path: Path, left_out: Counter[str] | None = None) -> list[dict[str, str]]:
+    """Any CSV file with a head, as `tables.read` takes it: cells stripped, names of columns in lower case, and empty rows left out.
+
+    Args:
+        path: the file.
+        left_out: where to count rows that cannot be read, by their numbers; else there may be none.
 
     Raises:
-        TrainingError: it cannot be read as one, or has no row.
+        TrainingError: it cannot be read as one, has two columns of one name, or no row; or a row of it cannot be read.
     """
-    return [row for _, row in _numbered(path)]
+    return [row for _, row in _numbered(path, left_out)]
 
 
-def _numbered(path: Path) -> list[tuple[int, dict[str, str]]]:
-    try:  # a file's name may be no UTF-8
-        lines = list(csv.reader(io.StringIO(path.read_text(encoding="utf-8-sig", errors="surrogateescape"), newline="")))
+def _numbered(path: Path, left_out: Counter[str] | None = None) -> list[tuple[int, dict[str, str]]]:
+    try:
+        data = path.read_bytes()
     except FileNotFoundError:
         raise TrainingError("There is no such manifest; `lungline data build` makes one, see docs/data.md.") from None
-    except (OSError, csv.Error) as error:
-        raise TrainingError(f"The table cannot be read as CSV ({type(error).__name__}); see docs/data.md.") from None
-    head = [name.strip().lower() for name in lines[0]] if lines else []
-    rows = [(number, [cell.strip() for cell in cells]) for number, cells in enumerate(lines[1:], _FIRST) if any(cells)]
+    except OSError as error:
+        raise TrainingError(f"The table cannot be read ({error.strerror}); see docs/data.md.") from None
+    table = tables.read(data, padded=True)
+    if table.twice:
+        told = ", ".join(f"`{_plain(name)}` (columns {first} and {second})" for name, first, second in table.twice)
+        raise TrainingError(f"Two columns of the table have one name: {told}. Take one away, or name it otherwise.")
+    if bad := [record.row for record in table.records if record.cells is None]:
+        if left_out is None:
+            raise TrainingError(
+                f"Rows of the table cannot be read, counted with the head as row 1: {_listed(bad)}. They have more cells than the head, or "
+                "a quote that is not closed; mend them."
+            )
+        for row in bad:
+            left_out[f"in row {row} of the table, which has more cells than its head, or a quote that is not closed"] += 1
+    rows = [
+        (record.row, {name: _decoded(name, cell) for name, cell in zip(table.head, record.cells, strict=True) if name})
+        for record in table.records
+        if record.cells is not None
+    ]
     if not rows:
         raise TrainingError("The table has no row below its head; see docs/data.md.")
-    return [
-        (number, dict.fromkeys(head, "") | {name: _decoded(name, cell) for name, cell in zip(head, cells, strict=False)})
-        for number, cells in rows
-    ]
+    return rows
 
 
 def _decoded(column: str, cell: str) -> str:
-    written = cell.encode("utf-8", "surrogateescape")
-    return os.fsdecode(written) if column == "path" else written.decode("utf-8", "replace")
+    """A picture's name may be no UTF-8."""
+    return os.fsdecode(cell.encode("utf-8", "surrogateescape")) if column == "path" else _plain(cell)
+
+
+def _plain(cell: str) -> str:
+    return cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _listed(rows: list[int]) -> str:
+    return ", ".join(map(str, rows[:_LISTED])) + (f", and {len(rows) - _LISTED} more" if len(rows) > _LISTED else "")
 
 
 def write(manifest: Path, rows: Iterable[Row]) -> None:

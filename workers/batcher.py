@@ -16,7 +16,7 @@ from db.ledger import Claim
 from db.results import ScanFacts, Verdict
 from db.tables import Priority
 from db.writer import Writer
-from lungline.errors import LedgerError, LunglineError, ModelError
+from lungline.errors import LedgerError, LedgerFault, LunglineError, ModelError
 from lungline.findings import Modality
 from workers.reading import Reading
 
@@ -69,7 +69,8 @@ class Batcher:
     def submit(self, waiting: Waiting) -> "Future[Verdict | None]":
         """Adds a scan to the next batch. Its future holds its verdict once that is committed.
 
-        The future raises StoppingError, ModelError (no usable answer for this very scan), or LedgerError (not committed).
+        The future raises StoppingError, ModelError (no usable answer for this very scan), LedgerError (not committed; the same may pass
+        later), or LedgerFault (the database refuses this very verdict).
         """
         rank = 3 if waiting.claim.again else 1 if waiting.claim.priority is Priority.STAT else 2
         self._waiting.put((rank, next(self._order), waiting))
@@ -130,18 +131,26 @@ class Batcher:
         self._commit(batch, judged)
 
     def _commit(self, batch: Sequence[Waiting], judged: Sequence[tuple[Modality | None, Verdict]]) -> None:
+        """Writes verdicts together; if the database refuses that, by halves, until the one that it refuses is alone."""
         rows = [(one.claim, replace(one.facts, modality=modality), verdict) for one, (modality, verdict) in zip(batch, judged, strict=True)]
         try:
             kept = self._writer.do(lambda connection: [results.record(connection, *row) for row in rows])
-        except Exception as error:
-            if not isinstance(error, LedgerError):  # this thread must go on, and its words may quote a row
-                log.error("a batch cannot be written", scans=len(batch), error=type(error).__name__)
-                error = LedgerError(f"The verdicts cannot be written ({type(error).__name__}).")
+        except LedgerError as error:
             for one in batch:
                 one.done.set_exception(error)
-            return
-        for one, (_, _, verdict), stands in zip(batch, rows, kept, strict=True):
-            one.done.set_result(verdict if stands else None)
+        except Exception as error:  # this thread must go on, and its words may quote a row
+            if len(batch) > 1:
+                log.warning("verdicts cannot be written together; by halves", scans=len(batch), error=type(error).__name__)
+                half = len(batch) // 2
+                self._commit(batch[:half], judged[:half])
+                self._commit(batch[half:], judged[half:])
+                return
+            log.error("a verdict cannot be written", scan=batch[0].claim.scan_id, error=type(error).__name__)
+            fault = error if isinstance(error, LedgerFault) else LedgerFault(f"The verdict cannot be written ({type(error).__name__}).")
+            batch[0].done.set_exception(fault)
+        else:
+            for one, (_, _, verdict), stands in zip(batch, rows, kept, strict=True):
+                one.done.set_result(verdict if stands else None)
 
     def _empty(self) -> None:
         while True:

@@ -9,9 +9,8 @@ from typing import Final
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import SQLAlchemyError
 
-from db import versions
+from db import trouble, versions
 from db.connect import read_only
 from lungline.errors import LunglineError
 from models import registry
@@ -86,9 +85,9 @@ class Champions:
         try:
             with read_only(self._engine).connect() as connection:
                 wanted = versions.champions(connection)
-        except (SQLAlchemyError, OSError) as error:
+        except Exception as error:  # this thread must go on
             if not self._away:
-                log.warning("champions cannot be asked for; those that run go on", error=type(error).__name__)
+                log.warning("champions cannot be asked for; those that run go on", error=trouble.name(error))
             self._away = True
             return None
         self._away = False

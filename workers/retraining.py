@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import gates, runs, versions
+from db import gates, runs, trouble, versions
 from db.connect import read_only
 from db.runs import RunClaim
 from db.tables import RunState
@@ -49,7 +49,7 @@ class Retraining:
         """Ends with an outcome, whatever is wrong with data, weights, recipes or the disk.
 
         Raises:
-            LedgerError, SQLAlchemyError: the database is away; the run goes on when it is tried again.
+            SQLAlchemyError: the database is away; the run goes on when it is tried again.
         """
         try:
             return self._run()
@@ -59,6 +59,10 @@ class Retraining:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             return Outcome(RunState.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`.")
+        except SQLAlchemyError as error:
+            if trouble.is_outage(error):
+                raise
+            return Outcome(RunState.FAILED, str(trouble.in_our_words(error)))
         except LunglineError as error:
             return Outcome(RunState.FAILED, str(error))
 
@@ -181,8 +185,8 @@ class _Watch:
         while not self._ended.wait(_LOOK_SECONDS):
             try:
                 self._retraining.look()
-            except SQLAlchemyError as error:  # told again as soon as it is back
-                log.warning("progress not written", error=type(error).__name__)
+            except Exception as error:  # told again as soon as the database is back; a training does not end for its progress
+                log.warning("progress not written", error=trouble.name(error))
 
 
 def _told(judged: "Judged") -> dict[str, Any]:

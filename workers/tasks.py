@@ -14,7 +14,7 @@ from db.results import ScanFacts, Verdict
 from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
-from lungline.errors import LunglineError, ModelError, StoreError, UnexpectedError, UnreadableScan
+from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnexpectedError, UnreadableScan
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import Store
@@ -27,6 +27,7 @@ from workers.reading import Reading
 _PAUSE_SECONDS: Final = 5.0
 _LOOKS: Final = 4  # at bytes that seem to be missing
 _LOOK_SECONDS: Final = 0.5
+_FRAMES_AT_ONCE: Final = 500
 
 log = structlog.get_logger()
 
@@ -67,7 +68,8 @@ class ScanReader:
 
         Raises:
             LedgerError: the database is not to be had. The scan waits, or its lease runs out, and its bell is rung again.
-            UnexpectedError: anything else, without its words; likewise.
+            LedgerFault: the database refuses to turn the scan away, too.
+            UnexpectedError: this machine lacks files or memory, without its words; the scan's bell is rung again.
         """
         if self._stopping.is_set():
             return "returned: the worker stops"
@@ -90,8 +92,8 @@ class ScanReader:
         try:
             judge = self._judge()
             reading = self._decode(claim, judge)
-            if claim.frame == 1 and reading.frames > 1:
-                self._writer.do(lambda connection: ledger.add_frames(connection, claim, reading.frames))
+            if claim.frame == 1:
+                self._add_frames(claim, reading.frames)
             facts = scan_facts(reading, self._key)
             verdict = self._batcher.submit(Waiting(claim, reading, facts, judge)).result()
         except UnreadableScan as error:
@@ -105,9 +107,20 @@ class ScanReader:
             return f"{'quarantined' if ended else 'waits again'}: {reason}"
         except (StoppingError, ReadersStopped, StoreError) as error:
             return self._give_back(claim, error)
+        except (LedgerError, OSError, MemoryError):
+            raise  # no scan is to blame
+        except Exception as error:  # of this scan: it must not come back for ever
+            log.error("an error of the program; the scan is turned away", scan=claim.scan_id, error=type(error).__name__)
+            return self._quarantine(claim, Reason.INTERNAL_ERROR, Reason.INTERNAL_ERROR.sentence)
         if verdict is None:
             return "void: another worker has it"
         return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
+
+    def _add_frames(self, claim: Claim, frames: int) -> None:
+        """Some at a time: all else that is written waits meanwhile. If it is interrupted, the first frame waits again, and does it anew."""
+        for first in range(2, frames + 1, _FRAMES_AT_ONCE):
+            some = range(first, min(first + _FRAMES_AT_ONCE, frames + 1))
+            self._writer.do(lambda connection, some=some: ledger.add_frames(connection, claim, some))  # type: ignore[misc]
 
     def _decode(self, claim: Claim, judge: Judge) -> Reading:
         """Raises StoreError while the store is away; that bytes are missing is believed after several looks at one that is there."""

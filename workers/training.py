@@ -20,8 +20,9 @@ from celery.signals import worker_ready, worker_shutting_down
 from db import runs
 from db.migrate import open_database
 from db.runs import RunClaim
+from db.tables import RunState
 from db.writer import Writer
-from lungline.errors import LedgerError, LunglineError, UnexpectedError
+from lungline.errors import LedgerError, LedgerFault, LunglineError, UnexpectedError
 from lungline.ids import new_id
 from lungline.presence import Presence
 from lungline.settings import Settings
@@ -68,6 +69,7 @@ class Trainer:
 
         Raises:
             LedgerError: the database is not to be had, or another worker has the run; its lease runs out, and its bell is rung again.
+            LedgerFault: the database refuses what is asked of it; likewise, until the run is given up (`runs.MOST_BARREN`).
             UnexpectedError: anything else, without its words; likewise.
         """
         if self._stopping.is_set():
@@ -102,7 +104,10 @@ class Trainer:
             self._writer.do(lambda connection: runs.let_go(connection, claim))
             return "waits again: the training process died"
         with self._renewing(claim):
-            return settle(self._settings, self._writer, claim, ended)
+            try:
+                return settle(self._settings, self._writer, claim, ended)
+            except LedgerFault as error:  # asked once more, the database would refuse again
+                return settle(self._settings, self._writer, claim, Outcome(RunState.FAILED, str(error)))
 
     def _attend(self, process: "subprocess.Popen[str]", claim: RunClaim, tell: Tell) -> str | None:
         """What the process said, once it has ended; None if this worker is to stop. The lease is renewed meanwhile.

@@ -101,7 +101,7 @@ scans = Table(
 )
 Index("ix_scans_state_priority_received_at", scans.c.state, scans.c.priority, scans.c.received_at)
 Index("ix_scans_file_id", scans.c.file_id)
-Index("ix_scans_image_key", scans.c.image_key)
+Index("ix_scans_image_key_frame", scans.c.image_key, scans.c.frame)
 Index("ix_scans_again", scans.c.id, sqlite_where=text("again = 1"), postgresql_where=text("again"))
 
 state_told = case((scans.c.again, State.DONE.value), else_=scans.c.state)  # as status, views and commands tell it

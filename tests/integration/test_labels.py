@@ -43,7 +43,7 @@ def read(connection: Connection, sha256: str, modality: Modality, finding: str, 
         claim = ledger.claim(connection, str(waits), "slot/boot/x")
         assert claim is not None
         if claim.frame == 1:
-            ledger.add_frames(connection, claim, frames)
+            ledger.add_frames(connection, claim, range(2, frames + 1))
         facts = ScanFacts(modality, 1, 1, image_key=KEY.pseudonym("image", uid))
         results.record(connection, claim, facts, Verdict("e-1", Status.ACCEPTED, finding, 1.0, None, 0.0, 0.0, {finding: 1.0}))
 

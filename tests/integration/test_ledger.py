@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, Engine, select, text, update
+from sqlalchemy import Connection, Engine, event, func, select, text, update
 
 from db import drops, ledger, results, status
 from db.clock import now
@@ -225,10 +225,21 @@ def test_the_same_bytes_dropped_again_release_a_quarantined_scan(connection: Con
 
 def test_frames_are_entered_once(connection: Connection) -> None:
     claim = claimed(connection, waiting(connection))
-    ledger.add_frames(connection, claim, 3)
-    ledger.add_frames(connection, claim, 3)
+    ledger.add_frames(connection, claim, [2, 3])
+    ledger.add_frames(connection, claim, [2, 3, 4])
     frames = connection.scalars(select(scans.c.frame).order_by(scans.c.frame)).all()
-    assert frames == [1, 2, 3]
+    assert frames == [1, 2, 3, 4]
+
+
+def test_ten_thousand_frames_are_not_ten_thousand_statements(engine: Engine) -> None:
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    with engine.begin() as connection:
+        claim = claimed(connection, waiting(connection))
+        statements.clear()
+        ledger.add_frames(connection, claim, range(2, 10_001))
+        assert connection.scalar(select(func.count()).select_from(scans).where(scans.c.received_at <= now())) == 10_000
+    assert len(statements) < 100
 
 
 def test_a_writer_commits_each_job_by_itself(engine: Engine) -> None:

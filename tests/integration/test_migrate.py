@@ -85,6 +85,44 @@ def test_a_database_of_the_first_version_keeps_what_is_in_it(first: Settings) ->
     engine.dispose()
 
 
+def test_instances_that_were_corrected_before_are_told_after_the_migration(database_url: str, tmp_path: Path) -> None:
+    """From the schema of migration 5, with two versions of one instance judged in it."""
+    settings = Settings(home=tmp_path, database_url=database_url)
+    engine = connect(settings.database_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for name in ("a", "b"):
+            connection.execute(
+                text(
+                    "INSERT INTO files (id, outcome, sha256, bytes, priority, received_at)"
+                    f" VALUES ('{name}', 'accepted', '{name}', 1, 'scans', {_THEN})"
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO scans (id, file_id, sha256, frame, priority, state, attempt, alone, lost_leases, deaths, timeouts, again,"
+                    f" image_key, received_at)"
+                    f" VALUES ('{name}', '{name}', '{name}', 1, 'scans', 'done', 1, false, 0, 0, 0, false, 'i', {_THEN})"
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO verdicts (id, scan_id, ensemble, finding, probability, status, finished_at)"
+                    f" VALUES ('{name}', '{name}', 'xray-1-old', 'normal', 0.9, 'accepted', {_THEN})"
+                )
+            )
+    engine.dispose()
+    engine = migrate.open_database(settings)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert connection.scalars(text("SELECT scan_id FROM scan_results")).all() == ["b"]
+        assert connection.scalars(text("SELECT scan_id FROM scan_history WHERE superseded_at IS NOT NULL")).all() == ["a"]
+    engine.dispose()
+
+
 def test_head_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))

@@ -31,7 +31,7 @@ def clone(order: Order) -> Iterator[Found]:
     table = folder / "metadata.csv"
     if not table.is_file():
         raise TrainingError("The folder holds no `metadata.csv`: name a clone of ieee8023/covid-chestxray-dataset; see docs/data.md.")
-    rows = table_of(table)
+    rows = table_of(table, order.left_out)
     if _NEEDED - set(rows[0]):
         raise TrainingError("metadata.csv lacks patientid, finding, view or filename: is this a clone of ieee8023/covid-chestxray-dataset?")
     used = 0

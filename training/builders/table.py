@@ -15,7 +15,7 @@ def manifest(order: Order) -> Iterator[Found]:
         TrainingError: it cannot be read, a column is missing, or a class, modality or split is not known.
     """
     path = order.path / "manifest.csv" if order.path.is_dir() else order.path
-    rows = table_of(path)
+    rows = table_of(path, order.left_out)
     if missing := {"path", "label"} - set(rows[0]):
         raise TrainingError(f"The table lacks the column {' and '.join(sorted(missing))}.")
     for row in rows:

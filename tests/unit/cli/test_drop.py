@@ -5,12 +5,15 @@ import json
 import os
 import resource
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
 from typer.testing import CliRunner
 
+from cli.drop import drop_and_wait
 from cli.main import app
 from db import drops
 from db.clock import now
@@ -20,7 +23,9 @@ from db.tables import Priority, scans, verdicts
 from lungline.errors import StoreError
 from lungline.ids import new_id
 from lungline.presence import Presence
+from lungline.reasons import Reason
 from lungline.settings import load
+from tests.servers import Postgres
 from tests.waiting import wait_for
 
 
@@ -126,3 +131,24 @@ def test_it_is_told_when_nobody_is_there_to_take_files_in(waits: list[str], tmp_
     said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
     watcher.leave()
     assert "watcher" not in said.stderr
+
+
+def test_it_goes_on_waiting_while_the_database_is_restarted(
+    tmp_path: Path, home: Path, fresh_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "a.png"
+    source.write_bytes(b"a")
+    with fresh_postgres.database() as url, ThreadPoolExecutor(1) as threads:
+        monkeypatch.setenv("LUNGLINE_DATABASE_URL", url)
+        settings = load()
+        waits = threads.submit(drop_and_wait, settings, [source], 30.0)
+        wait_for(lambda: list(settings.inbox.glob("*.png")), "the drop")
+        with fresh_postgres.away():
+            time.sleep(0.6)  # some turns of its loop
+            assert not waits.done()
+        engine = open_database(settings)
+        digest = hashlib.sha256(b"a").hexdigest()
+        with engine.begin() as connection:
+            drops.refuse(connection, Drop(new_id(), digest, 1, Priority.SCANS, None), Reason.UNREADABLE)
+        engine.dispose()
+        assert [(one.outcome, one.detail) for one in waits.result(40)] == [("refused", "unreadable")]

@@ -1,5 +1,7 @@
 """`lungline quarantine release`: a refused file goes back into the inbox, over nothing that lies there."""
 
+import shutil
+import sqlite3
 import tempfile
 from pathlib import Path
 
@@ -62,4 +64,47 @@ def test_a_long_name_goes_back_beside_what_has_it_already(home: Path) -> None:
     assert said.stdout == "1 released\n", said.exception
     assert (settings.inbox / name).is_symlink()
     assert [path.read_text() for path in settings.inbox.iterdir() if not path.is_symlink()] == ["refused"]
+    assert not folder.exists()
+
+
+def test_others_may_write_while_a_file_is_copied(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == home.stat().st_dev:
+        pytest.skip("there is one file system alone")
+    quarantine_id, folder = refused(home, "p.png")
+    copyfile, written = shutil.copyfile, list[int]()
+
+    def copies_slowly(source: Path, target: Path) -> None:
+        with sqlite3.connect(home / "lungline.db", timeout=0) as connection:
+            written.append(connection.execute("UPDATE files SET bytes = 7").rowcount)
+        copyfile(source, target)
+
+    with tempfile.TemporaryDirectory(dir=other) as folder_of_inbox:
+        monkeypatch.setenv("LUNGLINE_INBOX", folder_of_inbox)
+        monkeypatch.setattr("cli.inbox.shutil.copyfile", copies_slowly)
+        said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
+        assert said.stdout == "1 released\n", said.exception
+        assert [path.name for path in Path(folder_of_inbox).iterdir()] == ["p.png"]
+    assert written == [1]
+    assert not folder.exists()
+
+
+def test_what_cannot_be_copied_stays_quarantined(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = Path("/dev/shm")
+    if not other.is_dir() or other.stat().st_dev == home.stat().st_dev:
+        pytest.skip("there is one file system alone")
+    quarantine_id, folder = refused(home, "p.png")
+
+    def full(source: Path, target: Path) -> None:
+        target.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with tempfile.TemporaryDirectory(dir=other) as folder_of_inbox:
+        monkeypatch.setenv("LUNGLINE_INBOX", folder_of_inbox)
+        with monkeypatch.context() as patch:
+            patch.setattr("cli.inbox.shutil.copyfile", full)
+            assert isinstance(CliRunner().invoke(app, ["quarantine", "release", quarantine_id]).exception, OSError)
+        assert list(Path(folder_of_inbox).iterdir()) == []
+        said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
+        assert said.stdout == "1 released\n", said.exception
     assert not folder.exists()

@@ -1,5 +1,6 @@
 """Files of labels, before the ledger is asked: what is malformed is told by line, and never quoted."""
 
+import random
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -81,6 +82,7 @@ def test_lines_are_counted_as_editors_do() -> None:
         b"finding,reader,read_at\nnormal,A,2024-11-20\n",
         b"sha256,file_name,finding,reader,read_at\naa,a.png,normal,A,2024-11-20\n",
         b"sha256,finding,finding,reader,read_at\naa,normal,normal,A,2024-11-20\n",
+        b"sep=,\n",
         b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 100,
         b'"' * 300_000,
         bytes(1 << 20),
@@ -92,17 +94,90 @@ def test_what_is_no_file_of_labels_is_refused_as_a_whole(data: bytes) -> None:
         label_rows.read(data)
 
 
-@pytest.mark.parametrize("data", [(HEAD + GOOD).replace(",", ";").encode(), (HEAD + GOOD).encode("utf-16"), HEAD.encode()])
+@pytest.mark.parametrize("data", [(HEAD + GOOD).replace(",", ":").encode(), (HEAD + GOOD).encode("utf-16")[:60], HEAD.encode()])
 def test_what_is_expected_instead_is_told_and_nothing_quoted(data: bytes) -> None:
-    with pytest.raises(LabelsError, match=r"comma-separated, in UTF-8") as refused:
+    with pytest.raises(LabelsError, match=r"separated by commas, semicolons or tabs") as refused:
         label_rows.read(data)
     assert "dr who" not in str(refused.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    ("separator", "first"), [(",", ""), (";", ""), ("\t", ""), (",", "sep=,\n"), ("\t", "sep=\t\n"), (";", '"sep=;"\n'), ("|", "SEP=|\n")]
+)
+def test_what_spreadsheets_write_is_read(encoding: str, end: str, separator: str, first: str) -> None:
+    text = (HEAD + GOOD).replace(",", separator).replace("who", "Wér")
+    (row,) = label_rows.read((first + text).replace("\n", end).encode(encoding)).rows
+    assert (row.line, row.scan, row.reader) == (2 + bool(first), "aa", "dr Wér")
+
+
+def test_cells_may_hold_the_other_separators_and_empty_ones_may_follow() -> None:
+    (row,) = read("SHA256;Finding;Reader;Read At;score;;\naa;normal;Q, Dr;2024-11-20;0,93;;;\n").rows
+    assert (row.scan, row.reader, row.read_at) == ("aa", "Q, Dr", datetime(2024, 11, 20, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        ("sha256,finding,finding,reader,read_at", r"`finding` \(columns 2 and 3\)"),
+        ("sha256,finding,reader,Read At,read_at", r"`read_at` \(columns 4 and 5\)"),
+        ("sha256,finding,reader,read_at,doe jane,DOE JANE", r"one \(columns 5 and 6\)"),
+    ],
+)
+def test_two_columns_of_one_name_are_refused_by_name(head: str, named: str) -> None:
+    with pytest.raises(LabelsError, match=named) as refused:
+        read(f"{head}\n{'a,' * head.count(',')}a\n")
+    assert "jane" not in str(refused.value).lower()
+
+
+STRAY = [f"{'ab'[number % 2] * 64},normal,Dr Q,2026-11-0{number + 1}\n" for number in range(8)]
+
+
+@pytest.mark.parametrize(
+    "bad", ['cc,normal,"Dr Q" (chief),2026-11-01\n', 'cc,normal,"Dr Q,2026-11-01\n', 'cc,normal,Dr Q",2026-11-01\n', '"\n']
+)
+@pytest.mark.parametrize("at", range(9))
+def test_a_stray_quote_costs_its_own_line_alone(bad: str, at: int) -> None:
+    table = read(HEAD + "".join([*STRAY[:at], bad, *STRAY[at:]]))
+    assert [(one.line, one.fault) for one in table.refused] == [(at + 2, Fault.MALFORMED)]
+    assert sorted([row.line for row in table.rows] + [at + 2]) == list(range(2, 11))
+
+
+def test_two_stray_quotes_swallow_nothing_between_them() -> None:
+    table = read(HEAD + 'cc,normal,"Dr Q,2026-11-01\n' + "".join(STRAY) + 'cc,normal,Dr Q",2026-11-01\n')
+    assert [one.line for one in table.refused] == [2, 11]
+    assert len(table.rows) == 8
+
+
+def test_a_note_may_have_several_lines() -> None:
+    table = read(
+        "note,sha256,finding,reader,read_at,more\n"
+        + '"one, two\nthree\n\nfour",aa,normal,A,2024-11-20,"x\n""y"""\n'
+        + "n,bb,normal,A,2024-11-20,\n"
+    )
+    assert [(row.line, row.scan) for row in table.rows] == [(2, "aa"), (7, "bb")]
+    assert table.refused == ()
+
+
+def test_each_line_is_taken_or_named_whatever_is_in_it() -> None:
+    """Seeded noise of all that has a meaning in CSV."""
+    noise = random.Random(9)
+    for _ in range(300):
+        lines = ["".join(noise.choices(['"', ",", ";", "a", " ", '""', "\x00", "\t", "normal"], k=noise.randrange(12))) for _ in range(12)]
+        good = [f"{'b' * 64},normal,A,2024-11-{10 + number}" for number in range(12)]
+        body = [line for pair in zip(good, lines, strict=True) for line in pair]
+        table = read(HEAD + "\n".join(body))
+        taken = {row.line for row in table.rows} | {one.line for one in table.refused}
+        empty = {number for number, line in enumerate(body, 2) if not line.replace(",", "").replace('"', "").strip()}
+        assert {*range(2, len(body) + 2, 2)} <= taken, body
+        assert {*range(2, len(body) + 2)} <= taken | empty, body
 
 
 @pytest.mark.parametrize("row", ["aa;normal;A;2024-11-20", "aa,normal,Andr\udce9,2024-11-20"])  # of other separators, and of Latin-1
 def test_a_row_that_is_written_otherwise_is_told_what_is_expected(row: str) -> None:
     (refused,) = read(HEAD + row).refused
-    assert any(expected in refused.fault.sentence for expected in ("comma-separated", "UTF-8"))
+    assert any(expected in refused.fault.sentence for expected in ("other separators", "UTF-8"))
 
 
 def test_a_reading_is_not_of_the_future() -> None:

@@ -1,5 +1,6 @@
 """Manifests that are not there, or cannot be written."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,37 @@ def test_a_picture_whose_name_is_no_utf_8_is_found_again(tmp_path: Path) -> None
     (row,) = manifests.read(tmp_path / "manifest.csv")
     assert row.path.is_file()
     assert row.source == "Bröt"
+
+
+HEAD = "path,modality,label,patient,group,source,split\n"
+
+
+def written(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = folder / "manifest.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_two_columns_of_one_name_are_refused_by_name(tmp_path: Path) -> None:
+    path = written(tmp_path, "path,modality,label,Label ,group,source,split\na.png,ct,cap,normal,g,s,train\n")
+    with pytest.raises(TrainingError, match=r"`label` \(columns 3 and 4\)"):
+        manifests.read(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_manifest_that_a_spreadsheet_wrote_is_read(tmp_path: Path, encoding: str, separator: str) -> None:
+    text = "sep=,\r\n" + HEAD + "é.png,ct,cap,,g,s,train\r\n"
+    (row,) = manifests.read(written(tmp_path, text.replace(",", separator), encoding))
+    assert (row.number, row.path.name, row.label, row.split) == (2, "é.png", "cap", "train")
+
+
+def test_rows_that_cannot_be_read_are_named_and_none_is_swallowed(tmp_path: Path) -> None:
+    good = "".join(f"{number}.png,ct,cap,,g{number},s,train\n" for number in range(20))
+    path = written(tmp_path, HEAD + 'x.png,ct,cap,"Doe,g,s,train\n' + good + "y.png,ct,cap,,g,s,train,more\n")
+    with pytest.raises(TrainingError, match=r"as row 1: 2, 23\.") as refused:
+        manifests.read(path)
+    assert "Doe" not in str(refused.value)
+    left_out: Counter[str] = Counter()
+    assert len(manifests.table_of(path, left_out)) == 20
+    assert [why.split(",")[0] for why in left_out] == ["in row 2 of the table", "in row 23 of the table"]

@@ -58,7 +58,7 @@ class Clinic:
                 claim = ledger.claim(connection, str(connection.scalar(waits)), "slot/boot/x")
                 assert claim is not None
                 if number == 1:
-                    ledger.add_frames(connection, claim, frame)
+                    ledger.add_frames(connection, claim, range(2, frame + 1))
                 results.record(connection, claim, facts, rejection if rejected else said)
 
         self._writer.do(enter)

@@ -16,7 +16,7 @@ from db.results import ScanFacts, Verdict
 from db.tables import Priority
 from db.writer import Writer
 from imaging.header import Facts
-from lungline.errors import LedgerError, ModelError
+from lungline.errors import LedgerFault, ModelError
 from lungline.findings import Modality, Status
 from tests.entered import any_drop, enter
 from tests.waiting import wait_for
@@ -206,7 +206,7 @@ def test_a_stop_ends_the_batch_under_way_and_returns_the_rest(writer: Writer) ->
 def test_a_row_that_no_database_takes_does_not_end_the_batcher(writer: Writer) -> None:
     batcher = Batcher(writer, 1, broken)
     bad = waiting(claim(writer), ACCEPTS)
-    with pytest.raises(LedgerError, match=r"written \(UnicodeEncodeError\)"):
+    with pytest.raises(LedgerFault, match=r"\(UnicodeEncodeError\)"):
         batcher.submit(replace(bad, facts=ScanFacts(None, 4, 4, manufacturer="\ud800"))).result(20)
     assert batcher.submit(waiting(claim(writer), ACCEPTS)).result(20) == VERDICT
     batcher.stop()
@@ -242,4 +242,28 @@ def test_a_worker_whose_engine_hangs_ends(writer: Writer, monkeypatch: pytest.Mo
     gate.open.set()
     assert done.result(10) == VERDICT
     wait_for(lambda: batcher.under_way is None)
+    batcher.stop()
+
+
+def test_a_verdict_that_the_database_refuses_fails_alone(writer: Writer) -> None:
+    """A NaN is NULL on SQLite; the column refuses it."""
+
+    def answer(batch: Batch) -> Judged:
+        refused = replace(VERDICT, probabilities={"covid19": float("nan")})
+        return [(Modality.CT, refused if mark in (2, 5) else VERDICT) for mark in marks(batch)]
+
+    gate = Gate(answer)
+    batcher = Batcher(writer, 8, broken)
+    first = batcher.submit(waiting(claim(writer), gate))
+    assert gate.begun.wait(20)
+    rest = [batcher.submit(waiting(claim(writer), gate, mark)) for mark in range(1, 8)]
+    gate.open.set()
+    assert first.result(20) == VERDICT
+    for mark, future in enumerate(rest, 1):
+        if mark in (2, 5):
+            with pytest.raises(LedgerFault):
+                future.result(20)
+        else:
+            assert future.result(20) == VERDICT
+    assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results"))) == 6
     batcher.stop()

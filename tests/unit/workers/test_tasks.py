@@ -214,15 +214,38 @@ def test_a_worker_that_stops_claims_nothing(bench: Bench) -> None:
     assert bench.one("SELECT state FROM scans") == "waiting"
 
 
-def test_an_error_of_others_is_told_without_its_words(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_of_the_machine_is_told_without_its_words_and_blames_no_scan(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
-        raise ValueError("DOE^JANE.dcm")
+        raise OSError(24, "DOE^JANE.dcm")
 
     scan_id = bench.drop(png(picture("xray", 7)))
     monkeypatch.setattr(Store, "find", fails)
     with pytest.raises(UnexpectedError) as raised:
         bench.reader.read(scan_id)
     assert "DOE" not in "".join(traceback.format_exception(raised.value))
+    assert bench.one("SELECT state FROM scans") == "reading"
+
+
+def test_an_error_of_the_program_costs_one_scan_its_place(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise ValueError("DOE^JANE.dcm")
+
+    scan_id = bench.drop(png(picture("xray", 7)))
+    with monkeypatch.context() as patch, structlog.testing.capture_logs() as logged:
+        patch.setattr(Store, "find", fails)
+        assert bench.reader.read(scan_id) == "quarantined: internal_error"
+    assert [(line["scan"], line["error"]) for line in logged] == [(scan_id, "ValueError")]
+    assert "DOE" not in str(logged)
+    assert "DOE" not in str(bench.one("SELECT detail FROM quarantine"))
+    assert bench.reader.read(bench.drop(png(picture("xray", 6)))).startswith("normal 1.000 accepted")
+
+
+def test_a_scan_whose_verdict_the_database_refuses_is_turned_away(bench: Bench) -> None:
+    bench.one("SELECT 1")
+    with bench.engine.begin() as connection:
+        refuses = "CREATE TRIGGER no BEFORE INSERT ON verdicts BEGIN SELECT RAISE(ABORT, 'no'); END"
+        connection.execute(text(refuses))
+    assert bench.reader.read(bench.drop(png(picture("xray", 7)))) == "quarantined: internal_error"
 
 
 def test_a_scan_that_is_read_again_keeps_its_verdict_if_that_fails(bench: Bench) -> None:
