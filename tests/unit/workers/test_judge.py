@@ -24,7 +24,7 @@ def judge(engines: Engines) -> Judge:
 
 
 def read_film(judge: Judge) -> Reading:
-    pixels = picture("xray").astype(np.float32) / 255
+    pixels = picture("xray").astype(np.float32) / np.float32(255)
     names = [*judge.always, *judge.by_modality[Modality.XRAY]]
     return Reading(Facts(modality=Modality.XRAY), 1, pixels.shape[0], pixels.shape[1], {name: prepare(name, pixels) for name in names})
 
