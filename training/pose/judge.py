@@ -120,7 +120,8 @@ def _edges(pictures: Pixels) -> Pixels:
 
 def _thumbnails(pictures: Pixels) -> Pixels:
     count, side = pictures.shape[:2]
-    return pictures.reshape(count, 16, side // 16, 16, side // 16).mean(axis=(2, 4)).reshape(count, -1)
+    means: Pixels = pictures.reshape(count, 16, side // 16, 16, side // 16).mean(axis=(2, 4)).reshape(count, -1)
+    return means
 
 
 def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epochs: int) -> list[dict[str, Any]]:
