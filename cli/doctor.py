@@ -180,7 +180,7 @@ def _models(settings: "Settings") -> Iterator[str]:
     from db import versions
     from db.migrate import open_database
     from lungline import log
-    from models import registry
+    from models import pose, registry
     from models.engines.choose import Engines
     from workers import catalogue
 
@@ -192,6 +192,7 @@ def _models(settings: "Settings") -> Iterator[str]:
     for files in champions:
         by = ", ".join(f"{place.member.version} by {engines.told(place)}" for place in files.places)
         yield f"model {files.version}: files whole; {by}"
+    yield f"network {pose.shipped().version}, which knows how a picture lies: files whole"
 
 
 def _recipes(settings: "Settings") -> Iterator[str]:

@@ -75,7 +75,7 @@ class Reason(StrEnum):
         "Lungline met an error of its own with this file, and went on with the others.",
         "Report it to Lungline's makers with the line of the log that names this error; release it after an update.",
     )
-    # rejected: the image was read, and the models do not know its kind
+    # rejected: the image was read, and the models do not know its kind; `not_frontal` is for review where the picture alone says so
     NOT_CHEST = (
         "not_chest",
         "The image is neither a chest X-ray nor a lung CT slice.",
@@ -84,7 +84,7 @@ class Reason(StrEnum):
     NOT_FRONTAL = (
         "not_frontal",
         "A lateral or oblique X-ray, or a CT localiser (scout); the models know frontal films and axial slices.",
-        "Nothing.",
+        "Nothing where it was rejected: its header says so. Where it is for review, only the picture looks lateral: look at it.",
     )
     NOT_AXIAL = (
         "not_axial",
@@ -99,8 +99,14 @@ class Reason(StrEnum):
     # review: the networks read the image, and something else speaks against trusting them
     POLARITY_IN_DOUBT = (
         "polarity_in_doubt",
-        "Black and white may be swapped in this image, or its grays are the detector's own.",
+        "Black and white may be swapped in this image, or its grays are the detector's own. Where the picture alone shows a negative, it was read "
+        "with them swapped back.",
         "Look at the image. Have the device or the PACS send it for presentation, with a header whose polarity is right.",
+    )
+    NOT_UPRIGHT = (
+        "not_upright",
+        "This X-ray seems to lie on its side or to stand on its head; if so, it was turned upright before it was read.",
+        "Look at the film. If it is turned, have the device or the PACS send it upright.",
     )
     PROJECTION = (
         "projection",

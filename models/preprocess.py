@@ -98,6 +98,7 @@ class _Way:
 
 
 _WAYS: Final = {
+    "gray-64": _Way(64),
     "gray-96": _Way(96),
     "gray-128": _Way(128),
     "gray-224": _Way(224),

@@ -171,4 +171,5 @@ def _strangers(manifest: Path) -> list[Example]:
     table = manifests.table_of(manifest)
     if missing := _STRANGERS - set(table[0]):
         raise TrainingError(f"neither/manifest.csv in LUNGLINE_TRAINING_DATA lacks the columns {', '.join(sorted(missing))}.")
-    return [Example(manifest.parent / row["path"], NEITHER, row["group"], row.get("kind") or row["source"], row["split"]) for row in table]
+    root = manifest.parent if (manifest.parent / table[0]["path"]).is_file() else manifest.parent.parent  # as some data sets write paths
+    return [Example(root / row["path"], NEITHER, row["group"], row.get("kind") or row["source"], row["split"]) for row in table]

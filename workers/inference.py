@@ -16,7 +16,7 @@ from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
-from models import devices
+from models import devices, pose
 from models.engines.choose import Engines
 from workers import reading
 from workers.app import make_app
@@ -46,6 +46,7 @@ def run(settings: Settings, slot: int) -> None:
     """
     name = f"inference-{slot}"
     presence = Presence.take(settings.run, name)
+    pose.shipped()  # damaged, it would fail every reader, and each scan would be blamed
     # Before any engine: its threads must not be alive when a process forks.
     pool = ReaderPool(reading.FUNCTION, _readers(), timeout=READER_SECONDS, memory_bytes=READER_BYTES)
     engine = open_database(settings)

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -14,6 +14,7 @@ from lungline.errors import UnreadableScan
 from lungline.findings import Modality
 from lungline.reasons import Reason
 from lungline.store import FILE_BYTES_MAX
+from models.pose import set_right
 from models.preprocess import prepare
 
 FUNCTION: Final = "workers.reading:read_scan"
@@ -35,7 +36,8 @@ def read_scan(
 ) -> Reading:
     """Reads frame `frame` (from 1) of the file at `path`, whose bytes must have the hash `sha256`.
 
-    It is prepared by the preprocesses `always`, and by those of its modality, or of each modality where neither header nor `hint` tells.
+    What lies wrong is turned right, and is for review. It is prepared by the preprocesses `always`, and by those of its modality, or of
+    each modality where neither header nor `hint` tells.
 
     Raises:
         UnreadableScan: with the reason; never another error.
@@ -45,13 +47,16 @@ def read_scan(
         # a sender went on writing: truncated files are looked at again, and taken in anew
         raise UnreadableScan(Reason.TRUNCATED, "The bytes changed after they were taken in.")
     image = read(data, frame)
+    facts = image.facts
     inputs: dict[str, np.ndarray] = {}
-    if image.facts.rejection is None:
-        known = image.facts.modality or image.facts.captured or hint
+    if facts.rejection is None:
+        known = facts.modality or facts.captured or hint
         modalities = [Modality(known)] if known else list(by_modality)
         names = [*always, *(name for modality in modalities for name in by_modality[modality])]
-        inputs = {name: prepare(name, image.pixels) for name in dict.fromkeys(names)}
-    return Reading(image.facts, image.frames, image.rows, image.columns, inputs)
+        pose = set_right(image.pixels, Modality(known) if known else None)
+        facts = replace(facts, review=facts.review or pose.doubt)
+        inputs = {name: prepare(name, pose.pixels) for name in dict.fromkeys(names)}
+    return Reading(facts, image.frames, image.rows, image.columns, inputs)
 
 
 def _bytes(path: str) -> bytes:

@@ -1,5 +1,6 @@
 """An ordinary day: scans arrive in every way, some are bad, and everyone finds what they look for."""
 
+import hashlib
 import json
 import os
 import re
@@ -16,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from imaging.phantoms import picture
+from imaging.phantoms import phantom, picture
 from tests.acceptance.drops import Drop, backlog, bad, good, odd_names, put
 from tests.acceptance.stack import Stack
-from tests.corpus.files import PLANTED, PLANTED_WORDS, png
+from tests.corpus.files import PLANTED, PLANTED_WORDS, dicom, jpeg, png
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -265,3 +267,35 @@ def test_sqlite_is_whole(stack: Stack) -> None:
     connection = sqlite3.connect(stack.home / "lungline.db")
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     connection.close()
+
+
+def test_what_lies_wrong_is_turned_right_and_never_accepted(stack: Stack) -> None:
+    film, image = picture("xray", 77), picture("ct", 77)
+    wrong = {
+        "negative.png": (png(255 - film), "polarity_in_doubt"),
+        "xray/negative.jpg": (jpeg(255 - film), "polarity_in_doubt"),
+        "ct/negative.png": (png(255 - image), "polarity_in_doubt"),
+        "header.dcm": (dicom(phantom("xray", 77), "DX", PhotometricInterpretation="MONOCHROME1"), "polarity_in_doubt"),
+        "side.png": (png(np.ascontiguousarray(np.rot90(film))), "not_upright"),
+        "head.png": (png(np.ascontiguousarray(np.rot90(film, 2))), "not_upright"),
+    }
+    right = png(film)
+    put(stack.inbox, [Drop(f"wrong/{name}", data) for name, (data, _) in wrong.items()])
+    put(stack.inbox, [Drop("right.png", right)])
+    expected = {hashlib.sha256(data).hexdigest(): reason for data, reason in wrong.values()}
+    wanted = {*expected, hashlib.sha256(right).hexdigest()}
+
+    def read() -> dict[str, dict[str, Any]]:
+        rows = stack.query("SELECT sha256, status, reason, finding, probability FROM scan_results")
+        return {row["sha256"]: row for row in rows if row["sha256"] in wanted}
+
+    stack.until(lambda: read().keys() == wanted, 120, "read")
+    found = read()
+    assert {sha256: (found[sha256]["status"], found[sha256]["reason"]) for sha256 in expected} == {
+        sha256: ("review", reason) for sha256, reason in expected.items()
+    }
+    upright = found[hashlib.sha256(right).hexdigest()]
+    assert upright["reason"] is None
+    for data in (wrong["negative.png"][0], wrong["side.png"][0]):
+        turned = found[hashlib.sha256(data).hexdigest()]
+        assert (turned["finding"], turned["probability"]) == (upright["finding"], pytest.approx(upright["probability"], abs=1e-3))

@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from imaging.read import read as decode
 from tests.acceptance.stack import Stack
+from tests.corpus.files import png
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -77,6 +79,24 @@ def test_chests_are_kept_and_strangers_turned_away(read: Read) -> None:
     assert len(lost) <= 0.03 * len(read.chests)
     assert len(rejected) - len(lost) >= 0.95 * read.strangers
     read.stack.has_all_accounted()
+
+
+def test_real_films_that_lie_wrong_are_never_accepted(read: Read) -> None:
+    films = [Path(row["file"]) for row in read.chests.values() if row["modality"] == "xray"][::27]
+    wrong = {}
+    for number, path in enumerate(films):
+        pixels = decode(path.read_bytes()).pixels
+        for turned, reason in ((1 - pixels, "polarity_in_doubt"), (np.rot90(pixels, 1 + number % 3), "not_upright")):
+            data = png(np.ascontiguousarray(np.round(255 * turned)).astype(np.uint8))
+            wrong[hashlib.sha256(data).hexdigest()] = ("review", reason)
+            (read.stack.inbox / f"{len(wrong)}.png").write_bytes(data)
+
+    def found() -> dict[str, tuple[str, str | None]]:
+        rows = read.stack.query("SELECT sha256, status, reason FROM scan_results")
+        return {row["sha256"]: (row["status"], row["reason"]) for row in rows if row["sha256"] in wrong}
+
+    read.stack.until(lambda: found().keys() == wrong.keys(), 120, "read")
+    assert found() == wrong
 
 
 def _validation(root: Path) -> dict[str, dict[str, str]]:

@@ -1,5 +1,6 @@
 """The manifest, its splits, and the promise that no group is on two sides."""
 
+import csv
 import shutil
 from pathlib import Path
 
@@ -75,3 +76,18 @@ def test_pictures_are_prepared_as_in_serving(tiny_data: Path) -> None:
     examples = load(tiny_data, Modality.XRAY).split("val")[:2]
     served = [prepare("gray-96", read(example.path.read_bytes()).pixels) for example in examples]
     np.testing.assert_array_equal(datasets.read_pictures(examples, "gray-96"), served)
+
+
+def test_paths_of_strangers_may_begin_at_the_data_sets_folder(tiny_data: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(tiny_data, copy)
+    manifest = copy / "neither" / "manifest.csv"
+    with manifest.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with manifest.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows({**row, "path": f"neither/{row['path']}"} for row in rows)
+    found = [example.path for example in load(copy, None).examples if example.label == "neither"]
+    assert len(found) == len(rows)
+    assert all(path.is_file() for path in found)

@@ -1,0 +1,187 @@
+"""Sets the pose network's threshold on validation, and tells how well it knows poses, with intervals over groups."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+
+from imaging.read import read as read_image
+from lungline.findings import Modality
+from lungline.progress import say
+from lungline.store import replace_text
+from models import pose
+from models.admission import NEITHER
+from models.pose import CT, CT_NEGATIVE, DESCRIPTION, FILMS, KINDS, LATERAL, PREPROCESS, Network
+from models.preprocess import Pixels, prepare
+from training.datasets import Example
+from training.figures import with_intervals
+from training.pose.card import card
+from training.pose.fit import fit
+from training.pose.lessons import gather
+from training.pose.make import examples_of, volumes_of
+from training.pose.projections import Volume, films, read_series
+
+# The share of validation pictures that may be doubted though they lie right, and of those that lie wrong that may pass.
+_ALARMED_SHARE: Final = 0.002
+_PASSED_SHARE: Final = 0.002
+_BATCH: Final = 32
+
+# The poses of `FILMS` that are judged; of a slice polarity alone.
+_POSES: Final = {Modality.XRAY: tuple(range(len(FILMS))), Modality.CT: (0, 4)}
+
+Probabilities = npt.NDArray[np.float32]
+
+
+def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
+    """Writes threshold, figures and card.
+
+    Args:
+        folder: of the network.
+        roots: folders of labelled scans.
+        series: folders of CT series of patients that it did not learn from.
+    """
+    network = pose.read(folder)
+    told = json.loads((folder / DESCRIPTION).read_text())
+    network.threshold = told["threshold"] = threshold(network, examples_of(roots, "val"))
+    for split in ("val", "test"):
+        say(f"pose: judged on {split}")
+        told[split] = figures(network, examples_of(roots, split))
+    told["beside"] = beside(roots)
+    told["projections"] = {one.name: of_projections(network, one) for one in series}
+    replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(folder / "card.md", card(told))
+
+
+def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
+    """Adds `of_left_out` to a network that was judged, and to its card."""
+    found = of_left_out(roots, volumes_of(series, rendered), json.loads((folder / DESCRIPTION).read_text())["seed"], epochs)
+    told = json.loads((folder / DESCRIPTION).read_text()) | {"left_out": found}  # read again: it took long
+    replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(folder / "card.md", card(told))
+
+
+def threshold(network: Network, examples: Sequence[Example]) -> float:
+    """Midway, in logits, between nearly all chests that lie right and nearly all that lie wrong; where these overlap, few are doubted."""
+    right, wrong = [], []
+    for modality, poses in _POSES.items():
+        pictures = _pictures([example for example in examples if example.label == modality])
+        right.append(_wrong(network, pictures))
+        wrong += [_wrong(network, posed(pictures, number)) for number in poses[1:]]
+    low = float(np.quantile(np.concatenate(right), 1 - _ALARMED_SHARE))
+    high = max(low, float(np.quantile(np.concatenate(wrong), _PASSED_SHARE)))
+    return round(1 / (1 + float(np.exp(-(_logit(low) + _logit(high)) / 2))), 4)
+
+
+def figures(network: Network, examples: Sequence[Example]) -> dict[str, Any]:
+    """Shares with intervals over groups: `doubted` of what lies right, `caught` and `set_right` of what lies wrong, by source, too."""
+    told: dict[str, Any] = {}
+    for modality, poses in _POSES.items():
+        here = [example for example in examples if example.label == modality]
+        pictures, groups = _pictures(here), np.array([example.group for example in here])
+        sources = np.array([example.origin for example in here])
+        for number in poses:
+            kind = FILMS[number] if modality is Modality.XRAY else CT_NEGATIVE if number else CT
+            judged = _judge(network, posed(pictures, number))
+            doubted = wrong_share(judged) > network.threshold
+            right = judged.argmax(axis=1) == KINDS.index(kind)
+            told[kind] = {**_shares(groups, {"doubted": doubted, "known": right}), "images": len(here), "groups": len(np.unique(groups))}
+            told[kind]["by_source"] = {
+                str(source): [int(doubted[sources == source].sum()), int((sources == source).sum())] for source in np.unique(sources)
+            }
+    strangers = [example for example in examples if example.label == NEITHER]
+    if strangers:
+        told[NEITHER] = {"doubted": int((_wrong(network, _pictures(strangers)) > network.threshold).sum()), "images": len(strangers)}
+    return told
+
+
+def beside(roots: Sequence[Path]) -> dict[str, float]:
+    """How often simpler looks tell a test film's pose exactly, one of eight: how bright each edge and the middle are, and thumbnails."""
+    looks: dict[str, Callable[[Pixels], Pixels]] = {"edges": _edges, "thumbnails": _thumbnails}
+    learnt, asked = (_pictures([one for one in examples_of(roots, split) if one.label == Modality.XRAY]) for split in ("train", "test"))
+    poses = range(len(FILMS))
+    told = {}
+    for name, look in looks.items():
+        rows, others = (np.concatenate([look(posed(pictures, pose)) for pose in poses]) for pictures in (learnt, asked))
+        guess = LogisticRegression(C=0.1, max_iter=300).fit(rows, np.repeat(poses, len(learnt)))
+        told[name] = round(float(guess.score(others, np.repeat(poses, len(asked)))), 4)
+    return told
+
+
+def _edges(pictures: Pixels) -> Pixels:
+    side = pictures.shape[1]
+    edge = side // 8
+    strips = (pictures[:, :edge], pictures[:, -edge:], pictures[:, :, :edge], pictures[:, :, -edge:], pictures[:, side // 4 : -side // 4])
+    return np.stack([strip.mean(axis=(1, 2, 3)) for strip in strips], axis=1)
+
+
+def _thumbnails(pictures: Pixels) -> Pixels:
+    count, side = pictures.shape[:2]
+    means: Pixels = pictures.reshape(count, 16, side // 16, 16, side // 16).mean(axis=(2, 4)).reshape(count, -1)
+    return means
+
+
+def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epochs: int) -> list[dict[str, Any]]:
+    """How well the recipe knows sources that it never saw: trained on every other source, asked about all pictures of the others, and the
+    other way round. The threshold is of the validation pictures of the sources that it learnt from."""
+    splits = {split: examples_of(roots, split) for split in ("train", "val", "gate", "test")}
+    strangers = [example for example in splits["train"] if example.label == NEITHER]
+    scans = [example for examples in splits.values() for example in examples if example.label != NEITHER]
+    names = [sorted({example.origin for example in scans if example.label == modality}) for modality in Modality]
+    told = []
+    for half in (0, 1):
+        left_out = {name for sources in names for name in sources[half::2]}
+        learnt = [example for example in splits["train"] if example.label != NEITHER and example.origin not in left_out]
+        weights = fit(gather([*learnt, *strangers], volumes, seed), seed, epochs)
+        network = Network(weights, 0.5)
+        network.threshold = threshold(network, [example for example in splits["val"] if example.origin not in left_out])
+        asked = [example for example in scans if example.origin in left_out]
+        told.append({"epochs": epochs, "threshold": network.threshold, **figures(network, asked)})
+    return told
+
+
+def of_projections(network: Network, folder: Path) -> dict[str, list[int]]:
+    """How many of a volume's projections are doubted: from the side and from the front."""
+    volume = read_series(folder)
+    found = {}
+    for name, lateral in ((LATERAL, True), ("frontal", False)):
+        pictures = np.stack([prepare(PREPROCESS, film) for film in films(volume, lateral=lateral)])
+        doubted = wrong_share(_judge(network, pictures)) > network.threshold
+        found[name] = [int(doubted.sum()), len(pictures)]
+    return found
+
+
+def posed(pictures: Pixels, number: int) -> Pixels:
+    """A batch (n, side, side, 1) in the pose `FILMS[number]`."""
+    turned = np.rot90(pictures, number % 4, axes=(1, 2))
+    return np.ascontiguousarray(1 - turned if number >= 4 else turned)
+
+
+def wrong_share(judged: Probabilities) -> npt.NDArray[np.float32]:
+    """How probably each of them lies wrong, header and folder telling nothing."""
+    rows: npt.NDArray[np.float32] = judged[:, [number for number, kind in enumerate(KINDS) if kind not in pose.RIGHT]].sum(axis=1)
+    return rows
+
+
+def _wrong(network: Network, pictures: Pixels) -> npt.NDArray[np.float32]:
+    return wrong_share(_judge(network, pictures))
+
+
+def _judge(network: Network, pictures: Pixels) -> Probabilities:
+    return np.concatenate([network.judge_prepared(pictures[start : start + _BATCH]) for start in range(0, len(pictures), _BATCH)])
+
+
+def _pictures(examples: Sequence[Example]) -> Pixels:
+    return np.stack([prepare(PREPROCESS, read_image(example.path.read_bytes()).pixels) for example in examples])
+
+
+def _shares(groups: npt.NDArray[np.str_], which: dict[str, npt.NDArray[np.bool_]]) -> dict[str, Any]:
+    return dict(with_intervals(groups, lambda drawn: {name: float(chosen[drawn].mean()) for name, chosen in which.items()}))
+
+
+def _logit(probability: float) -> float:
+    probability = min(max(probability, 1e-6), 1 - 1e-6)
+    return float(np.log(probability / (1 - probability)))
