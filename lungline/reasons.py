@@ -99,8 +99,8 @@ class Reason(StrEnum):
     # review: the networks read the image, and something else speaks against trusting them
     POLARITY_IN_DOUBT = (
         "polarity_in_doubt",
-        "Black and white may be swapped in this image, or its grays are the detector's own. Where the picture alone shows a negative, it was read "
-        "with them swapped back.",
+        "Black and white may be swapped in this image, or its grays are the detector's own. "
+        "Where the picture alone shows a negative, it was read with black and white swapped back.",
         "Look at the image. Have the device or the PACS send it for presentation, with a header whose polarity is right.",
     )
     NOT_UPRIGHT = (
