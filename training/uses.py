@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungline.errors import TrainingError
-from lungline.findings import Modality
 from lungline.store import replace_text
 from models.files import ADMISSION
 from models.registry import SHIPPED, shipped, shipped_admission
 from training.readings import Readings
 
-USES: Final = "test-uses.json"  # beside the models: modality or admission -> versions that were judged on its test split, in order
+USES: Final = "test-uses.json"  # beside the models: modality, pose or admission -> versions that were judged on its test split, in order
 
 # What stands in the files of models of how they did on LUNGLINE_TRAINING_DATA.
 _MEASURED: Final = ("validation", "figures", "test_uses")
@@ -36,11 +35,11 @@ class Uses:
             return dict(told)
         return {name: value for name, value in told.items() if name not in _MEASURED} | {"judged_on": self.data}
 
-    def use(self, modality: Modality | None, version: str) -> list[str]:
+    def use(self, modality: str | None, version: str) -> list[str]:
         """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.
 
         Args:
-            modality: whose test split; None for that of admission.
+            modality: whose test split, a modality's or that of `pose`; None for that of admission.
             version: a member or an ensemble.
 
         Returns:
@@ -49,7 +48,7 @@ class Uses:
         Raises:
             TrainingError: the list cannot be read or written.
         """
-        name = modality.value if modality else ADMISSION
+        name = str(modality) if modality else ADMISSION
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _alone(self.folder):

@@ -63,11 +63,13 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
         "",
         "### Laterals",
         "",
-        "Measured on projections of CT series alone, of patients that it did not learn from; on no real lateral film.",
+        "Measured on projections of CT series alone, of patients that it did not learn from, those of COVID-CT-MD of the split test;",
+        "on no real lateral film.",
     )
     yield from ("", "| series | from the side, doubted | from the front, doubted |", "|---|---|---|")
     for name, found in told["projections"].items():
         yield f"| {name} | {_of(found['lateral'])} | {_of(found['frontal'])} |"
+    yield from _controls(told)
     if halves := told.get("left_out"):
         yield from (
             "",
@@ -75,11 +77,18 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
             "",
             f"The recipe trained anew for {halves[0]['epochs']} epochs without half of the sources,",
         )
-        yield "and asked about all pictures of these; then the other way round."
+        yield "and asked about all pictures of these but those of test; then the other way round."
         for half in halves:
             names = [*half["film_0"]["by_source"], *half["ct"]["by_source"]]
             yield from ("", f"Left out: {'; '.join(names)}.", "", *_table(half))
     yield from ("", "## Limits", "", *_LIMITS)
+
+
+def _controls(told: Mapping[str, Any]) -> Iterator[str]:
+    yield from ("", "### Controls and looks", "", f"Versions judged on test so far: {', '.join(told['test_uses'])}.")
+    if shuffled := told.get("shuffled"):
+        yield f"Trained for {shuffled['epochs']} epochs on shuffled labels, it knows {shuffled['known']:.3f} of validation films' poses"
+        yield "exactly; by chance that is .125 at most."
 
 
 def _made(told: Mapping[str, Any]) -> Iterator[str]:
@@ -88,7 +97,8 @@ def _made(told: Mapping[str, Any]) -> Iterator[str]:
     yield "It is asked about a picture in all its eight poses, and its answers are averaged."
     yield f"Trained by `python -m training.pose train`, seed {told['seed']}, {told['epochs']} epochs, with {told['libraries']}."
     yield f"Data: manifests {', '.join(sha256[:16] for sha256 in told['data_sha256'])}; pictures to learn from: {pictures}."
-    yield f"No lateral film was at hand. Laterals are projections of {told['volumes']} CT series (rays summed from the side),"
+    yield f"No lateral film was at hand. Laterals are projections of {told['volumes']} CT series (rays summed from the side)"
+    yield "of patients of the split train, and of bodies made of these: cut, stretched, with a drawn spine;"
     yield "and some films are projections of the same series from the front, so that the look of a projection tells nothing."
     yield "Turned films and negatives are made of films that lie right."
 

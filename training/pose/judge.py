@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from imaging.read import read as read_image
+from lungline.errors import TrainingError
 from lungline.findings import Modality
 from lungline.progress import say
 from lungline.store import replace_text
@@ -22,8 +24,9 @@ from training.figures import with_intervals
 from training.pose.card import card
 from training.pose.fit import fit
 from training.pose.lessons import gather
-from training.pose.make import examples_of, volumes_of
+from training.pose.make import examples_of, short_name, splits_of_patients, volumes_of
 from training.pose.projections import Volume, films, read_series
+from training.uses import Uses
 
 # The share of validation pictures that may be doubted though they lie right, and of those that lie wrong that may pass.
 _ALARMED_SHARE: Final = 0.002
@@ -43,10 +46,17 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
         folder: of the network.
         roots: folders of labelled scans.
         series: folders of CT series of patients that it did not learn from.
+
+    Raises:
+        TrainingError: a series is of a patient of the split `train`, or looks at test cannot be counted.
     """
+    splits = splits_of_patients(roots)
+    if any("train" in splits.get(short_name(folder.name), ()) for folder in series):
+        raise TrainingError("A CT series is of a patient of the split `train`; leave it out of --series, as it may have been learnt from.")
     network = pose.read(folder)
     told = json.loads((folder / DESCRIPTION).read_text())
     network.threshold = told["threshold"] = threshold(network, examples_of(roots, "val"))
+    told["test_uses"] = Uses(folder.parent).use("pose", network.version)
     for split in ("val", "test"):
         say(f"pose: judged on {split}")
         told[split] = figures(network, examples_of(roots, split))
@@ -58,8 +68,19 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
 
 def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds `of_left_out` to a network that was judged, and to its card."""
-    found = of_left_out(roots, volumes_of(series, rendered), json.loads((folder / DESCRIPTION).read_text())["seed"], epochs)
+    found = of_left_out(roots, volumes_of(roots, series, rendered), json.loads((folder / DESCRIPTION).read_text())["seed"], epochs)
     told = json.loads((folder / DESCRIPTION).read_text()) | {"left_out": found}  # read again: it took long
+    replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(folder / "card.md", card(told))
+
+
+def add_control(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
+    """Adds a negative control to a network that was judged, and to its card: trained on shuffled kinds, on validation."""
+    told = json.loads((folder / DESCRIPTION).read_text())
+    lessons = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), told["seed"])
+    network = Network(fit(replace(lessons, shuffled=True), told["seed"], epochs), told["threshold"])
+    films_known = [figure["known"]["value"] for kind, figure in figures(network, examples_of(roots, "val")).items() if kind in FILMS]
+    told["shuffled"] = {"epochs": epochs, "known": round(float(np.mean(films_known)), 4)}
     replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
     replace_text(folder / "card.md", card(told))
 
@@ -125,9 +146,9 @@ def _thumbnails(pictures: Pixels) -> Pixels:
 
 
 def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epochs: int) -> list[dict[str, Any]]:
-    """How well the recipe knows sources that it never saw: trained on every other source, asked about all pictures of the others, and the
-    other way round. The threshold is of the validation pictures of the sources that it learnt from."""
-    splits = {split: examples_of(roots, split) for split in ("train", "val", "gate", "test")}
+    """How well the recipe knows sources that it never saw: trained on every other source, asked about all pictures of the others but
+    those of test, and the other way round. The threshold is of the validation pictures of the sources that it learnt from."""
+    splits = {split: examples_of(roots, split) for split in ("train", "val", "gate")}
     strangers = [example for example in splits["train"] if example.label == NEITHER]
     scans = [example for examples in splits.values() for example in examples if example.label != NEITHER]
     names = [sorted({example.origin for example in scans if example.label == modality}) for modality in Modality]

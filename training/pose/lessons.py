@@ -17,7 +17,7 @@ from models.pose import CT, CT_NEGATIVE, FILMS, KINDS, LATERAL, OTHER, PREPROCES
 from models.preprocess import Pixels, prepare
 from training import strangers
 from training.datasets import Example
-from training.pose.projections import Volume, films
+from training.pose.projections import Volume, films, varied
 
 # Pictures are kept at this side, so that each look can be cut, turned and blurred anew.
 _KEPT: Final = 96
@@ -25,6 +25,7 @@ _KEPT: Final = 96
 _SHARES: Final = {Modality.XRAY.value: 0.42, Modality.CT.value: 0.3, LATERAL: 0.1, NEITHER: 0.18}
 _UPRIGHT: Final = 0.3  # of the films; all other poses alike
 _PROJECTED_FILMS: Final = 0.08  # of the films: frontal projections, or the look of a projection would be what tells a lateral
+_BODIES: Final = 8  # made of each volume, beside itself
 _GUISES: Final = 2
 _DRAWN: Final = 0.5
 _CHESTS: Final = 60
@@ -39,12 +40,15 @@ class Lessons:
 
     pictures: dict[str, list[Picture]]
     projected: list[Picture]
+    shuffled: bool = False
+    """Whether each picture of a draw is called what another of it is: a control that must learn nothing."""
 
     def draw(self, number: int, rng: np.random.Generator) -> tuple[Pixels, npt.NDArray[np.intp]]:
         """Pictures as the network sees them, each in a pose drawn at random, and the numbers of their kinds."""
         names = rng.choice(list(_SHARES), number, p=list(_SHARES.values()))
         drawn = [self._draw(str(name), rng) for name in names]
-        return np.stack([picture for picture, _ in drawn]), np.array([KINDS.index(kind) for _, kind in drawn], np.intp)
+        kinds = np.array([KINDS.index(kind) for _, kind in drawn], np.intp)
+        return np.stack([picture for picture, _ in drawn]), rng.permutation(kinds) if self.shuffled else kinds
 
     def _draw(self, name: str, rng: np.random.Generator) -> tuple[Pixels, str]:
         pictures = self.pictures[name]
@@ -82,8 +86,9 @@ def gather(examples: Sequence[Example], volumes: Iterable[Volume], seed: int) ->
     for modality in Modality:
         pictures[modality] += [kept(_chest(modality, number)) for number in range(_CHESTS)]
     for volume in volumes:
-        pictures[LATERAL] += [kept(film) for film in films(volume, lateral=True)]
-        projected += [kept(film) for film in films(volume, lateral=False)]
+        for body in (volume, *(varied(volume, rng) for _ in range(_BODIES))):
+            pictures[LATERAL] += [kept(film) for film in films(body, lateral=True)]
+            projected += [kept(film) for film in films(body, lateral=False)]
     return Lessons(pictures, projected)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from lungline.errors import TrainingError
 from lungline.progress import say
 from lungline.store import replace_text
 from models.pose import DESCRIPTION, KINDS, PREPROCESS, WEIGHTS
-from training import datasets, provenance
+from training import datasets, manifests, provenance
 from training.datasets import Example
 from training.pose.fit import EPOCHS, fit
 from training.pose.lessons import gather
@@ -23,15 +24,15 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
 
     Args:
         roots: folders of labelled scans, each with `manifest.csv` and `neither/manifest.csv`.
-        series: folders of a CT series in DICOM each, to project laterals from.
+        series: folders of a CT series in DICOM each, to project laterals from; named after a patient of the split `train`.
         rendered: manifests of slices that were rendered from -1200 to 0 Hounsfield units, for the same.
         out: the folder.
         seed: of all that is drawn.
 
     Raises:
-        TrainingError: a manifest is missing or malformed.
+        TrainingError: a manifest is missing or malformed, or a series is not of the split `train`.
     """
-    volumes = volumes_of(series, rendered)
+    volumes = volumes_of(roots, series, rendered)
     lessons = gather(examples_of(roots, "train"), volumes, seed)
     weights = fit(lessons, seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -54,9 +55,34 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
     say(f"pose: written to {out}; now set its threshold and judge it: python -m training.pose judge")
 
 
-def volumes_of(series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:
-    """The CT series to project from."""
+def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:
+    """The CT series to project from, all of patients of the split `train`.
+
+    Raises:
+        TrainingError: a patient is of another split, or of none.
+    """
+    splits = splits_of_patients(roots)
+    patients = [folder.name for folder in series] + [row["patient"] for one in rendered for row in manifests.table_of(one)]
+    if refused := {patient for patient in patients if splits.get(short_name(patient)) != {"train"}}:
+        raise TrainingError(
+            f"{len(refused)} of the CT series are of patients that the manifests do not have in the split `train`. "
+            "Leave them out of --series and --rendered; `python -m training.pose judge --series` may ask about them."
+        )
     return [*map(read_series, series), *(volume for one in rendered for volume in read_rendered(one))]
+
+
+def splits_of_patients(roots: Sequence[Path]) -> dict[str, set[str]]:
+    """The splits in which the pictures of each patient are, by the patient's short name."""
+    splits: dict[str, set[str]] = {}
+    for root in roots:
+        for row in manifests.read(root / "manifest.csv"):
+            splits.setdefault(short_name(row.patient), set()).add(row.split)
+    return splits
+
+
+def short_name(patient: str) -> str:
+    """What manifests and folders call a patient alike: `P001` is `ctmd_P001` there and `covid_ct_md_P001` here."""
+    return patient.rsplit("_", 1)[-1].casefold()
 
 
 def examples_of(roots: Sequence[Path], split: str) -> list[Example]:

@@ -20,6 +20,10 @@ _SIDE: Final = (60, 70, 80, 90, 100, 110, 120)
 # How much more bone weakens the beam than its Hounsfield units say: the softer the beam, the more.
 _BONE: Final = (0.5, 2.0)
 _BODY: Final = -400.0  # Hounsfield units from here on are body or table
+# Where the spine is drawn, in parts of the body's height and width, and how dense.
+_SPINE_DEPTH: Final = (0.66, 0.78)
+_SPINE_RADII: Final = (0.08, 0.065)
+_SPINE_DENSITY: Final = (100.0, 450.0)
 
 
 def read_series(folder: Path) -> Volume:
@@ -44,6 +48,37 @@ def _rendered(path: Path) -> npt.NDArray[np.float32]:
     gray = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     assert gray is not None
     return gray.astype(np.float32) * np.float32(1200 / 255) - np.float32(1200)
+
+
+def varied(volume: Volume, rng: np.random.Generator) -> Volume:
+    """Another body made of one: cut below the neck and above the belly, wider or deeper, with a spine drawn into it.
+
+    Few patients may be learnt from, and slices that were rendered up to 0 Hounsfield units hold no bone.
+    """
+    first, last = round(len(volume) * rng.uniform(0, 0.15)), round(len(volume) * rng.uniform(0.7, 1))
+    body = _with_spine(volume[first:last], rng)
+    rows, columns = body.shape[1:]
+    across, deep = rng.uniform(0.8, 1.15, 2)
+    matrix = np.array([[across, 0, (1 - across) * (columns - 1) / 2], [0, deep, (1 - deep) * (rows - 1) / 2]])
+    stretched = [cv2.warpAffine(plane, matrix, (columns, rows), flags=cv2.INTER_LINEAR, borderValue=(-1000.0,)) for plane in body]
+    return np.stack(stretched).astype(np.float32)
+
+
+def _with_spine(volume: Volume, rng: np.random.Generator) -> Volume:
+    """Denser where vertebrae are in a patient who lies on the back; lung stays lung."""
+    rows, columns = np.nonzero(_without_table(volume[len(volume) // 2]) > _BODY)
+    if not len(rows):
+        return volume
+    height, width = np.ptp(rows) + 1, np.ptp(columns) + 1
+    row = rows.min() + rng.uniform(*_SPINE_DEPTH) * height
+    column = (columns.min() + columns.max()) / 2
+    down, along = np.indices(volume.shape[1:])
+    distance = ((down - row) / (_SPINE_RADII[0] * height)) ** 2 + ((along - column) / (_SPINE_RADII[1] * width)) ** 2
+    vertebra = np.clip(1.5 - distance, 0, 1) * rng.uniform(*_SPINE_DENSITY)
+    vertebrae = rng.uniform(9, 16)  # in view
+    height_in_vertebra = np.arange(len(volume)) / len(volume) * vertebrae % 1
+    dense = np.where(height_in_vertebra < 0.8, 1.0, 0.3)  # discs between them
+    return np.where(volume > -200, volume + dense[:, np.newaxis, np.newaxis] * vertebra, volume).astype(np.float32)
 
 
 def films(volume: Volume, *, lateral: bool) -> Iterator[Pixels]:

@@ -1,5 +1,7 @@
 """What the pose network learns from, and that numpy runs what Keras trained."""
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +9,16 @@ import pytest
 from pydicom.uid import generate_uid
 
 from imaging.phantoms import phantom, picture
-from models.pose import FILMS, KINDS, LATERAL, Network
-from tests.corpus.files import dicom
+from lungline.errors import TrainingError
+from models.pose import FILMS, KINDS, LATERAL, SHIPPED, Network
+from tests.corpus.files import dicom, png
 from training.datasets import Example
 from training.pose import fit
+from training.pose.judge import judge
 from training.pose.lessons import Lessons, gather, kept
-from training.pose.projections import films, read_series
+from training.pose.make import make, splits_of_patients, volumes_of
+from training.pose.projections import films, read_series, varied
+from training.uses import USES
 
 
 def chest_volume() -> np.ndarray:
@@ -54,7 +60,7 @@ def test_training_pictures_become_lessons(tmp_path: Path) -> None:
     found = gather([Example(path, label, "g", "s", "train") for label in ("xray", "neither")], [chest_volume()], 0)
     assert len(found.pictures["xray"]) > 1  # drawn chests beside it
     assert len(found.pictures["neither"]) > 3  # its guises, and drawings
-    assert (len(found.pictures[LATERAL]), len(found.projected)) == (28, 20)
+    assert (len(found.pictures[LATERAL]), len(found.projected)) == (9 * 28, 9 * 20)  # the volume's, and those of bodies made of it
     assert {picture.shape for picture in found.pictures["ct"] + found.projected} == {(96, 96)}
 
 
@@ -69,6 +75,77 @@ def test_a_series_is_read_from_the_head_and_projected(tmp_path: Path) -> None:
     front = next(films(read, lateral=False))
     assert front[20:80, 40:60].mean() < front[20:80, 75:85].mean()  # lung beside spine
     assert front[20:80, 40:60].mean() < front[140:, 40:60].mean()  # lung above belly
+
+
+def test_a_body_made_of_another_has_a_spine_and_lungs_without_one() -> None:
+    volume = chest_volume()
+    made = varied(volume, np.random.default_rng(3))
+    assert made.dtype == np.float32
+    assert len(volume) * 0.5 <= len(made) <= len(volume)
+    assert made[:, 40:].max() > volume.max() + 50
+    assert made[:20, 32, 12:16].max() < -500  # lung
+    np.testing.assert_array_equal(varied(volume, np.random.default_rng(3)), made)
+
+
+@pytest.mark.parametrize("split", ["test", "demo", "val", "gate", "holdout", "nowhere"])
+@pytest.mark.parametrize("kind", ["series", "rendered"])
+def test_a_series_of_a_patient_who_is_not_for_training_is_refused(tmp_path: Path, split: str, kind: str) -> None:
+    root = data_set(tmp_path, {"ctmd_A1": "train", "ctmd_B1": split} if split != "nowhere" else {"ctmd_A1": "train"})
+    folders = [tmp_path / "series" / f"covid_ct_md_{name}" for name in ("A1", "B1")]
+    listed = rendered(tmp_path, ["ctmd_A1", "ctmd_B1"])
+    with pytest.raises(TrainingError, match=r"1 of the CT series .* not have in the split `train`") as refused:
+        make([root], folders, [], tmp_path / "out", 0) if kind == "series" else make([root], [], [listed], tmp_path / "out", 0)
+    assert "B1" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_patient_in_train_and_in_another_split_is_refused(tmp_path: Path) -> None:
+    first, second = (data_set(tmp_path / name, {"ctmd_A1": split}) for name, split in (("one", "train"), ("two", "test")))
+    assert splits_of_patients([first, second]) == {"a1": {"train", "test"}}
+    with pytest.raises(TrainingError, match="split `train`"):
+        volumes_of([first, second], [], [rendered(tmp_path, ["ctmd_A1"])])
+
+
+def test_a_series_of_a_training_patient_is_taken(tmp_path: Path) -> None:
+    volumes = volumes_of([data_set(tmp_path, {"ctmd_A1": "train"})], [], [rendered(tmp_path, ["ctmd_A1"])])
+    assert [volume.shape for volume in volumes] == [(2, 8, 8)]
+    assert volumes[0].mean(axis=(1, 2)) == pytest.approx([0, -1200])  # the head, which has the higher number, first
+
+
+def test_laterals_are_not_judged_on_a_patient_who_was_learnt_from(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "pose")
+    with pytest.raises(TrainingError, match="may have been learnt from"):
+        judge(tmp_path / "pose", [data_set(tmp_path, {"ctmd_A1": "train"})], [tmp_path / "covid_ct_md_A1"])
+    assert not (tmp_path / USES).exists()  # no look was taken
+
+
+def test_shuffled_lessons_are_the_same_pictures_under_other_names() -> None:
+    drawn, kinds = lessons().draw(200, np.random.default_rng(5))
+    same, shuffled = replace(lessons(), shuffled=True).draw(200, np.random.default_rng(5))
+    np.testing.assert_array_equal(drawn, same)
+    assert sorted(kinds) == sorted(shuffled)
+    assert (kinds == shuffled).mean() < 0.4
+
+
+def data_set(folder: Path, splits: dict[str, str]) -> Path:
+    """A manifest of one slice of each patient."""
+    folder.mkdir(exist_ok=True)
+    rows = [f"ct/{patient}.png,ct,normal,{patient},g_{patient},s,{split}" for patient, split in splits.items()]
+    (folder / "manifest.csv").write_text("\n".join(["path,modality,label,patient,group,source,split", *rows]) + "\n")
+    return folder
+
+
+def rendered(folder: Path, patients: list[str]) -> Path:
+    """A manifest of two slices of each patient: the feet black, the head white."""
+    (folder / "slices").mkdir()
+    rows = []
+    for patient in patients:
+        for number, gray in ((8, 0), (10, 255)):
+            path = folder / "slices" / f"{patient}_{number}.png"
+            path.write_bytes(png(np.full((8, 8), gray, np.uint8)))
+            rows.append(f"slices/{path.name},{patient},{number}")
+    (folder / "slices" / "manifest.csv").write_text("\n".join(["path,patient,slice", *rows]) + "\n")
+    return folder / "slices" / "manifest.csv"
 
 
 def test_numpy_answers_as_the_network_that_was_trained() -> None:

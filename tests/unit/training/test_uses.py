@@ -50,7 +50,9 @@ def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
 
 
 def test_what_ships_has_looked_at_the_data_that_it_was_made_on_alone(training_data: Path, tiny_data: Path) -> None:
-    assert of_what_ships(Readings(training_data)) == read(SHIPPED)
+    looks = read(SHIPPED)
+    assert looks.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
+    assert of_what_ships(Readings(training_data)) == looks
     assert of_what_ships(Readings(tiny_data)) == {}
 
 
