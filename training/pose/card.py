@@ -82,6 +82,8 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
             names = [*half["film_0"]["by_source"], *half["ct"]["by_source"]]
             yield from ("", f"Left out: {'; '.join(names)}.", "", *_table(half))
     yield from ("", "## Limits", "", *_LIMITS)
+    if not halves:
+        yield "- How well it knows sources that it did not learn from was not measured."
 
 
 def _controls(told: Mapping[str, Any]) -> Iterator[str]:

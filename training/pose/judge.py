@@ -24,7 +24,7 @@ from training.figures import with_intervals
 from training.pose.card import card
 from training.pose.fit import fit
 from training.pose.lessons import gather
-from training.pose.make import examples_of, short_name, splits_of_patients, volumes_of
+from training.pose.make import description, examples_of, short_name, splits_of_patients, volumes_of
 from training.pose.projections import Volume, films, read_series
 from training.uses import Uses
 
@@ -62,7 +62,7 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
         told[split] = figures(network, examples_of(roots, split))
     told["beside"] = beside(roots)
     told["projections"] = {one.name: of_projections(network, one) for one in series}
-    replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(folder / DESCRIPTION, description(told))
     replace_text(folder / "card.md", card(told))
 
 
@@ -70,7 +70,7 @@ def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], re
     """Adds `of_left_out` to a network that was judged, and to its card."""
     found = of_left_out(roots, volumes_of(roots, series, rendered), json.loads((folder / DESCRIPTION).read_text())["seed"], epochs)
     told = json.loads((folder / DESCRIPTION).read_text()) | {"left_out": found}  # read again: it took long
-    replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(folder / DESCRIPTION, description(told))
     replace_text(folder / "card.md", card(told))
 
 
@@ -81,7 +81,7 @@ def add_control(folder: Path, roots: Sequence[Path], series: Sequence[Path], ren
     network = Network(fit(replace(lessons, shuffled=True), told["seed"], epochs), told["threshold"])
     films_known = [figure["known"]["value"] for kind, figure in figures(network, examples_of(roots, "val")).items() if kind in FILMS]
     told["shuffled"] = {"epochs": epochs, "known": round(float(np.mean(films_known)), 4)}
-    replace_text(folder / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(folder / DESCRIPTION, description(told))
     replace_text(folder / "card.md", card(told))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,8 +51,13 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
         "volumes": len(volumes),
         "libraries": provenance.libraries(),
     }
-    replace_text(out / DESCRIPTION, json.dumps(told, indent=2) + "\n")
+    replace_text(out / DESCRIPTION, description(told))
     say(f"pose: written to {out}; now set its threshold and judge it: python -m training.pose judge")
+
+
+def description(told: Mapping[str, Any]) -> str:
+    """What is written as `pose.json`: a line for each thing told, as its figures by source would fill a thousand."""
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()) + "\n}\n"
 
 
 def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:

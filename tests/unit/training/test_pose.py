@@ -1,5 +1,6 @@
 """What the pose network learns from, and that numpy runs what Keras trained."""
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,17 @@ from pydicom.uid import generate_uid
 
 from imaging.phantoms import phantom, picture
 from lungline.errors import TrainingError
-from models.pose import FILMS, KINDS, LATERAL, SHIPPED, Network
+from models.pose import DESCRIPTION, FILMS, KINDS, LATERAL, SHIPPED, Network
 from tests.corpus.files import dicom, png
 from training.datasets import Example
 from training.pose import fit
+from training.pose.card import card
 from training.pose.judge import judge
 from training.pose.lessons import Lessons, gather, kept
-from training.pose.make import make, splits_of_patients, volumes_of
+from training.pose.make import description, make, splits_of_patients, volumes_of
 from training.pose.projections import films, read_series, varied
 from training.uses import USES
+from training.uses import read as read_uses
 
 
 def chest_volume() -> np.ndarray:
@@ -117,6 +120,13 @@ def test_laterals_are_not_judged_on_a_patient_who_was_learnt_from(tmp_path: Path
     with pytest.raises(TrainingError, match="may have been learnt from"):
         judge(tmp_path / "pose", [data_set(tmp_path, {"ctmd_A1": "train"})], [tmp_path / "covid_ct_md_A1"])
     assert not (tmp_path / USES).exists()  # no look was taken
+
+
+def test_the_card_that_ships_is_that_of_the_description() -> None:
+    told = json.loads((SHIPPED / DESCRIPTION).read_text())
+    assert (SHIPPED / "card.md").read_text() == card(told)
+    assert (SHIPPED / DESCRIPTION).read_text() == description(told)
+    assert told["test_uses"] == read_uses(SHIPPED.parent)["pose"]
 
 
 def test_shuffled_lessons_are_the_same_pictures_under_other_names() -> None:
