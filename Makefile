@@ -49,8 +49,9 @@ setup: ## Make .venv from the hashed lock (quick when nothing changed); GPU=1 ta
 run: setup ## Start everything in the foreground; Ctrl-C stops it
 	@exec .venv/bin/lungline up
 
+# Three at a time, even on two cores: most of the time tests wait for what they start. Each has servers, ports and a home of its own.
 test: setup ## Unit, integration and acceptance tests; ARGS='-m slow' for those that take minutes
-	@.venv/bin/pytest $(ARGS)
+	@.venv/bin/pytest -n 3 --dist loadfile $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	.venv/bin/ruff check .

@@ -36,7 +36,7 @@ def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, coun
     from cli.own_stack import StackError, asking, running, settings_for, wait_for
     from lungline.progress import steps
     from models import registry, speed
-    from models.engines.choose import Engines
+    from models.runtimes.choice import Engines
 
     assert files.modality
     settings = settings_for(home)

@@ -10,13 +10,13 @@ import typer
 from lungline.findings import Modality
 
 if TYPE_CHECKING:
-    from training.builders import Built
+    from training.data.builders import Built
 
 app = typer.Typer(no_args_is_help=True)
 
 
 class Kind(StrEnum):
-    """What a data set is built from: the same as `training.builders.KINDS`, and this home's store."""
+    """What a data set is built from: the same as `training.data.builders.KINDS`, and this home's store."""
 
     IEEE8023 = "ieee8023"
     COVID_CT = "covid-ct"
@@ -51,9 +51,9 @@ def build(
     ] = False,
 ) -> None:
     """Write a data set's manifest, for LUNGLINE_TRAINING_DATA. Pictures stay where they are; archives are unpacked beside it."""
-    from training.builders import build as write
-    from training.builders.found import Order
-    from training.builders.labels import Names
+    from training.data.builders import build as write
+    from training.data.builders.found import Order
+    from training.data.builders.labels import Names
 
     place = _manifest(out)
     if kind is Kind.STORE:
@@ -82,7 +82,7 @@ def check(
     """Audit a data set: leaks between its splits, copies, clashing labels, shortcuts. Exit 1 if `lungline train` would refuse it."""
     from lungline.progress import say
     from lungline.settings import load
-    from training import audit
+    from training.data import audit
 
     place = _manifest(manifest)
     found = audit.audit(place)
@@ -108,8 +108,8 @@ def _build_from_store(place: Path) -> "Built":
     from lungline.pseudonyms import PseudonymKey
     from lungline.settings import load
     from lungline.store import Store
-    from training import manifests, store_labels
-    from training.builders import Built
+    from training.data import manifests, store_labels
+    from training.data.builders import Built
 
     settings = load()
     left_out: Counter[str] = Counter()
@@ -141,7 +141,7 @@ def _print_counts(built: "Built") -> None:
     from collections import Counter
 
     from cli.output import print_rows
-    from training.manifests import SPLITS
+    from training.data.manifests import SPLITS
 
     pictures = Counter((row.modality, row.label, row.split) for row in built.rows)
     groups = {(row.modality, row.label): set[str]() for row in built.rows}

@@ -65,7 +65,7 @@ def _environment(_: "Settings") -> Iterator[str]:
 
 def _devices(settings: "Settings") -> Iterator[str]:
     from models import devices
-    from models.engines.choose import Engines
+    from models.runtimes.choice import Engines
 
     devices.check("LUNGLINE_TRAINING_DEVICE", settings.training_device)
     engine = Engines.of(settings).choice
@@ -130,10 +130,11 @@ def _database(settings: "Settings") -> Iterator[str]:
 
 
 def _broker(settings: "Settings") -> Iterator[str]:
+    from jobs.app import make_app
+    from jobs.kinds import KINDS, queues_of
+    from jobs.queues import may_ask_for_run, queue_lengths, require
     from lungline.broker import address_of
     from lungline.errors import SettingsError
-    from workers.app import make_app
-    from workers.queues import may_ask_for_run, queue_lengths, require
 
     try:
         settings.broker  # noqa: B018
@@ -145,7 +146,7 @@ def _broker(settings: "Settings") -> Iterator[str]:
         return
     app = make_app(settings)
     require(app)
-    lengths = queue_lengths(app)
+    lengths = queue_lengths(app, queues_of(KINDS))
     yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
     if not may_ask_for_run(app):
         yield "broker: its account may not ask INFO; what a restarted Redis lost is rung again after 30 s instead of at once"
@@ -181,7 +182,7 @@ def _models(settings: "Settings") -> Iterator[str]:
     from db.migrate import open_database
     from lungline import log
     from models import pose, registry
-    from models.engines.choose import Engines
+    from models.runtimes.choice import Engines
     from workers import catalogue
 
     log.configure("doctor")  # to standard error: what is passed over
@@ -197,13 +198,13 @@ def _models(settings: "Settings") -> Iterator[str]:
 
 def _recipes(settings: "Settings") -> Iterator[str]:
     from lungline.errors import SettingsError, TrainingError
-    from training import choice
+    from training.retraining import recipe_choice
 
     if not settings.retrain_recipes.strip(", "):
         yield "retraining: by the recipes that made the champions"
         return
     try:
-        names = choice.chosen(settings.retrain_recipes, {})
+        names = recipe_choice.chosen(settings.retrain_recipes, {})
     except TrainingError as error:
         raise SettingsError(f"LUNGLINE_RETRAIN_RECIPES: {error}") from None
     yield f"retraining: by {', '.join(names)}"

@@ -158,7 +158,8 @@ def _outcome(connection: "Connection", dropped: Dropped, began: Any) -> tuple[st
     """What became of these bytes since `began`: (outcome, finding or reason)."""
     from sqlalchemy import select
 
-    from db.tables import Outcome, State, audit, files, quarantine, scans, state_told, verdicts
+    from db.scans import State, state_of
+    from db.tables import Outcome, audit, files, quarantine, scans, verdicts
 
     these = (files.c.sha256.is_(None), files.c.bytes == dropped.bytes) if dropped.sha256 is None else (files.c.sha256 == dropped.sha256,)
     drops = select(files.c.id, files.c.outcome).where(*these, files.c.received_at >= began)
@@ -168,7 +169,7 @@ def _outcome(connection: "Connection", dropped: Dropped, began: Any) -> tuple[st
         return ("refused" if labels.startswith("refused") else "done", labels) if labels else ("dropped", "")
     if row.outcome == Outcome.REFUSED:
         return "refused", str(connection.scalar(select(quarantine.c.reason).where(quarantine.c.file_id == row.id)))
-    of_these = select(scans.c.id, state_told.label("state")).where(scans.c.sha256 == dropped.sha256)
+    of_these = select(scans.c.id, state_of(scans.c.id).label("state")).where(scans.c.sha256 == dropped.sha256)
     states = connection.execute(of_these.order_by(scans.c.frame)).all()
     for state in (State.QUARANTINED, State.WAITING, State.READING):
         found = [scan.id for scan in states if scan.state == state]

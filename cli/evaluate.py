@@ -7,9 +7,9 @@ import typer
 
 if TYPE_CHECKING:
     from lungline.settings import Settings
-    from training.candidates import Candidate
-    from training.readings import Readings
-    from training.uses import Uses
+    from training.evaluation.candidates import Candidate
+    from training.evaluation.test_split_log import Uses
+    from training.predictions.predict import Readings
 
 _SPLITS = {"test": ("test",), "val": ("val",), "both": ("val", "test")}
 
@@ -48,10 +48,10 @@ def evaluate(
     from lungline.ids import new_id
     from lungline.progress import say
     from training import report
-    from training.candidates import chosen
-    from training.datasets import digest
-    from training.judge import CALLED, Judge
-    from training.readings import Readings
+    from training.data.datasets import digest
+    from training.evaluation.candidates import chosen
+    from training.evaluation.judge import CALLED, Judge
+    from training.predictions.predict import Readings
 
     asked = chosen(_known(settings, models, writes=data is None), versions or ())
     readings = Readings(root, kept=settings.home / "cache" / "features")
@@ -78,7 +78,7 @@ def evaluate(
 def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[Candidate]":
     """Those of a folder; or all that ship, which is never written to, and those of the store."""
     from models.registry import SHIPPED
-    from training.candidates import candidates
+    from training.evaluation.candidates import candidates
     from workers.catalogue import models_folder
 
     if models:
@@ -88,7 +88,7 @@ def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[
 
 def _uses(settings: "Settings", models: Path | None, readings: "Readings", another: str) -> "Uses":
     """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
-    from training.uses import Uses, of_what_ships
+    from training.evaluation.test_split_log import Uses, of_what_ships
     from workers.catalogue import models_folder
 
     if models or another:

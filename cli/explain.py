@@ -58,7 +58,7 @@ def _member(settings: "Settings", files: "EnsembleFiles", name: str | None) -> "
     members = [place.member for place in files.places]
     if name not in {one for member in members for one in (member.name, member.version)}:
         from models.registry import SHIPPED
-        from training.candidates import candidates
+        from training.evaluation.candidates import candidates
         from workers.catalogue import models_folder
 
         known = candidates(SHIPPED, writes=False) + candidates(models_folder(settings), writes=False)
@@ -97,8 +97,8 @@ def _drawn(member: "Member", picture: "np.ndarray", finding: str) -> bytes:
     """A PNG: what the member saw, and beside it where it looked."""
     import numpy as np
 
-    from models.engines.keras import KerasEngine, load_network
     from models.explain import Explainer, output_for, side_by_side
+    from models.runtimes.keras import KerasEngine, load_network
 
     network = load_network(member)
     batch = picture[np.newaxis]

@@ -23,12 +23,12 @@ from tornado.ioloop import IOLoop
 from tornado.web import RedirectHandler, RequestHandler
 
 from cli.broker import write_secret
+from jobs.app import make_app
+from jobs.queues import require
 from lungline.broker import explain
 from lungline.errors import BrokerError, SettingsError
 from lungline.presence import Presence
 from lungline.settings import Settings
-from workers.app import make_app
-from workers.queues import require
 
 USER: Final = "admin"
 _LOOPBACK: Final = "127.0.0.1"

@@ -63,7 +63,7 @@ def show(
     from training import recipes
 
     if version in recipes.names():
-        from training.blueprint import blueprint  # TensorFlow: seconds
+        from training.members.blueprint import blueprint  # TensorFlow: seconds
 
         print(json.dumps(blueprint(version), indent=None if as_json else 2))
         return
@@ -131,7 +131,7 @@ def _tried(settings: "Settings", version: str) -> "EnsembleFiles":
         ModelError: they are missing or damaged, or do not run here.
     """
     from models import registry
-    from models.engines.choose import Engines
+    from models.runtimes.choice import Engines
     from workers.catalogue import models_folder
 
     files = registry.find(version, models_folder(settings))

@@ -18,13 +18,13 @@ def export(
     """Write a member's network for another library. The file is run again and compared with Keras; what disagrees is not written."""
     from lungline.progress import say
     from lungline.settings import load
-    from models import exports
+    from models.interchange import export
 
-    if form not in exports.ENDINGS:
-        raise typer.BadParameter(f"`--format` takes {', '.join(exports.ENDINGS)}.")
+    if form not in export.ENDINGS:
+        raise typer.BadParameter(f"`--format` takes {', '.join(export.ENDINGS)}.")
     member = _member(load(), version)
     say(f"{member.version}: written as {form}, and compared with Keras on drawn chests; some ten seconds to two minutes")
-    written = exports.export(member, form, out or Path())
+    written = export.export(member, form, out or Path())
     print(f"{written}  input, outputs and licence: {written}.json")
 
 
@@ -44,7 +44,7 @@ def import_(
     models = catalogue.models_folder(settings)
 
     from db.migrate import open_database
-    from training.imports import bring_in  # TensorFlow: seconds
+    from training.members.take_in import bring_in  # TensorFlow: seconds
 
     named = [name.strip() for name in outputs.split(",")] if outputs is not None else None
     made = bring_in(file, recipe, named, settings.training_data, models)

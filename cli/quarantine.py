@@ -80,14 +80,14 @@ def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
     from sqlalchemy import select, update
 
     from cli.inbox import bring_near, put
-    from db import ledger
+    from db import scans
     from db.clock import now
     from db.tables import Priority, files, quarantine
     from lungline.store import Store
 
     if row.scan_id is not None:
         with engine.begin() as connection:
-            return ledger.release(connection, row.id)
+            return scans.release(connection, row.id)
     folder = Store(settings.store).quarantine / row.file_id
     entry = next(folder.iterdir(), None) if folder.is_dir() else None
     if entry is None:

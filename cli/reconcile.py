@@ -77,13 +77,22 @@ def _in_ledger(connection: "Connection") -> Iterator[tuple[str, int]]:
         "refused files without a row in quarantined_files": """
             SELECT count(*) FROM files f WHERE f.outcome = 'refused' AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.file_id = f.id)""",
         "scans done that have not exactly one current verdict": """
-            SELECT count(*) FROM scans s WHERE (s.state = 'done' OR s.again)
+            SELECT count(*) FROM scans s
+            WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = s.id AND j.kind = 'read')
+            AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.scan_id = s.id AND q.released_at IS NULL)
             AND 1 <> (SELECT count(*) FROM verdicts v WHERE v.scan_id = s.id AND v.superseded_at IS NULL)""",
         "scans with a current verdict that are quarantined": """
-            SELECT count(*) FROM scans s JOIN verdicts v ON v.scan_id = s.id AND v.superseded_at IS NULL WHERE s.state = 'quarantined'""",
-        "quarantined scans without an open row in quarantined_files": """
-            SELECT count(*) FROM scans s WHERE s.state = 'quarantined'
-            AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.scan_id = s.id AND q.released_at IS NULL)""",
+            SELECT count(*) FROM quarantine q JOIN verdicts v ON v.scan_id = q.scan_id AND v.superseded_at IS NULL
+            WHERE q.released_at IS NULL""",
+        "scans that wait to be read and have a verdict, or are quarantined": """
+            SELECT count(*) FROM jobs j WHERE j.kind = 'read' AND (
+            EXISTS (SELECT 1 FROM verdicts v WHERE v.scan_id = j.subject AND v.superseded_at IS NULL)
+            OR EXISTS (SELECT 1 FROM quarantine q WHERE q.scan_id = j.subject AND q.released_at IS NULL))""",
+        "jobs of scans or training runs that are not there": """
+            SELECT count(*) FROM jobs j WHERE NOT EXISTS (SELECT 1 FROM scans s WHERE s.id = j.subject)
+            AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = j.subject)""",
+        "training runs that have not ended and have no job": """
+            SELECT count(*) FROM runs r WHERE r.outcome IS NULL AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = r.id)""",
         "verdicts whose probabilities do not sum to 1": """
             SELECT count(*) FROM (SELECT v.id FROM verdicts v LEFT JOIN probabilities p ON p.verdict_id = v.id
             WHERE v.status <> 'rejected' GROUP BY v.id HAVING abs(coalesce(sum(p.probability), 0) - 1) > 1e-6) AS uneven""",

@@ -16,7 +16,7 @@ from lungline.findings import FINDINGS, Status
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from db.again import Change, Choice, Order
+    from db.rereads import Change, Choice, Order
     from lungline.progress import Step
 
 _BEHIND_ALL = "g"  # ids are hexadecimal
@@ -34,10 +34,10 @@ def reprocess(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: counts, and `changes`.")] = False,
 ) -> None:
     """Read old scans again with the present champions. Ctrl-C stops it; asked again, it goes on."""
-    from db import again, audit
-    from db.again import Choice
+    from db import audit, rereads
     from db.audit import Action
     from db.migrate import open_database
+    from db.rereads import Choice
     from lungline.progress import say, steps
     from lungline.settings import load
 
@@ -47,9 +47,9 @@ def reprocess(
         raise typer.BadParameter(f"a finding is one of {', '.join(_FINDINGS)}", param_hint="--finding")
     engine = open_database(load())
     with engine.begin() as connection:
-        order = again.begin(connection, Choice(_time(since), finding, status))
+        order = rereads.begin(connection, Choice(_time(since), finding, status))
         audit.note(connection, Action.REPROCESS, f"{'went on' if order.resumed else 'began'}: {order.choice.text}", subject=order.id)
-        total = again.left(connection, order.choice) + len(again.asked(connection))
+        total = rereads.left(connection, order.choice) + len(rereads.asked(connection))
     if order.resumed:
         say(f"Goes on with what was begun at {order.began_at.isoformat(timespec='seconds')}.")
     with steps("read again", total) as step:
@@ -74,7 +74,7 @@ class _Feeder:
     _heard: float = field(default_factory=time.monotonic)
 
     def run(self, stopped: threading.Event) -> None:
-        from db import again, trouble
+        from db import rereads, trouble
         from lungline.errors import LedgerError
         from lungline.progress import say
 
@@ -89,17 +89,17 @@ class _Feeder:
                 say("Nothing was read again for a minute: see `lungline status`, and the log of inference-0 for the champion's loading.")
             stopped.wait(_POLL_SECONDS)
         with self.engine.begin() as connection:
-            again.call_back(connection)
+            rereads.call_back(connection)
 
     def _turn(self) -> bool:
         """Counts what has ended, and asks for more; False if there is no more from here on."""
-        from db import again
+        from db import rereads
 
         with self.engine.begin() as connection:
-            still = again.asked(connection)
-            ended = again.ended(connection, self._open - still)
+            still = rereads.asked(connection)
+            ended = rereads.ended(connection, self._open - still)
             room = max(0, self._most - len(still))
-            asked = again.ask(connection, self.choice, self._cursor, room) if room else []
+            asked = rereads.ask(connection, self.choice, self._cursor, room) if room else []
         self._open = still | set(asked)
         if room:
             self._cursor = asked[-1] if asked else _BEHIND_ALL  # an archive is not searched in vain twice a second
@@ -116,14 +116,14 @@ class _Feeder:
 
 def _finish(engine: "Engine", order: "Order", fed: _Feeder, *, as_json: bool) -> None:
     from cli.output import notice, print_rows
-    from db import again, audit
+    from db import audit, rereads
     from db.audit import Action
 
     with engine.begin() as connection:
-        left = again.left(connection, order.choice) + len(again.asked(connection))
-        failures, changes = again.failures(connection), again.changes(connection, order)
+        left = rereads.left(connection, order.choice) + len(rereads.asked(connection))
+        failures, changes = rereads.failures(connection), rereads.changes(connection, order)
         if not left:
-            again.end(connection, order)
+            rereads.end(connection, order)
         told = _told(fed.anew, failures, left, changes)
         audit.note(connection, Action.REPROCESS, f"{'stopped' if left else 'ended'}: {told}", subject=order.id)
     if as_json:

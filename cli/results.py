@@ -1,7 +1,7 @@
 """`lungline results` and `lungline show`: verdicts, from the views that analysts query."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import typer
 
@@ -41,12 +41,14 @@ def show(
     from cli.output import as_text, notice, print_one, printable
     from db.connect import read_only
     from db.migrate import open_database
+    from db.scans import find_scans
     from lungline.errors import LedgerError
     from lungline.settings import load
     from lungline.store import Store
 
     settings = load()
-    key, value = "id", scan.encode("utf-8", "replace").decode()  # no database takes bytes that are no text
+    key: Literal["id", "sha256"] = "id"
+    value = scan.encode("utf-8", "replace").decode()  # no database takes bytes that are no text
     if Path(scan).is_file():
         with Path(scan).open("rb") as file:
             key, value = "sha256", hashlib.file_digest(file, "sha256").hexdigest()
@@ -55,9 +57,7 @@ def show(
         def rows(statement: str, **parameters: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
 
-        state = "CASE WHEN again THEN 'done' ELSE state END AS state"
-        which = f"SELECT id AS scan_id, sha256, frame, {state}, received_at FROM scans WHERE {key} = :value ORDER BY frame"
-        found = rows(which, value=value)
+        found = [dict(row) for row in connection.execute(find_scans(key, value)).mappings()]
         if not found:
             raise LedgerError("No such scan; `lungline results` lists those that are done, `lungline quarantine list` those turned away.")
         if explain and len(found) > 1:

@@ -30,9 +30,9 @@ def retrain(
     from lungline.presence import live
     from lungline.progress import say
     from lungline.settings import load
-    from training import choice
+    from training.retraining import recipe_choice
 
-    names = choice.chosen(",".join(recipe), {}) if recipe else ()  # what cannot be retrained is told before anything waits for it
+    names = recipe_choice.chosen(",".join(recipe), {}) if recipe else ()  # what cannot be retrained is told before anything waits for it
     settings = load()
     engine = open_database(settings)
     with engine.begin() as connection:

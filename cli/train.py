@@ -50,16 +50,16 @@ def train(
     if settings.training_data is None:
         raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv.")
 
-    from training import audit
+    from training.data import audit
 
     audit.require_sound(settings.training_data / "manifest.csv", settings.home)
 
     from lungline.ids import new_id
     from models.files import adopt
-    from training.make import Reporting, Start  # TensorFlow: seconds
-    from training.make import train as make
-    from training.readings import Readings
-    from training.uses import Uses, of_what_ships
+    from training.evaluation.test_split_log import Uses, of_what_ships
+    from training.members.train import Reporting, Start  # TensorFlow: seconds
+    from training.members.train import train as make
+    from training.predictions.predict import Readings
     from workers.catalogue import champions, models_folder
 
     kept = settings.home / "cache" / "features"

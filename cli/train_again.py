@@ -23,7 +23,8 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
     from db import gates, runs, versions
     from db.migrate import open_database
     from lungline.errors import TrainingError
-    from training import provenance, snapshot
+    from training.data import snapshot
+    from training.fitting import provenance
 
     with open_database(settings).connect() as connection:
         known = runs.begun_with(connection, run_id)
@@ -37,16 +38,16 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
 
     from models.files import MEMBER
     from models.registry import find
-    from training import retrain  # TensorFlow: seconds
+    from training.retraining import run  # TensorFlow: seconds
     from workers.catalogue import models_folder
 
-    learnt = retrain.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
+    learnt = run.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
     folder = out or settings.home / "training" / f"{run_id}-again"
     made = [folder / name for name in learnt.recipes]
     if all((one / MEMBER).is_file() for one in made):  # by an earlier command: what it made is no answer to this one
         for one in made:
             shutil.rmtree(one)
     left |= {place.member.version for version in challengers for place in find(version, models_folder(settings)).places}
-    for member in retrain.learn(learnt, settings, folder, print):
+    for member in run.learn(learnt, settings, folder, print):
         compared = "the same weights" if member.version in left else "other weights than that run left" if left else "that run left none"
         print(f"{member.version}  {member.folder}  {compared}")

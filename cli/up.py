@@ -97,9 +97,9 @@ def _warn_of_unknown() -> None:
 
 def _warn_of_broker(settings: "Settings") -> None:
     """Says at once what a broker of the admin's refuses: else only the logs of the processes would. It may be mended while they run."""
+    from jobs.app import make_app
+    from jobs.queues import require
     from lungline.errors import BrokerError
-    from workers.app import make_app
-    from workers.queues import require
 
     if settings.broker_url:
         try:

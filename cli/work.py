@@ -14,12 +14,12 @@ def watch() -> None:
     """Watch the inbox: take files in, and ring for those that wait."""
     import structlog
 
+    from jobs.app import make_app
+    from jobs.queues import require
     from lungline import log
     from lungline.errors import BrokerError
     from lungline.settings import load
     from watcher.watch import run
-    from workers.app import make_app
-    from workers.queues import require
 
     log.configure("watch")
     settings = load()
@@ -33,11 +33,11 @@ def watch() -> None:
 @work.command()
 def inference(slot: int = typer.Option(0, min=0, help="Which of this home's workers: one for each device.")) -> None:
     """Read scans: decode, run the ensembles, write verdicts."""
+    from jobs.app import make_app
+    from jobs.queues import require
     from lungline import log
     from lungline.settings import load
-    from workers.app import make_app
     from workers.inference import run
-    from workers.queues import require
 
     log.configure(f"inference-{slot}")
     settings = load()
@@ -48,10 +48,10 @@ def inference(slot: int = typer.Option(0, min=0, help="Which of this home's work
 @work.command()
 def training() -> None:
     """Retrain networks: one run at a time, at the lowest priority."""
+    from jobs.app import make_app
+    from jobs.queues import require
     from lungline import log
     from lungline.settings import load
-    from workers.app import make_app
-    from workers.queues import require
     from workers.training import run
 
     log.configure("training")

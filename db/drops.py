@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, select, update
 
 from db.clock import now
 from db.insert import insert_all, insert_new, slices
-from db.ledger import insert_quarantine, release, scan_row
-from db.tables import Outcome, Priority, State, files, quarantine, scans
+from db.scans import NewScan, enter, hurry, quarantine_file, release
+from db.tables import Outcome, Priority, files, quarantine, scans
 from lungline.findings import Modality
 from lungline.reasons import Reason
 
@@ -45,8 +45,7 @@ def accept_all(connection: Connection, drops: Sequence[Drop]) -> list[Outcome]:
     kept = insert_all(connection, files, files.c.id, [_file_row(drop, Outcome.ACCEPTED) for drop in fresh], received_at=now())
     # one that is not kept stays in the inbox and was counted before
     counted = sorted((drop for drop in fresh if drop.id in kept), key=lambda drop: str(drop.sha256))
-    rows = [scan_row(drop.id, str(drop.sha256), 1, drop.priority, drop.hint) for drop in counted]
-    new = insert_all(connection, scans, scans.c.file_id, rows, received_at=now())
+    new = enter(connection, [NewScan(drop.id, str(drop.sha256), 1, drop.priority, drop.hint) for drop in counted])
     for drop in counted:
         if drop.id not in new:
             _enter_duplicate(connection, drop)
@@ -57,16 +56,14 @@ def _enter_duplicate(connection: Connection, drop: Drop) -> None:
     connection.execute(update(files).where(files.c.id == drop.id).values(outcome=Outcome.DUPLICATE))
     _retry_quarantined(connection, str(drop.sha256))
     if drop.priority is Priority.STAT:
-        waits = and_(scans.c.state == State.WAITING, scans.c.again.is_(False))
-        slow = and_(waits, scans.c.sha256 == drop.sha256, scans.c.priority == Priority.SCANS)
-        connection.execute(update(scans).where(slow).values(priority=Priority.STAT, rung_at=None))
+        hurry(connection, str(drop.sha256))
 
 
 def refuse(connection: Connection, drop: Drop, reason: Reason) -> bool:
     """Enters a drop that nobody can read; its quarantine row has the drop's own id. False if it stayed and was counted before."""
     if not insert_new(connection, files, **_file_row(drop, Outcome.REFUSED), received_at=now()):
         return False
-    insert_quarantine(connection, drop.id, drop.id, None, drop.sha256, reason, reason.sentence, drop.bytes)
+    quarantine_file(connection, drop.id, drop.sha256, reason, drop.bytes)
     return True
 
 
@@ -86,7 +83,7 @@ def _retry_quarantined(connection: Connection, sha256: str) -> None:
     ids = connection.scalars(
         select(quarantine.c.id)
         .join(scans, scans.c.id == quarantine.c.scan_id)
-        .where(scans.c.sha256 == sha256, scans.c.state == State.QUARANTINED, quarantine.c.released_at.is_(None))
+        .where(scans.c.sha256 == sha256, quarantine.c.released_at.is_(None))
     ).all()
     for one in ids:
         release(connection, one)

@@ -1,7 +1,9 @@
 """Brings a database to this version's tables and views (Alembic), once, however many processes start together."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,7 +15,7 @@ from lungline.errors import LedgerError, SettingsError
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 
-HEAD: Final = "0006"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
+HEAD: Final = "0007"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
 _LOCK: Final = 7_061_995  # any number that no other program takes as PostgreSQL advisory lock of this database
 
 
@@ -72,7 +74,7 @@ def _upgrade(engine: Engine) -> None:
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:  # tables and views change together or not at all
+    with _without_foreign_keys(engine) as connection:  # tables and views change together or not at all
         _wait_for_turn(connection)
         config.attributes["connection"] = connection
         views.drop(connection)
@@ -81,6 +83,24 @@ def _upgrade(engine: Engine) -> None:
         except CommandError:
             raise LedgerError("The database was made by a newer Lungline: update this one.") from None
         views.create(connection)
+
+
+@contextmanager
+def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
+    """A transaction in which SQLite may write a table anew that others point to; they are checked before its commit."""
+    with engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        driver: Any = connection.connection.driver_connection  # SQLite takes this outside of a transaction alone
+        if is_sqlite:
+            driver.execute("PRAGMA foreign_keys = OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise LedgerError("The database was not brought up to date: rows point to others that are not there. Restore a backup.")
+        finally:
+            if is_sqlite:
+                driver.execute("PRAGMA foreign_keys = ON")
 
 
 def _wait_for_turn(connection: Connection) -> None:

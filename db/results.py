@@ -1,13 +1,15 @@
-"""Verdicts: written once a batch, each row fenced by its claim, one current verdict a scan."""
+"""Verdicts: written once a batch, each fenced by its claim, one current verdict a scan."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, insert, select, update
 
+from db import jobs
 from db.clock import now
-from db.ledger import Claim, held
-from db.tables import State, predictions, probabilities, scans, verdicts
+from db.jobs import Claim
+from db.scans import REREAD
+from db.tables import predictions, probabilities, scans, verdicts
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
@@ -50,31 +52,33 @@ class Verdict:
 
 
 def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict) -> bool:
-    """Ends a claimed scan with its verdict; False, and nothing written, if the claim is void."""
-    ended = {"state": State.DONE, "lease_owner": None, "lease_until": None, "again": False, "again_reason": None}
-    if connection.execute(update(scans).where(held(claim)).values(ended | vars(facts))).rowcount == 0:
+    """Ends the job of reading a scan with a verdict; False, and nothing written, if the claim is void."""
+    if not jobs.finish(connection, claim):
         return False
-    mine = verdicts.c.scan_id == claim.scan_id
-    others = verdicts.c.ensemble != verdict.ensemble
-    connection.execute(update(verdicts).where(mine, others, verdicts.c.superseded_at.is_(None)).values(superseded_at=now()))
-    if not (claim.again and _reinstate(connection, and_(mine, ~others))):
-        _write(connection, claim, verdict)
+    connection.execute(update(scans).where(scans.c.id == claim.subject).values(vars(facts) | {"reread_reason": None}))
+    if claim.kind != REREAD or not _replace_current(connection, claim.subject, verdict.ensemble):
+        _write(connection, claim.subject, verdict)
     return True
 
 
-def _reinstate(connection: Connection, same: ColumnElement[bool]) -> bool:
-    """Makes the verdict current that this very version once gave: same bytes and versions, same verdict. False if there is none."""
+def _replace_current(connection: Connection, scan_id: str, ensemble: str) -> bool:
+    """Supersedes a scan's current verdict. True if this very version once gave one, which is current now: same bytes and versions, same
+    verdict."""
+    mine = verdicts.c.scan_id == scan_id
+    same = and_(mine, verdicts.c.ensemble == ensemble)
+    others = verdicts.c.ensemble != ensemble
+    connection.execute(update(verdicts).where(mine, others, verdicts.c.superseded_at.is_(None)).values(superseded_at=now()))
     former = and_(same, verdicts.c.superseded_at.is_not(None))
     connection.execute(update(verdicts).where(former).values(superseded_at=None, reinstated_at=now()))
     return connection.scalar(select(verdicts.c.id).where(same)) is not None
 
 
-def _write(connection: Connection, claim: Claim, verdict: Verdict) -> None:
+def _write(connection: Connection, scan_id: str, verdict: Verdict) -> None:
     verdict_id = new_id()
     connection.execute(
         insert(verdicts).values(
             id=verdict_id,
-            scan_id=claim.scan_id,
+            scan_id=scan_id,
             ensemble=verdict.ensemble,
             finding=verdict.finding,
             probability=verdict.probability,

@@ -1,31 +1,26 @@
-"""Training runs: every change of a run's state, each one conditional UPDATE on the database's clock, as db/ledger.py does for scans.
+"""Training runs: what each was asked for, what it learns from, how far it is, how it ended. Where it stands, its job says (db/jobs.py)."""
 
-    (slot or hand) --enter--> waiting --claim--> running --finish--> done | failed | skipped
-                                 ^                  |--give_back,
-                                 |                  |  expire, free_slot
-Of all runs one is running at most; the database itself sees to that.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select, update
+from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
-from db import audit
+from db import audit, jobs
 from db.audit import Action
 from db.clock import now
-from db.doorbells import Look, unheard
 from db.insert import insert_new
-from db.sparing import sparing
-from db.tables import RunState, facts, runs
+from db.jobs import Claim, NewJob
+from db.tables import JobState, RunOutcome, facts, runs
+from db.tables import jobs as open_jobs
 from lungline.errors import TrainingError
 from lungline.ids import new_id
 from lungline.schedule import Schedule
 
-LEASE_SECONDS = 60.0
-MOST_BARREN = 5  # attempts without an epoch finished: what ends them will end the next one, too
+TRAIN: Final = "train"  # the kind of job
+QUEUE: Final = "training"
+DEATHS_ALLOWED: Final = 4  # since the last epoch that was finished: what ended so many attempts will end the next one, too
 
 _SINCE = "since"
 _LONGEST_REASON = 500
@@ -33,12 +28,10 @@ _DEFAULT_SEED = 0
 
 
 @dataclass(frozen=True)
-class RunClaim:
-    """A worker's right to a run. Owner and attempt are the fence: any later claim makes this one void."""
+class Run:
+    """What the training worker must know of a run to make it."""
 
     run_id: str
-    owner: str
-    attempt: int
     recipes: str
     forced: bool
     seed: int
@@ -56,9 +49,11 @@ def enter(connection: Connection, trigger: str, recipes: str = "", *, slot: date
         forced: whether it trains even if nothing is new.
     """
     run_id = new_id()
-    row = {"slot": slot, "trigger": trigger, "recipes": recipes, "forced": forced, "seed": _DEFAULT_SEED, "state": RunState.WAITING}
-    counts = dict.fromkeys(("attempt", "barren", "epochs_done", "resumed"), 0)
-    return run_id if insert_new(connection, runs, id=run_id, **row, **counts, entered_at=now()) else None
+    row = {"slot": slot, "trigger": trigger, "recipes": recipes, "forced": forced, "seed": _DEFAULT_SEED, "epochs_done": 0, "resumed": 0}
+    if not insert_new(connection, runs, id=run_id, **row, entered_at=now()):
+        return None
+    jobs.enter(connection, [NewJob(TRAIN, run_id, QUEUE, exclusive=True)])
+    return run_id
 
 
 def enter_due(connection: Connection, schedule: Schedule) -> str | None:
@@ -78,127 +73,68 @@ def _since(connection: Connection) -> datetime:
     return datetime.fromisoformat(str(told))
 
 
-# --- doorbells ---
+def state() -> ColumnElement[str]:
+    """Where a run is, as a column of a query: waiting, running, or how it ended."""
+    open_state = select(open_jobs.c.state).where(open_jobs.c.kind == TRAIN, open_jobs.c.subject == runs.c.id).scalar_subquery()
+    return func.coalesce(runs.c.outcome, open_state, JobState.WAITING.value)
 
 
-def to_ring(connection: Connection, most: int, look: Look | None, before: str | None = None) -> list[str]:
-    """Waiting runs whose doorbell must be rung, oldest first; db/doorbells.py tells which these are."""
-    return unheard(connection, runs, "entered_at", runs.c.state == RunState.WAITING, most, look, before)
+# --- while it runs ---
 
 
-def rung(connection: Connection, run_ids: Sequence[str]) -> list[str]:
-    """Notes that these doorbells were rung now; returns those of which the database would not have it noted."""
-
-    def note(ids: Sequence[str]) -> None:
-        connection.execute(update(runs).where(runs.c.id.in_(ids), runs.c.state == RunState.WAITING).values(rung_at=now()))
-
-    return sparing(connection, note, run_ids)
-
-
-def not_rung(connection: Connection, run_ids: Sequence[str]) -> None:
-    """Takes that back, as `ledger.not_rung` tells for scans."""
-    connection.execute(update(runs).where(runs.c.id.in_(run_ids), runs.c.state == RunState.WAITING).values(rung_at=None))
+def begin(connection: Connection, run_id: str) -> Run:
+    """Notes that a claimed run begins, or goes on."""
+    values = {
+        "resumed": runs.c.resumed + case((runs.c.started_at.is_not(None), 1), else_=0),
+        "started_at": func.coalesce(runs.c.started_at, now()),
+        "heartbeat_at": now(),
+    }
+    row = connection.execute(update(runs).where(runs.c.id == run_id).values(values).returning(runs)).one()
+    return Run(row.id, row.recipes, row.forced, row.seed, row.epochs_done)
 
 
-# --- leases ---
+def note_alive(connection: Connection, run_id: str) -> tuple[int, str | None]:
+    """Tells that the run lives; how many epochs are done, and what it is at."""
+    values = {"heartbeat_at": now()}
+    row = connection.execute(update(runs).where(runs.c.id == run_id).values(values).returning(runs.c.epochs_done, runs.c.step)).one()
+    return row.epochs_done, row.step
 
 
-def claim(connection: Connection, run_id: str, owner: str) -> RunClaim | None:
-    """Takes a waiting run for `owner`, or None: it does not wait, or another runs. One that never gets on is given up."""
-    here = and_(runs.c.id == run_id, runs.c.state == RunState.WAITING)
-    given_up = update(runs).where(here, runs.c.barren >= MOST_BARREN)
-    why = f"It ended {MOST_BARREN} times without finishing an epoch; see HOME/logs/training.log."
-    if connection.execute(given_up.values(state=RunState.FAILED, reason=why, finished_at=now())).rowcount:
-        audit.note(connection, Action.RUN, f"failed: {why}", subject=run_id)
-        return None
-    others = runs.alias()
-    statement = (
-        update(runs)
-        .where(here, ~select(others.c.id).where(others.c.state == RunState.RUNNING).exists())
-        .values(
-            state=RunState.RUNNING,
-            lease_owner=owner,
-            lease_until=now(LEASE_SECONDS),
-            attempt=runs.c.attempt + 1,
-            barren=runs.c.barren + 1,
-            resumed=runs.c.resumed + case((runs.c.started_at.is_not(None), 1), else_=0),
-            started_at=func.coalesce(runs.c.started_at, now()),
-            heartbeat_at=now(),
-        )
-        .returning(runs.c.id, runs.c.attempt, runs.c.recipes, runs.c.forced, runs.c.seed, runs.c.epochs_done)
-    )
-    row = connection.execute(statement).one_or_none()
-    return RunClaim(row.id, owner, row.attempt, row.recipes, row.forced, row.seed, row.epochs_done) if row else None
-
-
-def _held(claim: RunClaim) -> ColumnElement[bool]:
-    return and_(
-        runs.c.id == claim.run_id,
-        runs.c.state == RunState.RUNNING,
-        runs.c.lease_owner == claim.owner,
-        runs.c.attempt == claim.attempt,
-    )
-
-
-def renew(connection: Connection, claim: RunClaim) -> tuple[int, str | None] | None:
-    """Prolongs the lease, and tells that the run lives.
-
-    Returns:
-        How many epochs are done, and what it is at; None if the claim is void.
-    """
-    values = {"lease_until": now(LEASE_SECONDS), "heartbeat_at": now()}
-    row = connection.execute(update(runs).where(_held(claim)).values(values).returning(runs.c.epochs_done, runs.c.step)).one_or_none()
-    return (row.epochs_done, row.step) if row else None
-
-
-def tell(connection: Connection, claim: RunClaim, known: Mapping[str, Any]) -> bool:
-    """Notes columns of the run: what it learns from, what it is at; False if the claim is void.
+def note(connection: Connection, claim: Claim, known: Mapping[str, Any]) -> bool:
+    """Notes columns of a run: what it learns from, what it is at; False, and nothing written, if the claim is void.
 
     A higher `epochs_done` shows that it gets on.
     """
-    values = dict(known)
-    if values.get("epochs_done", 0) > claim.epochs_done:
-        values["barren"] = 0
-    return bool(connection.execute(update(runs).where(_held(claim)).values(values)).rowcount)
-
-
-_FREE = {"state": RunState.WAITING, "lease_owner": None, "lease_until": None, "rung_at": None}
-
-
-def give_back(connection: Connection, claim: RunClaim) -> None:
-    """A worker that stops puts its run back to waiting; nobody is blamed."""
-    connection.execute(update(runs).where(_held(claim)).values(_FREE | {"barren": case((runs.c.barren > 0, runs.c.barren - 1), else_=0)}))
-
-
-def let_go(connection: Connection, claim: RunClaim) -> None:
-    """The training process died: its run waits anew."""
-    connection.execute(update(runs).where(_held(claim)).values(_FREE))
-
-
-def free_slot(connection: Connection, slot: str) -> int:
-    """A worker that starts in `slot` frees what its predecessor held: it is known to be dead. Returns how many runs."""
-    mine = and_(runs.c.state == RunState.RUNNING, runs.c.lease_owner.startswith(f"{slot}/", autoescape=True))
-    return connection.execute(update(runs).where(mine).values(_FREE)).rowcount
-
-
-def expire(connection: Connection) -> int:
-    """Frees a run whose lease ran out: its worker, or its host, is gone. Returns how many. One too long is cut, as `ledger` does."""
-    too_long = and_(runs.c.state == RunState.RUNNING, runs.c.lease_until > now(LEASE_SECONDS))
-    connection.execute(update(runs).where(too_long).values(lease_until=now(LEASE_SECONDS)))
-    run_out = and_(runs.c.state == RunState.RUNNING, runs.c.lease_until < now())
-    return connection.execute(update(runs).where(run_out).values(_FREE)).rowcount
+    is_held = select(open_jobs.c.id).where(jobs.holds(claim)).exists()
+    before = connection.scalar(select(runs.c.epochs_done).where(runs.c.id == claim.subject))
+    if not connection.execute(update(runs).where(runs.c.id == claim.subject, is_held).values(dict(known))).rowcount:
+        return False
+    if known.get("epochs_done", 0) > (before or 0):
+        jobs.note_progress(connection, claim)
+    return True
 
 
 # --- ends ---
 
 
-def finish(connection: Connection, claim: RunClaim, state: RunState, reason: str, decision: str | None = None) -> bool:
+def finish(connection: Connection, claim: Claim, outcome: RunOutcome, reason: str, decision: str | None = None) -> bool:
     """Ends a claimed run, with a row in the audit; False, and nothing written, if the claim is void."""
-    values = {"state": state, "decision": decision, "reason": reason[:_LONGEST_REASON], "lease_owner": None, "lease_until": None}
-    if connection.execute(update(runs).where(_held(claim)).values(values | {"finished_at": now(), "step": None})).rowcount == 0:
+    if not jobs.finish(connection, claim):
         return False
-    audit.note(connection, Action.RUN, f"{decision or state}: {reason}", subject=claim.run_id)
+    _end(connection, claim.subject, outcome, reason, decision)
     return True
+
+
+def give_up(connection: Connection, run_id: str) -> None:
+    """Ends a run that never gets on, in the transaction that ends its job."""
+    why = f"It ended {DEATHS_ALLOWED + 1} times without finishing an epoch; see HOME/logs/training.log."
+    _end(connection, run_id, RunOutcome.FAILED, why)
+
+
+def _end(connection: Connection, run_id: str, outcome: RunOutcome, reason: str, decision: str | None = None) -> None:
+    values = {"outcome": outcome, "decision": decision, "reason": reason[:_LONGEST_REASON], "finished_at": now(), "step": None}
+    connection.execute(update(runs).where(runs.c.id == run_id).values(values))
+    audit.note(connection, Action.RUN, f"{decision or outcome}: {reason}", subject=run_id)
 
 
 def ended(connection: Connection, run_ids: Iterable[str]) -> list[str]:
@@ -221,14 +157,14 @@ def begun_with(connection: Connection, run_id: str) -> Mapping[str, Any]:
 
 def last_done(connection: Connection) -> tuple[str, str] | None:
     """The hash of the snapshot that the latest run with a decision learnt from, and its recipes; None where there is none."""
-    query = select(runs.c.data_sha256, runs.c.recipes).where(runs.c.state == RunState.DONE)
+    query = select(runs.c.data_sha256, runs.c.recipes).where(runs.c.outcome == RunOutcome.DONE)
     row = connection.execute(query.order_by(runs.c.finished_at.desc(), runs.c.id.desc()).limit(1)).one_or_none()
     return (row.data_sha256, row.recipes) if row else None
 
 
 def latest(connection: Connection) -> dict[str, Any] | None:
     """The run that was entered last, for people; None where there is none."""
-    shown = ("state", "recipes", "epochs_done", "step", "decision", "reason", "finished_at")
-    query = select(runs.c.id.label("run_id"), *(runs.c[name] for name in shown))
+    shown = ("recipes", "epochs_done", "step", "decision", "reason", "finished_at")
+    query = select(runs.c.id.label("run_id"), state().label("state"), *(runs.c[name] for name in shown))
     row = connection.execute(query.order_by(runs.c.entered_at.desc(), runs.c.id.desc()).limit(1)).mappings().one_or_none()
     return dict(row) if row else None

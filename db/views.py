@@ -36,9 +36,11 @@ _RESULT = """
     FROM scans s JOIN verdicts v ON v.scan_id = s.id
 """
 
+_RUN_STATE = """coalesce(runs.outcome, (SELECT j.state FROM jobs j WHERE j.kind = 'train' AND j.subject = runs.id), 'waiting')"""
+
 # Bottom up: a view may use those above it.
 VIEWS: Final[dict[str, str]] = {
-    "scan_results": _RESULT.replace("{more}", "") + f"WHERE {_STANDS} AND (s.state = 'done' OR s.again)",
+    "scan_results": _RESULT.replace("{more}", "") + f"WHERE {_STANDS}",
     "scan_history": _RESULT.replace("{more}", f", {_SUPERSEDED_AT} AS superseded_at, v.reinstated_at"),
     "scan_probabilities": f"""
         SELECT v.scan_id, v.ensemble, p.finding, p.probability
@@ -82,9 +84,9 @@ VIEWS: Final[dict[str, str]] = {
         SELECT id AS audit_id, at, action, who, subject, detail FROM audit
     """,
     "training_runs": """
-        SELECT id AS run_id, slot, trigger, recipes, state, decision, reason, data_sha256, seed, code_version, started_at, heartbeat_at,
-               finished_at, epochs_done, resumed, entered_at, forced, step, manifest_sha256, labels, labels_until, split, libraries,
-               settings
+        SELECT id AS run_id, slot, trigger, recipes, {run_state} AS state, decision, reason, data_sha256, seed, code_version, started_at,
+               heartbeat_at, finished_at, epochs_done, resumed, entered_at, forced, step, manifest_sha256, labels, labels_until, split,
+               libraries, settings
         FROM runs
     """,
     "gate_rulings": """
@@ -109,5 +111,8 @@ def create(connection: Connection) -> None:
     dialect = connection.dialect.name
     turnaround = _SECONDS[dialect].format(late="v.finished_at", early="s.received_at")
     day = _DAY[dialect].format(time="finished_at")
+    made_of = {"{turnaround}": turnaround, "{day}": day, "{run_state}": _RUN_STATE}
     for name, body in VIEWS.items():
-        connection.execute(text(f"CREATE VIEW {name} AS {body.replace('{turnaround}', turnaround).replace('{day}', day)}"))
+        for mark, expression in made_of.items():
+            body = body.replace(mark, expression)
+        connection.execute(text(f"CREATE VIEW {name} AS {body}"))

@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import structlog
 from sqlalchemy import Connection, Engine
@@ -26,6 +26,7 @@ _MOST_TRIES: Final = 5  # of a transaction that meets another
 _PAUSE_SECONDS: Final = 0.1  # before the second, and so much longer before each further one
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Job = tuple[Callable[[Connection], Any], "Future[Any]"]
 Answer = tuple[Any, Exception | None]
 
@@ -43,8 +44,10 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
-    def do(self, work: Callable[[Connection], T]) -> T:
-        """Runs `work` and waits for its commit. It may be run several times, and must leave nothing but rows.
+    def do(self, work: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Runs `work(connection, *arguments, **named)` and waits for its commit.
+
+        It may be run several times, and must leave nothing but rows.
 
         Raises:
             LedgerError: the database cannot be written to now; nothing of `work` remains. The same may pass later.
@@ -54,7 +57,7 @@ class Writer:
         with self._closing:  # nothing may be queued behind the end
             if self._closed:
                 raise LedgerError("This process is stopping and writes no more.")
-            self._jobs.put((work, future))
+            self._jobs.put((lambda connection: work(connection, *arguments, **named), future))
         return future.result()
 
     def close(self) -> None:

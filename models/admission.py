@@ -8,7 +8,7 @@ import numpy.typing as npt
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.calibration import probabilities
-from models.engines import Engine
+from models.runtimes import Engine
 
 NEITHER = "neither"
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 from lungline.errors import ModelError
 from lungline.findings import FINDINGS, Modality, Status, finding_of
 from models.calibration import probabilities
-from models.engines import Engine
 from models.files import Member
+from models.runtimes import Engine
 
 Probabilities = npt.NDArray[np.float64]
 

@@ -11,10 +11,10 @@ import structlog
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.admission import NEITHER, Admission
-from models.engines import Engine, agree
-from models.engines.choose import Engines
 from models.ensemble import Ensemble, Review, Seat
 from models.files import ADMISSION, CARD, ENSEMBLES, MEMBER, EnsembleFiles, Member, Place, read_ensemble, read_member, stored_members
+from models.runtimes import Engine, agreement
+from models.runtimes.choice import Engines
 
 log = structlog.get_logger()
 
@@ -126,9 +126,9 @@ def try_out(part: Admission | Ensemble) -> None:
     """
     try:
         if isinstance(part, Admission):
-            part.judge(agree.pictures(part.preprocess)[:1])
+            part.judge(agreement.pictures(part.preprocess)[:1])
         else:
-            part.judge({name: agree.pictures(name)[:1] for name in part.preprocesses})
+            part.judge({name: agreement.pictures(name)[:1] for name in part.preprocesses})
     except ModelError:
         raise
     except Exception as error:

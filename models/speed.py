@@ -16,10 +16,10 @@ from models import registry
 from models.architectures import build
 from models.architectures.flask_detector import FLASK_DETECTOR
 from models.backend import keras
-from models.engines.choose import Engines
-from models.engines.keras import load_network
 from models.files import MEMBER, WEIGHTS, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
 from models.preprocess import prepare
+from models.runtimes.choice import Engines
+from models.runtimes.keras import load_network
 from models.weights import save_half
 
 Pixels = npt.NDArray[np.uint8]

@@ -12,11 +12,20 @@ from sqlalchemy import Connection, Engine
 from db import migrate
 from db.writer import Writer
 from lungline.settings import PREFIX, load
+from tests import networks
 from tests.servers import Broker, NoServer, PgBouncer, Postgres
 
 _Server = TypeVar("_Server", Broker, Postgres, PgBouncer)
 _REPOSITORY = Path(__file__).resolve().parent.parent
 _TRAINING_DATA = Path(os.environ.get(f"{PREFIX}TRAINING_DATA") or _REPOSITORY.parent / "shared" / "data")
+
+
+def pytest_configure() -> None:
+    networks.begin_run()
+
+
+def pytest_unconfigure() -> None:
+    networks.end_run()
 
 
 @pytest.fixture(autouse=True)

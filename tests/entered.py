@@ -1,11 +1,17 @@
 """Scans entered into a ledger, for tests of what becomes of them there."""
 
-from sqlalchemy import select
+from typing import Any
 
-from db import drops
+from sqlalchemy import Connection, select
+
+from db import drops, jobs
+from db import scans as scan_states
 from db.drops import Drop
-from db.tables import Priority, scans
+from db.jobs import Claim
+from db.tables import Priority, Rank, scans
+from db.tables import jobs as jobs_table
 from db.writer import Writer
+from jobs.kinds import READ, REREAD, TRAIN
 from lungline.ids import new_id
 
 
@@ -16,5 +22,30 @@ def any_drop(priority: Priority = Priority.SCANS) -> Drop:
 
 def enter(writer: Writer, drop: Drop) -> str:
     """Enters a drop; the id of its scan."""
-    writer.do(lambda connection: drops.accept(connection, drop))
+    writer.do(drops.accept, drop)
     return str(writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
+
+
+def claim_scan(connection: Connection, scan_id: str, owner: str = "slot/boot/x") -> Claim | None:
+    """Claims a scan as a worker does."""
+    return jobs.claim(connection, (READ.name, REREAD.name), scan_id, owner, READ.lease_seconds)
+
+
+def state_of(connection: Connection, scan_id: str) -> str:
+    """Where a scan stands."""
+    return str(connection.scalar(select(scan_states.state_of(scans.c.id)).where(scans.c.id == scan_id)))
+
+
+def claim_run(connection: Connection, run_id: str, owner: str = "slot/boot/a") -> Claim | None:
+    """Claims a training run as the training worker does."""
+    return jobs.claim(connection, (TRAIN.name,), run_id, owner, TRAIN.lease_seconds, exclusive=True)
+
+
+def job_of(connection: Connection, subject: str) -> str:
+    """The id of a subject's open job."""
+    return str(connection.scalar(select(jobs_table.c.id).where(jobs_table.c.subject == subject)))
+
+
+def to_ring(connection: Connection, queue: str, most: int, *how: Any) -> list[str]:
+    """The scans or runs whose doorbells are to be rung."""
+    return [subject for _, _, subject in jobs.to_ring(connection, queue, (Rank.STAT, Rank.LIVE), most, *how)]

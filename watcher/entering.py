@@ -71,7 +71,7 @@ class Entering:
         return True
 
     def _commit(self, brought: list[Brought]) -> list[tuple[Drop, Outcome, Path | None] | None]:
-        outcomes = self._writer.do(lambda connection: _enter(connection, brought))
+        outcomes = self._writer.do(_enter, brought)
         return [(one.drop, outcome, one.folder) for one, outcome in zip(brought, outcomes, strict=True)]
 
     def _refuse(self, one: Brought, error: Exception) -> tuple[Drop, Outcome, Path | None] | None:

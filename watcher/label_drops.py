@@ -144,7 +144,7 @@ class LabelDrops:
 
     def _refuse(self, kept: Path, why: str, sha256: str | None) -> None:
         import_id = _import_id(kept)
-        self._writer.do(lambda connection: labels.refuse(connection, why, who=US, sha256=sha256, import_id=import_id))
+        self._writer.do(labels.refuse, why, who=US, sha256=sha256, import_id=import_id)
         log.warning("a file of labels was refused", advice=why)
         _write(kept.with_suffix(".txt"), f"{why}\n".encode())
 

@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, Row, delete, select, update
 
-from db import ledger
+from db import scans as scan_states
 from db.clock import now
-from db.tables import Outcome, State, files, quarantine, scans
+from db.scans import State
+from db.tables import Outcome, files, quarantine, scans
 from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.store import Store
@@ -42,7 +43,7 @@ def relook(store: Store, incoming: Incoming, writer: Writer) -> int:
             raise
         except Exception as error:  # the disk is full, or fails, or worse: the others are not to wait for it
             log.warning("a truncated file cannot be looked at again now", error=type(error).__name__)
-            writer.do(lambda connection, row=row: _look_soon(connection, row.id))  # type: ignore[misc]
+            writer.do(_look_soon, row.id)
     return changed
 
 
@@ -51,13 +52,13 @@ def _look(store: Store, incoming: Incoming, writer: Writer, row: Row[Any]) -> bo
     path = store.find(row.sha256, row.file_id)
     digest = _hash(path) if path is not None else None
     if path is None or digest in (None, row.sha256):
-        writer.do(lambda connection: _look_later(connection, row.id, row.looks + 1))
+        writer.do(_look_later, row.id, row.looks + 1)
         return False
     note = incoming.note(row.sha256, digest)
     note.touch()
     _share(path.parent, store.folder(digest))
     size = path.stat().st_size
-    changed = writer.do(lambda connection: _take_anew(connection, row.id, row.scan_id, row.sha256, digest, size))
+    changed = writer.do(_take_anew, row.id, row.scan_id, row.sha256, digest, size)
     _clear(store, writer, note)
     return changed
 
@@ -79,7 +80,7 @@ def replace_held(store: Store, incoming: Incoming, writer: Writer, note: Path, o
     if not store.is_there():
         return
     size = writer.do(lambda connection: connection.scalar(select(files.c.bytes).where(files.c.sha256 == new).limit(1)))
-    is_open = scans.c.state.in_((State.WAITING, State.READING))
+    is_open = scan_states.state_of(scans.c.id).in_((State.WAITING, State.READING))
     if size is None or writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.sha256 == old, is_open).limit(1))):
         return  # not entered yet; or not read yet, and marked by the note when it is
     half = select(quarantine).where(quarantine.c.sha256 == old, quarantine.c.scan_id.is_not(None), quarantine.c.released_at.is_(None))
@@ -87,7 +88,7 @@ def replace_held(store: Store, incoming: Incoming, writer: Writer, note: Path, o
     if row is not None:
         ours = incoming.note(old, new)
         ours.touch()
-        writer.do(lambda connection: _take_anew(connection, row.id, row.scan_id, old, new, size))
+        writer.do(_take_anew, row.id, row.scan_id, old, new, size)
         _clear(store, writer, ours)
     note.unlink(missing_ok=True)
 
@@ -128,13 +129,13 @@ def _share(old: Path, new: Path) -> None:
 
 
 def _look_later(connection: Connection, quarantine_id: str, looks: int) -> None:
-    gap = ledger.LOOK_AGAIN[looks] - ledger.LOOK_AGAIN[looks - 1] if looks < len(ledger.LOOK_AGAIN) else None
+    gap = scan_states.LOOK_AGAIN[looks] - scan_states.LOOK_AGAIN[looks - 1] if looks < len(scan_states.LOOK_AGAIN) else None
     later = {"looks": looks, "next_look_at": None if gap is None else now(gap)}
     connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(later))
 
 
 def _look_soon(connection: Connection, quarantine_id: str) -> None:
-    soon = now(ledger.LOOK_AGAIN[0])
+    soon = now(scan_states.LOOK_AGAIN[0])
     connection.execute(update(quarantine).where(quarantine.c.id == quarantine_id).values(next_look_at=soon))
 
 
@@ -148,13 +149,14 @@ def _take_anew(connection: Connection, quarantine_id: str, scan_id: str, old: st
         connection.execute(update(scans).where(scans.c.sha256 == old).values(sha256=new))  # every frame of it
         half = select(quarantine.c.id).join(scans, scans.c.id == quarantine.c.scan_id)
         for one in connection.scalars(half.where(scans.c.sha256 == new, quarantine.c.released_at.is_(None))).all():
-            ledger.release(connection, one)
+            scan_states.release(connection, one)
         return True
     # The whole file had come by another way: this drop is its duplicate, and the half scan never was one.
-    half = select(scans.c.id).where(scans.c.sha256 == old, scans.c.state == State.QUARANTINED)
-    connection.execute(delete(quarantine).where(quarantine.c.scan_id.in_(half)))
+    half = select(scans.c.id).where(scans.c.sha256 == old, scan_states.state_of(scans.c.id) == State.QUARANTINED)
+    halves = list(connection.scalars(half))
+    connection.execute(delete(quarantine).where(quarantine.c.scan_id.in_(halves)))
     connection.execute(update(files).where(files.c.sha256 == new, files.c.id == _file_of(scan_id)).values(outcome=Outcome.DUPLICATE))
-    connection.execute(delete(scans).where(scans.c.sha256 == old, scans.c.state == State.QUARANTINED))
+    connection.execute(delete(scans).where(scans.c.id.in_(halves)))
     return True
 
 

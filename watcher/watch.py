@@ -7,13 +7,15 @@ from functools import partial
 
 import structlog
 
+from db import runs
 from db.migrate import open_database
 from db.writer import Writer
+from jobs.app import make_app
+from jobs.dispatcher import Dispatcher
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
-from watcher.dispatch import Dispatcher
 from watcher.entering import Entering
 from watcher.faults import Guard, until_possible
 from watcher.intake import Intake
@@ -23,7 +25,6 @@ from watcher.observe import Observing
 from watcher.relook import relook, replace_held
 from watcher.sightings import Sightings
 from watcher.taking import Taking
-from workers.app import make_app
 
 RESCAN_SECONDS = 60.0
 POLL_SECONDS = 2.0
@@ -50,7 +51,7 @@ class Watcher:
         entering = Entering(self._store, self._writer, self._intake.hands)
         self._leftovers = Leftovers(self._store, self._writer, self._intake.incoming, entering)
         self._labels = LabelDrops(self._store, self._writer, key, settings.intake)
-        self._dispatcher = Dispatcher(make_app(settings), self._writer, settings.schedule)
+        self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
         self._taking = Taking(settings, self._sightings, self._intake, entering, self._labels, self._dispatcher.wake, self._stop)
         self._observing = Observing(settings.inbox, settings.observer, self._wake.set)
         self._guard = Guard()

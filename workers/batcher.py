@@ -12,13 +12,14 @@ from typing import Protocol
 import structlog
 
 from db import results
-from db.ledger import Claim
+from db.jobs import Claim
 from db.results import ScanFacts, Verdict
-from db.tables import Priority
 from db.writer import Writer
 from lungline.errors import LedgerError, LedgerFault, LunglineError, ModelError
 from lungline.findings import Modality
 from workers.reading import Reading
+
+_BEFORE_ALL = -1  # of all priorities
 
 log = structlog.get_logger()
 
@@ -44,6 +45,7 @@ class Waiting:
     """A prepared scan on its way through a batch."""
 
     claim: Claim
+    hint: Modality | None  # what its folder said
     reading: Reading
     facts: ScanFacts
     judge: Judge  # that it was prepared for
@@ -51,7 +53,7 @@ class Waiting:
 
 
 class Batcher:
-    """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first, those read again last."""
+    """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first, rereads last."""
 
     def __init__(self, writer: Writer, most: int, broken: Callable[[], None]) -> None:
         """`broken` is called when the engine fails, whatever it is given; what it failed on waits again, if this process lives on."""
@@ -72,8 +74,7 @@ class Batcher:
         The future raises StoppingError, ModelError (no usable answer for this very scan), LedgerError (not committed; the same may pass
         later), or LedgerFault (the database refuses this very verdict).
         """
-        rank = 3 if waiting.claim.again else 1 if waiting.claim.priority is Priority.STAT else 2
-        self._waiting.put((rank, next(self._order), waiting))
+        self._waiting.put((waiting.claim.priority, next(self._order), waiting))
         if self._stopped.is_set():
             self._empty()
         return waiting.done
@@ -86,7 +87,7 @@ class Batcher:
     def stop(self) -> None:
         """Ends after the batch under way; what waits is told that the worker stops."""
         self._stopped.set()
-        self._waiting.put((0, next(self._order), None))
+        self._waiting.put((_BEFORE_ALL, next(self._order), None))
         self._thread.join(timeout=20)
         self._empty()
 
@@ -114,10 +115,10 @@ class Batcher:
 
     def _finish(self, batch: Sequence[Waiting]) -> None:
         try:
-            judged = batch[0].judge.judge([(one.reading, one.claim.hint) for one in batch])
+            judged = batch[0].judge.judge([(one.reading, one.hint) for one in batch])
         except Exception as error:
             if len(batch) == 1:
-                log.error("a scan cannot be judged", scan=batch[0].claim.scan_id, error=type(error).__name__)
+                log.error("a scan cannot be judged", scan=batch[0].claim.subject, error=type(error).__name__)
                 if not batch[0].judge.is_sound():
                     self._broken()
                     batch[0].done.set_exception(StoppingError("The engine is broken."))
@@ -145,7 +146,7 @@ class Batcher:
                 self._commit(batch[:half], judged[:half])
                 self._commit(batch[half:], judged[half:])
                 return
-            log.error("a verdict cannot be written", scan=batch[0].claim.scan_id, error=type(error).__name__)
+            log.error("a verdict cannot be written", scan=batch[0].claim.subject, error=type(error).__name__)
             fault = error if isinstance(error, LedgerFault) else LedgerFault(f"The verdict cannot be written ({type(error).__name__}).")
             batch[0].done.set_exception(fault)
         else:

@@ -15,9 +15,9 @@ from db.connect import read_only
 from lungline.errors import LunglineError
 from models import registry
 from models.admission import Admission
-from models.engines.choose import Engines
 from models.ensemble import Ensemble
 from models.files import ADMISSION
+from models.runtimes.choice import Engines
 from workers import catalogue
 from workers.judge import Judge
 

@@ -11,22 +11,23 @@ from celery.signals import worker_ready, worker_shutting_down
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderPool
+from jobs.answer import register
+from jobs.app import make_app
+from jobs.consumer import consume, mind_deafness
+from jobs.kinds import READ
+from jobs.leases import Leases, site
 from lungline.errors import SettingsError
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
 from models import devices, pose
-from models.engines.choose import Engines
+from models.runtimes.choice import Engines
 from workers import reading
-from workers.app import make_app
 from workers.batcher import Batcher
 from workers.catalogue import models_folder
 from workers.champions import Champions
-from workers.consume import consume, mind_deafness
-from workers.lease import Leases, site
-from workers.queues import QUEUES
-from workers.tasks import ScanReader, register
+from workers.tasks import ScanReader
 
 READER_SECONDS = 60.0  # the most that one scan's decoding may take
 READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
@@ -83,7 +84,7 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     key = PseudonymKey.load_or_create(settings.key_file)
     reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, lambda: champions.judge)
     app = make_app(settings)
-    register(app, reader)
+    register(app, reader.answering)
     ended = threading.Event()
 
     # Celery keeps weak references to receivers: these names must outlive the consumer.
@@ -97,12 +98,12 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    threading.Thread(target=mind_deafness, args=(app, QUEUES, reader, ended), name="deafness", daemon=True).start()
+    threading.Thread(target=mind_deafness, args=(app, READ.queues, reader.answering, ended), name="deafness", daemon=True).start()
     threading.Thread(target=mind_hanging, args=(batcher, ended), name="hanging", daemon=True).start()
     champions.watch()
     try:
         # twice the batch in threads, so that one batch is read while another runs
-        consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, QUEUES)
+        consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, READ.queues)
     finally:
         ended.set()
         champions.stop()

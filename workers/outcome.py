@@ -13,8 +13,8 @@ from sqlalchemy import Connection
 from db import gates, runs, versions
 from db.audit import US
 from db.gates import Gate
-from db.runs import RunClaim
-from db.tables import RunState
+from db.jobs import Claim
+from db.tables import RunOutcome
 from db.writer import Writer
 from lungline.errors import LedgerError, ModelError
 from lungline.settings import Settings
@@ -41,7 +41,7 @@ def folder_of(settings: Settings, run_id: str) -> Path:
     return settings.home / "training" / run_id
 
 
-def settle(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome) -> str:
+def settle(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
     """Ends the run as its outcome says, and removes its folder; what became of it, in words.
 
     Raises:
@@ -56,41 +56,41 @@ def settle(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome
 def _tidy(settings: Settings, writer: Writer) -> None:
     """Removes the folders of all runs that have ended: what came of them lies in the store, and none goes on."""
     folders = {path.name: path for path in folder_of(settings, "").glob("*") if path.is_dir()}
-    for run_id in writer.do(lambda connection: runs.ended(connection, folders)):
+    for run_id in writer.do(runs.ended, folders):
         shutil.rmtree(folders[run_id], ignore_errors=True)
 
 
-def _settled(settings: Settings, writer: Writer, claim: RunClaim, outcome: Outcome) -> str:
-    if outcome.state != RunState.DONE:
-        return _end(writer, claim, RunState(outcome.state), outcome.reason)
-    models, folder = catalogue.models_folder(settings), folder_of(settings, claim.run_id)
+def _settled(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
+    if outcome.state != RunOutcome.DONE:
+        return _end(writer, claim, RunOutcome(outcome.state), outcome.reason)
+    models, folder = catalogue.models_folder(settings), folder_of(settings, claim.subject)
     try:
         found = {files.version: files for files in adopt(folder, models)}
     except ModelError as error:
-        return _end(writer, claim, RunState.FAILED, str(error))
+        return _end(writer, claim, RunOutcome.FAILED, str(error))
     except OSError:
         return _end(
-            writer, claim, RunState.FAILED, "The store cannot take the challengers: make room in LUNGLINE_STORE, or mend its permissions."
+            writer, claim, RunOutcome.FAILED, "The store cannot take the challengers: make room in LUNGLINE_STORE, or mend its permissions."
         )
 
     def work(connection: Connection) -> str:
         catalogue.enter(connection, models)
-        made = [read_member(folder / name) for name in runs.begun_with(connection, claim.run_id)["recipes"].split(",")]
-        decided = [_decide(connection, settings, claim.run_id, told, found[told["challenger"]], made) for told in outcome.gates]
+        made = [read_member(folder / name) for name in runs.begun_with(connection, claim.subject)["recipes"].split(",")]
+        decided = [_decide(connection, settings, claim.subject, told, found[told["challenger"]], made) for told in outcome.gates]
         decision, reason = _sum(decided)
-        if not runs.finish(connection, claim, RunState.DONE, reason, decision):
+        if not runs.finish(connection, claim, RunOutcome.DONE, reason, decision):
             raise LedgerError("Another worker has this run.")
         return f"{decision}: {reason}"
 
     said = writer.do(work)
-    log.info("training run ended", run=claim.run_id, outcome=said)
+    log.info("training run ended", run=claim.subject, outcome=said)
     return said
 
 
-def _end(writer: Writer, claim: RunClaim, state: RunState, reason: str) -> str:
-    if not writer.do(lambda connection: runs.finish(connection, claim, state, reason)):
+def _end(writer: Writer, claim: Claim, state: RunOutcome, reason: str) -> str:
+    if not writer.do(runs.finish, claim, state, reason):
         raise LedgerError("Another worker has this run.")
-    log.info("training run ended", run=claim.run_id, outcome=f"{state}: {reason}")
+    log.info("training run ended", run=claim.subject, outcome=f"{state}: {reason}")
     return f"{state}: {reason}"
 
 

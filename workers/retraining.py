@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import gates, runs, trouble, versions
 from db.connect import read_only
-from db.runs import RunClaim
-from db.tables import RunState
+from db.jobs import Claim
+from db.runs import Run
+from db.tables import RunOutcome
 from lungline.errors import LunglineError, TrainingError
 from lungline.findings import Modality
 from lungline.pseudonyms import PseudonymKey
@@ -20,13 +21,15 @@ from lungline.settings import Settings
 from lungline.store import Store
 from models import registry
 from models.files import EnsembleFiles
-from training import audit, choice, enough, provenance, snapshot, standing, store_labels
-from training.snapshot import Labels, NoTrainingData, Snapshot
+from training.data import audit, snapshot, store_labels, sufficiency
+from training.data.snapshot import Labels, NoTrainingData, Snapshot
+from training.fitting import progress, provenance
+from training.retraining import recipe_choice
 from workers.catalogue import models_folder
 from workers.outcome import Outcome, folder_of
 
 if TYPE_CHECKING:
-    from training.retrain import Judged, Learnt
+    from training.retraining.run import Judged, Learnt
 
 WEIGHTS = "imagenet"
 _LOOK_SECONDS = 2.0
@@ -37,11 +40,12 @@ log = structlog.get_logger()
 class Retraining:
     """One attempt at a run."""
 
-    def __init__(self, settings: Settings, engine: Engine, claim: RunClaim) -> None:
+    def __init__(self, settings: Settings, engine: Engine, claim: Claim, run: Run) -> None:
         self._settings = settings
         self._engine = engine
         self._claim = claim
-        self._out = folder_of(settings, claim.run_id)
+        self._asked = run
+        self._out = folder_of(settings, claim.subject)
         self._step: str | None = None
         self._names: tuple[str, ...] = ()
 
@@ -54,27 +58,29 @@ class Retraining:
         try:
             return self._run()
         except NoTrainingData as error:
-            return Outcome(RunState.FAILED if self._claim.forced else RunState.SKIPPED, str(error))
+            return Outcome(RunOutcome.FAILED if self._asked.forced else RunOutcome.SKIPPED, str(error))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            return Outcome(RunState.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`.")
+            return Outcome(
+                RunOutcome.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`."
+            )
         except SQLAlchemyError as error:
             if trouble.is_outage(error):
                 raise
-            return Outcome(RunState.FAILED, str(trouble.in_our_words(error)))
+            return Outcome(RunOutcome.FAILED, str(trouble.in_our_words(error)))
         except LunglineError as error:
-            return Outcome(RunState.FAILED, str(error))
+            return Outcome(RunOutcome.FAILED, str(error))
 
     def _run(self) -> Outcome:
         champions = self._champions()
-        said = self._claim.recipes or self._settings.retrain_recipes
-        names = choice.chosen(said, champions)
+        said = self._asked.recipes or self._settings.retrain_recipes
+        names = recipe_choice.chosen(said, champions)
         taken = self._snapshot()
         if not said:  # a hospital that labels X-rays, and a CT slice now and then, retrains X-rays
-            wanted, names = names, choice.learnable(names, enough.sufficient(taken.folder, names))
+            wanted, names = names, recipe_choice.learnable(names, sufficiency.sufficient(taken.folder, names))
             if names != wanted:
-                log.info("too few scans for some recipes", run=self._claim.run_id, left_out=sorted(set(wanted) - set(names)))
+                log.info("too few scans for some recipes", run=self._claim.subject, left_out=sorted(set(wanted) - set(names)))
         self._names = names
         self._note(
             recipes=",".join(names),
@@ -83,32 +89,32 @@ class Retraining:
             settings=f"weights {WEIGHTS}, device {self._settings.training_device}, promote {self._settings.retrain_promote}",
             **taken.columns(),
         )
-        if not self._claim.forced and self._last() == (taken.sha256, ",".join(names)):
-            return Outcome(RunState.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
-        touched = [one for one in champions.values() if any(choice.is_for(name, one) for name in names)]
+        if not self._asked.forced and self._last() == (taken.sha256, ",".join(names)):
+            return Outcome(RunOutcome.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
+        touched = [one for one in champions.values() if any(recipe_choice.is_for(name, one) for name in names)]
         self._tell("checking the data")
-        enough.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
+        sufficiency.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
         audit.require_sound(taken.audited, self._settings.home)
-        from training import retrain  # TensorFlow: seconds
+        from training.retraining import run  # TensorFlow: seconds
 
-        learnt = retrain.Learnt(taken.folder, self._claim.seed, names)
+        learnt = run.Learnt(taken.folder, self._asked.seed, names)
         with _Watch(self):
             for champion in touched:
-                retrain.keep_others(champion, names, self._out)
-            members = retrain.learn(learnt, self._settings, self._out, self._tell)
-        self._note(epochs_done=standing.of(self._out, names)[0])
+                run.keep_others(champion, names, self._out)
+            members = run.learn(learnt, self._settings, self._out, self._tell)
+        self._note(epochs_done=progress.of(self._out, names)[0])
         judged = [self._judged(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
-        retrain.report_on(judged, members, learnt, self._settings, self._claim.run_id)
-        return Outcome(RunState.DONE, "", [_told(one) for one in judged])
+        run.report_on(judged, members, learnt, self._settings, self._claim.subject)
+        return Outcome(RunOutcome.DONE, "", [_told(one) for one in judged])
 
     def _judged(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "Judged":
-        from training import retrain
+        from training.retraining import run
 
         with read_only(self._engine).connect() as connection:
             uses = gates.uses(connection, champion.name) + 1
         besides = {"newer_labels": self._is_newer(champion, taken), "uses": uses}
-        return retrain.judge(champion, learnt, self._settings, self._out, besides, self._tell)
+        return run.judge(champion, learnt, self._settings, self._out, besides, self._tell)
 
     def _champions(self) -> dict[str, EnsembleFiles]:
         with read_only(self._engine).connect() as connection:
@@ -120,9 +126,9 @@ class Retraining:
 
     def _snapshot(self) -> Snapshot:
         """The data as it stood when the run first began."""
-        folder = snapshot.folder_of(self._settings.store, self._claim.run_id)
+        folder = snapshot.folder_of(self._settings.store, self._claim.subject)
         with read_only(self._engine).connect() as connection:
-            known = runs.begun_with(connection, self._claim.run_id)
+            known = runs.begun_with(connection, self._claim.subject)
         if known["data_sha256"] and (kept := snapshot.reopen(folder, known)):
             return kept
         return snapshot.take(folder, self._settings.training_data, self._labels())
@@ -150,19 +156,19 @@ class Retraining:
 
     def _tell(self, step: str) -> None:
         self._step = step
-        log.info("training", run=self._claim.run_id, step=step)
+        log.info("training", run=self._claim.subject, step=step)
         self._note(step=step)
 
     def _note(self, **known: Any) -> None:
         with self._engine.begin() as connection:
-            runs.tell(connection, self._claim, known)
+            runs.note(connection, self._claim, known)
 
     def look(self) -> None:
         """Tells how far the training is, by what it left in its folder."""
-        epochs, step = standing.of(self._out, self._names)
+        epochs, step = progress.of(self._out, self._names)
         if step and step != self._step:
             self._step = step
-            log.info("training", run=self._claim.run_id, step=step)
+            log.info("training", run=self._claim.subject, step=step)
             self._note(step=step, epochs_done=epochs)
 
 

@@ -1,4 +1,4 @@
-"""The Celery task behind a doorbell: one scan from claim to verdict. What it returns is what an admin reads in Flower."""
+"""Reads one scan, from a claimed job to its verdict. What it returns is what an admin sees in Flower."""
 
 import threading
 from collections.abc import Callable
@@ -6,22 +6,24 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 import structlog
-from celery import Celery
 
-from db import ledger
-from db.ledger import Claim
+from db import jobs, scans
+from db.jobs import Claim
 from db.results import ScanFacts, Verdict
+from db.scans import Scan
 from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
-from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnexpectedError, UnreadableScan
+from jobs.answer import Answering, Tell
+from jobs.kinds import READ, REREAD
+from jobs.leases import Leases
+from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnreadableScan
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.store import Store
+from workers import ends
 from workers.batcher import Batcher, StoppingError, Waiting
 from workers.judge import Judge
-from workers.lease import Leases
-from workers.queues import READ_SCAN
 from workers.reading import Reading
 
 _PAUSE_SECONDS: Final = 5.0
@@ -33,7 +35,7 @@ log = structlog.get_logger()
 
 
 class ScanReader:
-    """Reads scans for one worker; many threads call `read` at once."""
+    """Reads scans for one worker; many threads at once."""
 
     def __init__(
         self,
@@ -45,7 +47,7 @@ class ScanReader:
         batcher: Batcher,
         judge: Callable[[], Judge],  # the one of now
     ) -> None:
-        self._leases = leases
+        self.answering = Answering(leases, (READ, REREAD), scans.find, self._read)
         self._writer = writer
         self._store = store
         self._key = key
@@ -53,86 +55,56 @@ class ScanReader:
         self._batcher = batcher
         self._judge = judge
         self._stopping = threading.Event()
-        self._count = threading.Lock()
-        self.begun = 0
-        self.busy = 0
 
     def stop(self) -> None:
         """No further scan is claimed; those under way go back to waiting unless their batch has begun."""
+        self.answering.stop()
         self._stopping.set()
         self._pool.close()  # at once: what is only being read need not wait for the batch under way
         self._batcher.stop()
 
-    def read(self, scan_id: str) -> str:
-        """Answers a doorbell; returns what became of the scan, in words for Flower.
-
-        Raises:
-            LedgerError: the database is not to be had. The scan waits, or its lease runs out, and its bell is rung again.
-            LedgerFault: the database refuses to turn the scan away, too.
-            UnexpectedError: this machine lacks files or memory, without its words; the scan's bell is rung again.
-        """
-        if self._stopping.is_set():
-            return "returned: the worker stops"
-        with self._count:
-            self.begun += 1
-            self.busy += 1
-        try:
-            with self._leases.claim(scan_id) as claim:
-                return "nothing to do: it does not wait" if claim is None else self._read(claim)
-        except LunglineError:
-            raise
-        except Exception as error:  # Celery tells an error's words to Redis and Flower, and they may quote a file or its header
-            log.error("a scan cannot be read", scan=scan_id, error=type(error).__name__)
-            raise UnexpectedError(f"Unexpected {type(error).__name__}; run `lungline doctor`.") from None
-        finally:
-            with self._count:
-                self.busy -= 1
-
-    def _read(self, claim: Claim) -> str:
+    def _read(self, claim: Claim, scan: Scan, _: Tell) -> str:
         try:
             judge = self._judge()
-            reading = self._decode(claim, judge)
-            if claim.frame == 1:
-                self._add_frames(claim, reading.frames)
+            reading = self._decode(scan, judge)
+            if scan.frame == 1:
+                self._enter_frames(scan, reading.frames)
             facts = scan_facts(reading, self._key)
-            verdict = self._batcher.submit(Waiting(claim, reading, facts, judge)).result()
+            verdict = self._batcher.submit(Waiting(claim, scan.hint, reading, facts, judge)).result()
         except UnreadableScan as error:
-            return self._quarantine(claim, error.reason, error.detail)
+            return self._turn_away(claim, error.reason, error.detail)
         except ModelError:
-            return self._quarantine(claim, Reason.MODEL_FAILED, Reason.MODEL_FAILED.sentence)
+            return self._turn_away(claim, Reason.MODEL_FAILED, Reason.MODEL_FAILED.sentence)
         except (ReaderDied, ReaderTimedOut) as error:
-            reason = Reason.READER_DIED if isinstance(error, ReaderDied) else Reason.READER_TIMEOUT
-            ended = self._writer.do(lambda connection: ledger.blame(connection, claim, reason))
-            log.warning("reader ended", scan=claim.scan_id, reason=reason.value, quarantined=ended)
-            return f"{'quarantined' if ended else 'waits again'}: {reason}"
+            return self._blame(claim, Reason.READER_DIED if isinstance(error, ReaderDied) else Reason.READER_TIMEOUT)
         except (StoppingError, ReadersStopped, StoreError) as error:
             return self._give_back(claim, error)
         except (LedgerError, OSError, MemoryError):
             raise  # no scan is to blame
         except Exception as error:  # of this scan: it must not come back for ever
-            log.error("an error of the program; the scan is turned away", scan=claim.scan_id, error=type(error).__name__)
-            return self._quarantine(claim, Reason.INTERNAL_ERROR, Reason.INTERNAL_ERROR.sentence)
+            log.error("an error of the program; the scan is turned away", scan=claim.subject, error=type(error).__name__)
+            return self._turn_away(claim, Reason.INTERNAL_ERROR, Reason.INTERNAL_ERROR.sentence)
         if verdict is None:
             return "void: another worker has it"
-        return f"{_summary(verdict)}, {'read again' if claim.again else f'waited {claim.waited_seconds:.1f} s'}"
+        return f"{_summary(verdict)}, {'read again' if claim.kind == REREAD.name else f'waited {scan.waited_seconds:.1f} s'}"
 
-    def _add_frames(self, claim: Claim, frames: int) -> None:
+    def _enter_frames(self, scan: Scan, frames: int) -> None:
         """Some at a time: all else that is written waits meanwhile. If it is interrupted, the first frame waits again, and does it anew."""
         for first in range(2, frames + 1, _FRAMES_AT_ONCE):
             some = range(first, min(first + _FRAMES_AT_ONCE, frames + 1))
-            self._writer.do(lambda connection, some=some: ledger.add_frames(connection, claim, some))  # type: ignore[misc]
+            self._writer.do(scans.enter_frames, scan, some)
 
-    def _decode(self, claim: Claim, judge: Judge) -> Reading:
+    def _decode(self, scan: Scan, judge: Judge) -> Reading:
         """Raises StoreError while the store is away; that bytes are missing is believed after several looks at one that is there."""
         error = UnreadableScan(Reason.BYTES_MISSING)
         for _ in range(_LOOKS):
             if not self._store.is_there():
                 break
-            path = self._store.find(claim.sha256, claim.file_id)
+            path = self._store.find(scan.sha256, scan.file_id)
             if path is not None:
                 try:
-                    reading: Reading = self._pool.run(str(path), claim.sha256, claim.frame, judge.always, judge.by_modality, claim.hint)
-                    return self._marked(claim, reading)
+                    reading: Reading = self._pool.run(str(path), scan.sha256, scan.frame, judge.always, judge.by_modality, scan.hint)
+                    return self._marked(scan, reading)
                 except UnreadableScan as failure:
                     if failure.reason not in (Reason.BYTES_MISSING, Reason.UNREADABLE):
                         raise
@@ -144,25 +116,29 @@ class ScanReader:
             raise StoreError("The store is away: mount the disk of LUNGLINE_STORE, or mend its share.")
         raise error
 
-    def _marked(self, claim: Claim, reading: Reading) -> Reading:
+    def _marked(self, scan: Scan, reading: Reading) -> Reading:
         """For review, if another process has its original open for writing still: what it writes is not in these bytes."""
-        if reading.facts.review is None and self._store.is_held(claim.file_id):
+        if reading.facts.review is None and self._store.is_held(scan.file_id):
             return replace(reading, facts=replace(reading.facts, review=Reason.STILL_WRITTEN))
         return reading
 
     def _give_back(self, claim: Claim, error: LunglineError) -> str:
-        """The scan waits again; unless the worker stops, after a while: its bell is rung at once then."""
+        """The scan waits again; unless the worker stops, after a while: its doorbell is rung at once then."""
         if not self._stopping.is_set():
-            log.error("a scan cannot be read now, and waits", scan=claim.scan_id, error=type(error).__name__, why=str(error))
+            log.error("a scan cannot be read now, and waits", scan=claim.subject, error=type(error).__name__, why=str(error))
             self._stopping.wait(_PAUSE_SECONDS)
-        self._writer.do(lambda connection: ledger.give_back(connection, [claim]))
+        self._writer.do(jobs.give_back, [claim])
         return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 
-    def _quarantine(self, claim: Claim, reason: Reason, detail: str) -> str:
-        stands = self._writer.do(lambda connection: ledger.quarantine_scan(connection, claim, reason, detail))
-        if not stands:
+    def _blame(self, claim: Claim, reason: Reason) -> str:
+        ended = self._writer.do(ends.blame, claim, reason)
+        log.warning("reader ended", scan=claim.subject, reason=reason.value, quarantined=ended)
+        return f"{'quarantined' if ended else 'waits again'}: {reason}"
+
+    def _turn_away(self, claim: Claim, reason: Reason, detail: str) -> str:
+        if not self._writer.do(ends.turn_away, claim, reason, detail):
             return "void: another worker has it"
-        return f"{'its verdict stands' if claim.again else 'quarantined'}: {reason}"
+        return f"{'its verdict stands' if claim.kind == REREAD.name else 'quarantined'}: {reason}"
 
 
 def scan_facts(reading: Reading, key: PseudonymKey) -> ScanFacts:
@@ -194,11 +170,3 @@ def _summary(verdict: Verdict) -> str:
         return f"{verdict.status}: {verdict.reason}"
     why = f" ({verdict.reason})" if verdict.reason else ""
     return f"{verdict.finding} {verdict.probability:.3f} {verdict.status}{why}"
-
-
-def register(app: Celery, reader: ScanReader) -> None:
-    """Makes `reader` answer this app's doorbells."""
-
-    @app.task(name=READ_SCAN)
-    def read_scan(scan_id: str) -> str:
-        return reader.read(scan_id)

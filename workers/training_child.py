@@ -1,6 +1,6 @@
 """The training process: `python -m workers.training_child`, started by workers/training.py, one a run, so that memory comes back.
 
-Standard input holds a JSON line with the claim and the pid of who started it; the last line of standard output the outcome.
+Standard input holds a JSON line with the claim, the run and the pid of who started it; the last line of standard output the outcome.
 """
 
 import json
@@ -14,8 +14,9 @@ from pathlib import Path
 import structlog
 
 from db.connect import connect
-from db.runs import RunClaim
-from db.tables import RunState
+from db.jobs import Claim
+from db.runs import Run
+from db.tables import RunOutcome
 from lungline import log
 from lungline.errors import SettingsError
 from lungline.parent import die_with
@@ -36,7 +37,7 @@ def main() -> None:
     try:
         settings = load()
         engine = connect(settings.database_url)
-        outcome = without_gpu(settings) or Retraining(settings, engine, RunClaim(**told["claim"])).run()
+        outcome = without_gpu(settings) or Retraining(settings, engine, Claim(**told["claim"]), Run(**told["run"])).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
         structlog.get_logger().error(
             "the training cannot go on", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]
@@ -50,7 +51,7 @@ def without_gpu(settings: Settings) -> Outcome | None:
     try:
         devices.require("LUNGLINE_TRAINING_DEVICE", settings.training_device)
     except SettingsError as error:
-        return Outcome(RunState.FAILED, str(error))
+        return Outcome(RunOutcome.FAILED, str(error))
     return None
 
 

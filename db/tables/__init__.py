@@ -1,11 +1,11 @@
 """The tables. What people query are the views over them (db/views.py); these may change with any migration."""
 
 from db.tables.base import audit, facts, metadata
-from db.tables.models import RunState, clauses, gates, promotions, quality, runs, versions
+from db.tables.jobs import JobState, Rank, jobs
+from db.tables.models import RunOutcome, clauses, gates, promotions, quality, runs, versions
 from db.tables.scans import (
     Outcome,
     Priority,
-    State,
     files,
     labels,
     predictions,
@@ -13,20 +13,21 @@ from db.tables.scans import (
     quarantine,
     reprocesses,
     scans,
-    state_told,
     verdicts,
 )
 
 __all__ = [
+    "JobState",
     "Outcome",
     "Priority",
-    "RunState",
-    "State",
+    "Rank",
+    "RunOutcome",
     "audit",
     "clauses",
     "facts",
     "files",
     "gates",
+    "jobs",
     "labels",
     "metadata",
     "predictions",
@@ -37,7 +38,6 @@ __all__ = [
     "reprocesses",
     "runs",
     "scans",
-    "state_told",
     "verdicts",
     "versions",
 ]

@@ -8,11 +8,9 @@ from db.clock import UtcTime
 from db.tables.base import id_column, metadata
 
 
-class RunState(StrEnum):
-    """Where a training run is. Changed by conditional UPDATE alone (db/runs.py)."""
+class RunOutcome(StrEnum):
+    """How a training run ended. While it has not, its job tells where it is (view `training_runs`)."""
 
-    WAITING = "waiting"  # for the training worker
-    RUNNING = "running"  # a worker holds its lease; of all runs one at most
     DONE = "done"  # has a decision
     FAILED = "failed"  # with a reason
     SKIPPED = "skipped"  # there was nothing new to learn
@@ -79,7 +77,7 @@ runs = Table(
     Column("trigger", String(8), nullable=False),  # schedule or hand
     Column("recipes", String(500), nullable=False),  # comma-separated; empty until it is known which
     Column("forced", Boolean, nullable=False),  # whether it trains even if nothing is new
-    Column("state", String(8), nullable=False),
+    Column("outcome", String(7)),  # NULL: it has not ended
     Column("decision", String(8)),
     Column("reason", String(500)),
     Column("data_sha256", String(64)),  # of the snapshot that it learnt from
@@ -92,28 +90,15 @@ runs = Table(
     Column("libraries", String(300)),
     Column("settings", String(300)),
     Column("entered_at", UtcTime, nullable=False),
-    Column("rung_at", UtcTime),
-    Column("attempt", Integer, nullable=False),  # how often it was claimed; half of the fence
-    Column("barren", Integer, nullable=False),  # attempts since the last epoch that was finished
-    Column("lease_owner", String(120)),  # the other half
-    Column("lease_until", UtcTime),
     Column("started_at", UtcTime),
     Column("heartbeat_at", UtcTime),
     Column("finished_at", UtcTime),
     Column("epochs_done", Integer, nullable=False),
     Column("step", String(120)),  # what it is at, for people
     Column("resumed", Integer, nullable=False),
-    CheckConstraint("state in ('waiting', 'running', 'done', 'failed', 'skipped')", name="state"),
+    CheckConstraint("outcome in ('done', 'failed', 'skipped')", name="outcome"),
     CheckConstraint("decision in ('promoted', 'refused', 'held')", name="decision"),
 )
-Index(
-    "uq_runs_running",
-    runs.c.state,
-    unique=True,
-    sqlite_where=text("state = 'running'"),
-    postgresql_where=text("state = 'running'"),
-)
-
 gates = Table(  # what the gate said of a run's challenger for one modality
     "gates",
     metadata,

@@ -1,10 +1,9 @@
-"""The tables of files and scans: drops, states, verdicts, and what readers say of them."""
+"""The tables of files and scans: drops, verdicts, and what readers say of them."""
 
 from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     CheckConstraint,
     Column,
     Double,
@@ -14,7 +13,6 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
-    case,
     text,
 )
 
@@ -28,15 +26,6 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"  # new bytes: a scan stands for each frame
     DUPLICATE = "duplicate"  # these bytes were there already
     REFUSED = "refused"  # nothing that can be read, with a reason
-
-
-class State(StrEnum):
-    """Where a scan is. Changed by conditional UPDATE alone (db/ledger.py)."""
-
-    WAITING = "waiting"  # for a worker; its doorbell may be rung, lost, or not yet rung
-    READING = "reading"  # a worker holds its lease
-    DONE = "done"  # has one current verdict, which may be `rejected`
-    QUARANTINED = "quarantined"  # could not be read, with a reason
 
 
 class Priority(StrEnum):
@@ -72,15 +61,6 @@ scans = Table(
     Column("frame", Integer, nullable=False),  # from 1
     Column("priority", String(5), nullable=False),
     Column("hint", String(4)),
-    Column("state", String(11), nullable=False),
-    Column("attempt", Integer, nullable=False),  # how often it was claimed; half of the fence
-    Column("lease_owner", String(120)),  # the other half
-    Column("lease_until", UtcTime),
-    Column("alone", Boolean, nullable=False),  # the present lease reads nothing beside it
-    Column("lost_leases", Integer, nullable=False),  # workers that died while holding it: two, and it is read alone
-    Column("deaths", Integer, nullable=False),  # what can be blamed on it: readers that died with it, workers that died alone with it
-    Column("timeouts", Integer, nullable=False),
-    Column("rung_at", UtcTime),  # NULL: its doorbell is still to be rung
     Column("received_at", UtcTime, nullable=False),
     Column("modality", String(4)),
     Column("patient_key", String(16)),
@@ -94,17 +74,11 @@ scans = Table(
     Column("device_model", String(64)),
     Column("rows", Integer),
     Column("columns", Integer),
-    Column("again", Boolean, nullable=False),  # waits or is read though it has a verdict, which stands meanwhile: told as done
-    Column("again_reason", String(32)),  # why that failed the last time
-    CheckConstraint("state in ('waiting', 'reading', 'done', 'quarantined')", name="state"),
+    Column("reread_reason", String(32)),  # why its last reread failed
     UniqueConstraint("sha256", "frame"),
 )
-Index("ix_scans_state_priority_received_at", scans.c.state, scans.c.priority, scans.c.received_at)
 Index("ix_scans_file_id", scans.c.file_id)
 Index("ix_scans_image_key_frame", scans.c.image_key, scans.c.frame)
-Index("ix_scans_again", scans.c.id, sqlite_where=text("again = 1"), postgresql_where=text("again"))
-
-state_told = case((scans.c.again, State.DONE.value), else_=scans.c.state)  # as status, views and commands tell it
 
 quarantine = Table(
     "quarantine",
@@ -123,6 +97,12 @@ quarantine = Table(
 )
 Index("ix_quarantine_file_id", quarantine.c.file_id)
 Index("ix_quarantine_scan_id", quarantine.c.scan_id)
+Index(
+    "ix_quarantine_open",
+    quarantine.c.scan_id,
+    sqlite_where=text("released_at IS NULL"),
+    postgresql_where=text("released_at IS NULL"),
+)
 Index("ix_quarantine_next_look_at", quarantine.c.next_look_at)
 
 verdicts = Table(

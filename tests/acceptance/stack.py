@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import create_engine, text
 
-from tests.networks import keep, lend
+from tests.networks import lend
 from tests.waiting import wait_for
 
 LUNGLINE = Path(sys.executable).with_name("lungline")
@@ -46,8 +46,7 @@ class Stack:
 
     def up(self) -> None:
         """Starts everything and waits until it is ready."""
-        networks = self.home / "cache" / "networks"
-        lend(networks)
+        lend(self.home / "cache" / "networks")
         self._up = subprocess.Popen(
             [str(LUNGLINE), "up"],
             env=self.environment,
@@ -58,7 +57,6 @@ class Stack:
             stdin=subprocess.DEVNULL,
         )
         self.until(lambda: self.status()["ready"], READY_SECONDS, "ready")
-        keep(networks)
 
     def _odd_folder(self) -> Path:
         """Not the clone: one that holds folders named like Lungline's packages, as a user's home does."""

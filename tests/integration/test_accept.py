@@ -4,12 +4,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import Engine, text
 
-from db import ledger
 from db.drops import Drop, accept_all
 from db.tables import Outcome, Priority
 from db.writer import Writer
 from lungline.ids import new_id
 from lungline.reasons import Reason
+from tests.entered import claim_scan
+from workers import ends
 
 
 def drop(number: int, priority: Priority = Priority.SCANS, stay_key: str | None = None) -> Drop:
@@ -35,7 +36,7 @@ def test_more_than_one_statement_takes(engine: Engine) -> None:
     assert enter(engine, drops) == [Outcome.ACCEPTED] * 2500
     assert enter(engine, drops) == [Outcome.ACCEPTED] * 2500  # asked again after a crash
     assert outcomes(engine) == {"accepted": 2500}
-    assert counts(engine, "SELECT state, count(*) FROM scans GROUP BY state") == {"waiting": 2500}
+    assert counts(engine, "SELECT state, count(*) FROM jobs GROUP BY state") == {"waiting": 2500}
 
 
 def test_no_drop_is_no_work(engine: Engine) -> None:
@@ -64,12 +65,12 @@ def test_an_urgent_duplicate_makes_its_scan_urgent_and_a_quarantined_one_wait_ag
     enter(engine, [drop(1), drop(2), drop(3)])
     with engine.begin() as connection:
         scan_id = connection.scalar(text("SELECT id FROM scans WHERE sha256 = :sha256"), {"sha256": drop(2).sha256})
-        claim = ledger.claim(connection, str(scan_id), "slot/boot/x")
+        claim = claim_scan(connection, str(scan_id), "slot/boot/x")
         assert claim is not None
-        assert ledger.quarantine_scan(connection, claim, Reason.NOT_AN_IMAGE, "x")
+        assert ends.turn_away(connection, claim, Reason.NOT_AN_IMAGE, "x")
     enter(engine, [drop(1, Priority.STAT), drop(2), drop(4)])
     assert counts(engine, "SELECT priority, count(*) FROM scans GROUP BY priority") == {"stat": 1, "scans": 3}
-    assert counts(engine, "SELECT state, count(*) FROM scans GROUP BY state") == {"waiting": 4}
+    assert counts(engine, "SELECT state, count(*) FROM jobs GROUP BY state") == {"waiting": 4}
 
 
 def test_two_watchers_that_enter_the_same_bytes_in_another_order(engine: Engine) -> None:
@@ -79,7 +80,7 @@ def test_two_watchers_that_enter_the_same_bytes_in_another_order(engine: Engine)
     orders = ([drop(number) for number in numbers], [drop(number) for number in reversed(numbers)])
 
     def work(which: int) -> list[Outcome]:
-        return writers[which].do(lambda connection: accept_all(connection, orders[which]))
+        return writers[which].do(accept_all, orders[which])
 
     try:
         with ThreadPoolExecutor(2) as threads:

@@ -13,9 +13,9 @@ from tests.corpus.files import png
 _SABOTAGE = """
 import os, sys, threading, time
 def wait():
-    while "workers.inference" not in sys.modules or not hasattr(sys.modules.get("models.engines.openvino"), "OpenVinoEngine"):
+    while "workers.inference" not in sys.modules or not hasattr(sys.modules.get("models.runtimes.openvino"), "OpenVinoEngine"):
         time.sleep(0.1)
-    engine = sys.modules["models.engines.openvino"].OpenVinoEngine
+    engine = sys.modules["models.runtimes.openvino"].OpenVinoEngine
     run = engine.run
     def sabotaged(self, batch):
         if os.path.exists(os.environ["BREAK"]):

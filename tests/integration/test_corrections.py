@@ -10,17 +10,21 @@ from sqlalchemy import Connection, Engine, select, text
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import again, drops, label_rows, labels, ledger, migrate, results, status
-from db.again import Choice
+from db import drops, label_rows, labels, migrate, rereads, results, status
+from db import scans as scan_states
 from db.drops import Drop
-from db.ledger import Claim
+from db.jobs import Claim
+from db.rereads import Choice
 from db.results import ScanFacts, Verdict
+from db.scans import State
 from db.tables import Outcome, Priority, scans
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import load
+from tests.entered import claim_scan
+from workers import ends
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="p", study_key="st", series_key="se", image_key="i")
 VERDICT = Verdict("e-1", Status.ACCEPTED, "normal", 0.7, None, 0.0, 0.5, {"normal": 0.7, "covid19": 0.3}, [("m", "m-1", {"normal": 1.0})])
@@ -39,7 +43,7 @@ def dropped(connection: Connection, byte: str) -> str:
 
 
 def claimed(connection: Connection, scan_id: str) -> Claim:
-    claim = ledger.claim(connection, scan_id, "slot/boot/x")
+    claim = claim_scan(connection, scan_id, "slot/boot/x")
     assert claim is not None
     return claim
 
@@ -70,7 +74,7 @@ def test_the_later_one_is_current_whichever_was_judged_first(connection: Connect
     for view in ("worklist", "scan_probabilities", "model_predictions"):
         assert set(connection.scalars(text(f"SELECT scan_id FROM {view}"))) <= {ids[2]}
     assert connection.scalar(text("SELECT sum(scans) FROM daily_counts")) == 1
-    assert connection.scalar(text("SELECT count(*) FROM scans WHERE state = 'done'")) == 3
+    assert scan_states.count_states(connection)[State.DONE] == 3
 
 
 def test_until_the_correction_is_judged_the_earlier_one_stands(connection: Connection) -> None:
@@ -78,7 +82,7 @@ def test_until_the_correction_is_judged_the_earlier_one_stands(connection: Conne
     assert current(connection) == [first]
     claim = claimed(connection, second)
     assert current(connection) == [first]
-    assert ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x")  # what cannot be read corrects nothing
+    assert ends.turn_away(connection, claim, Reason.TRUNCATED, "x")  # what cannot be read corrects nothing
     assert current(connection) == [first]
     assert superseded(connection) == {first: False}
 
@@ -98,7 +102,7 @@ def test_the_original_sent_once_more_is_a_duplicate_and_the_correction_stays(con
 
 def test_reading_the_earlier_one_again_changes_no_order(connection: Connection) -> None:
     first, second = judged(connection, dropped(connection, "a")), judged(connection, dropped(connection, "b"))
-    assert set(again.ask(connection, Choice(), "", 10)) == {first, second}
+    assert set(rereads.ask(connection, Choice(), "", 10)) == {first, second}
     assert current(connection) == [second]
     for scan_id in (second, first):
         judged(connection, scan_id, verdict=replace(VERDICT, ensemble="e-2"))
@@ -138,7 +142,7 @@ def test_frames_are_corrected_frame_by_frame(connection: Connection) -> None:
     for byte, frames in (("a", 3), ("b", 2)):
         scan_id = dropped(connection, byte)
         claim = claimed(connection, scan_id)
-        ledger.add_frames(connection, claim, range(2, frames + 1))
+        scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), range(2, frames + 1))
         assert results.record(connection, claim, FACTS, VERDICT)
         ids[byte, 1] = scan_id
         for frame in range(2, frames + 1):

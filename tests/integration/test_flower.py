@@ -18,17 +18,18 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from jobs.app import make_app
+from jobs.kinds import READ
+from jobs.queues import ring
 from lungline.presence import live
 from lungline.settings import load
 from tests.servers import Broker, free_port
 from tests.waiting import wait_for
-from workers.app import make_app
-from workers.queues import ring
 
 _COMMAND = "import cli.flower_server; cli.flower_server._SAVE_MS = 1000; from cli.main import main; main()"
 _WORKER = """
 from lungline.settings import load
-from workers.app import make_app
+from jobs.app import make_app
 app = make_app(load())
 @app.task(name="lungline.read_scan")
 def read_scan(scan):
@@ -127,9 +128,9 @@ def test_with_credentials_it_shows_queues_and_never_the_brokers_password(start: 
     flower = start()
     app = make_app(load())
     for number in range(5):
-        ring(app, f"scan-{number}", "scans")
+        ring(app, READ.task, f"scan-{number}", "scans")
     for number in range(3):
-        ring(app, f"urgent-{number}", "stat")
+        ring(app, READ.task, f"urgent-{number}", "stat")
 
     pages = {path: flower.get(path) for path in ("/", "/workers", "/tasks", "/broker", "/metrics", "/healthcheck", "/static/js/flower.js")}
 
@@ -151,7 +152,7 @@ def test_each_scan_is_a_task_and_history_survives_kill_9_and_outages(start: Call
     def read(name: str) -> set[str]:
         scans = {f"{name}-{number}" for number in range(60)}
         for scan in scans:
-            ring(app, scan, "scans")
+            ring(app, READ.task, scan, "scans")
         wait_for(lambda: scans <= {scan for scan, task in flower.tasks().items() if task["state"] == "SUCCESS"})
         return scans
 

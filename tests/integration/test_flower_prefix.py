@@ -14,12 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app as lungline
+from jobs.app import make_app
+from jobs.kinds import READ
+from jobs.queues import ring
 from lungline.errors import SettingsError
 from lungline.settings import load
 from tests.integration.test_flower import Flower
 from tests.servers import Broker, free_port
-from workers.app import make_app
-from workers.queues import ring
 
 _PASSED = ("Authorization", "Cookie", "Content-Type", "Location", "Set-Cookie", "WWW-Authenticate")
 
@@ -35,7 +36,7 @@ def flower(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flower]:
         for name, value in (("HOME", str(home)), ("BROKER_URL", broker.url), ("FLOWER_PORT", str(free_port()))):
             environment.setenv(f"LUNGLINE_{name}", value)
         environment.setenv("LUNGLINE_FLOWER_PREFIX", "/pacs/flower/")
-        ring(make_app(load()), "scan-1", "scans")
+        ring(make_app(load()), READ.task, "scan-1", "scans")
         flower = Flower(home)
         ending.callback(flower.process.wait, 10)
         ending.callback(flower.process.kill)

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from db import audit, drops, label_rows, labels, ledger, migrate, results
+from db import audit, drops, label_rows, labels, migrate, results
+from db import scans as scan_states
 from db.audit import Action
 from db.drops import Drop
 from db.label_rows import Fault
@@ -19,6 +20,7 @@ from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from lungline.store import Store
+from tests.entered import claim_scan
 
 KEY = PseudonymKey(b"k" * 32)
 XRAY, CT, WAITS = "a" * 64, "b" * 64, "c" * 64
@@ -39,11 +41,13 @@ def read(connection: Connection, sha256: str, modality: Modality, finding: str, 
     """A scan that is done, or one a frame."""
     drops.accept(connection, Drop(new_id(), sha256, 1, Priority.SCANS, None))
     for _ in range(frames):
-        waits = connection.scalar(text("SELECT id FROM scans WHERE sha256 = :of AND state = 'waiting' ORDER BY frame"), {"of": sha256})
-        claim = ledger.claim(connection, str(waits), "slot/boot/x")
+        first = text("SELECT s.id FROM scans s JOIN jobs j ON j.subject = s.id WHERE s.sha256 = :of ORDER BY s.frame")
+        waits = connection.scalar(first, {"of": sha256})
+        claim = claim_scan(connection, str(waits), "slot/boot/x")
         assert claim is not None
-        if claim.frame == 1:
-            ledger.add_frames(connection, claim, range(2, frames + 1))
+        scan = scan_states.find(connection, claim.subject)
+        if scan.frame == 1:
+            scan_states.enter_frames(connection, scan, range(2, frames + 1))
         facts = ScanFacts(modality, 1, 1, image_key=KEY.pseudonym("image", uid))
         results.record(connection, claim, facts, Verdict("e-1", Status.ACCEPTED, finding, 1.0, None, 0.0, 0.0, {finding: 1.0}))
 

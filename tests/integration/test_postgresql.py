@@ -8,16 +8,19 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, select, text
 
-from db import ledger, migrate, results, status
+from db import migrate, results, status
+from db import scans as scan_states
 from db.clock import now
 from db.connect import read_only
 from db.results import ScanFacts, Verdict
 from db.tables import facts
 from db.writer import Writer
+from jobs import leases
+from jobs.kinds import KINDS
 from lungline.errors import SettingsError
 from lungline.findings import Modality, Status
 from lungline.settings import Settings
-from tests.entered import any_drop, enter
+from tests.entered import any_drop, claim_scan, enter
 from tests.servers import PgBouncer, Postgres
 
 
@@ -51,12 +54,12 @@ def alter(url: str, setting: str) -> None:
 def one_scan(engine: Engine, writer: Writer) -> None:
     """From drop to verdict, with all that asks the clock."""
     scan_id = enter(writer, any_drop())
-    claim = writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
+    claim = writer.do(claim_scan, scan_id, "slot/boot/x")
     assert claim is not None
-    assert 0 <= claim.waited_seconds < 60
-    assert writer.do(lambda connection: ledger.expire_leases(connection)) == 0
+    assert 0 <= writer.do(scan_states.find, scan_id).waited_seconds < 60
+    assert writer.do(lambda connection: leases.expire(connection, KINDS)[0]) == 0
     said = Verdict("e-1", Status.ACCEPTED, "covid19", 1.0, None, 0.0, 0.0, {"covid19": 1.0})
-    assert writer.do(lambda connection: results.record(connection, claim, ScanFacts(Modality.CT, 4, 4), said))
+    assert writer.do(results.record, claim, ScanFacts(Modality.CT, 4, 4), said)
     with read_only(engine).connect() as connection:
         row = connection.execute(text("SELECT received_at, turnaround_seconds FROM scan_results WHERE scan_id = :id"), {"id": scan_id})
         received_at, seconds = row.one()

@@ -8,18 +8,21 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text, update
 
-from db import ledger, migrate, status
+from db import migrate, status
+from db import scans as scan_states
 from db.clock import now
 from db.drops import Drop
+from db.scans import NewScan
 from db.tables import Priority, quarantine
 from db.writer import Writer
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from lungline.settings import load
 from lungline.store import Store
-from tests.entered import enter
+from tests.entered import claim_scan, enter
 from watcher import relook as relook_module
 from watcher.incoming import Incoming
+from workers import ends
 
 HALF, WHOLE = b"half", b"half and the rest"
 
@@ -49,11 +52,11 @@ class Place:
     def truncated(self, data: bytes = HALF) -> Path:
         """A half file in quarantine, due to be looked at; its path."""
         scan_id = self.accept(data)
-        claim = self.writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
+        claim = self.writer.do(claim_scan, scan_id, "slot/boot/x")
         assert claim is not None
-        self.writer.do(lambda connection: ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x"))
+        self.writer.do(ends.turn_away, claim, Reason.TRUNCATED, "x")
         self.due()
-        return self.store.folder(claim.sha256) / "name.dcm"
+        return self.store.folder(hashlib.sha256(data).hexdigest()) / "name.dcm"
 
     def due(self) -> None:
         due = update(quarantine).where(quarantine.c.next_look_at.is_not(None)).values(next_look_at=now(-1))
@@ -80,7 +83,7 @@ def test_what_was_written_on_is_taken_in_anew(place: Place) -> None:
     path.write_bytes(WHOLE)
     assert place.relook() == 1
     digest = hashlib.sha256(WHOLE).hexdigest()
-    assert place.one("SELECT sha256 FROM scans WHERE state = 'waiting'") == digest
+    assert place.one("SELECT s.sha256 FROM scans s JOIN jobs j ON j.subject = s.id WHERE j.state = 'waiting'") == digest
     assert place.one("SELECT bytes FROM files") == len(WHOLE)
     assert place.store.names(digest) == ["name.dcm"]
     assert not path.parent.exists()
@@ -145,15 +148,16 @@ def test_lost_bytes_are_not_looked_at_for_ever(place: Place) -> None:
 def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: Place) -> None:
     path = place.truncated()
     scan_id, file_id = place.one("SELECT id FROM scans"), str(place.one("SELECT file_id FROM scans"))
-    place.writer.do(lambda connection: ledger.insert_scan(connection, file_id, path.parent.name, 2, Priority.SCANS, None))
+    place.writer.do(scan_states.enter, [NewScan(file_id, path.parent.name, 2, Priority.SCANS, None)])
     second = str(place.one(f"SELECT id FROM scans WHERE id <> '{scan_id}'"))
-    claim = place.writer.do(lambda connection: ledger.claim(connection, second, "slot/boot/x"))
+    claim = place.writer.do(claim_scan, second, "slot/boot/x")
     assert claim is not None
-    place.writer.do(lambda connection: ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, "x"))
+    place.writer.do(ends.turn_away, claim, Reason.TRUNCATED, "x")
     place.due()
     path.write_bytes(WHOLE)
     assert place.relook() >= 1
-    assert place.one(f"SELECT count(*) FROM scans WHERE state = 'waiting' AND sha256 = '{hashlib.sha256(WHOLE).hexdigest()}'") == 2
+    waiting = "SELECT count(*) FROM scans s JOIN jobs j ON j.subject = s.id AND j.state = 'waiting'"
+    assert place.one(f"{waiting} WHERE s.sha256 = '{hashlib.sha256(WHOLE).hexdigest()}'") == 2
     assert place.one("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 0
 
 
@@ -164,7 +168,7 @@ def test_what_was_released_meanwhile_is_left_to_its_worker(place: Place, monkeyp
 
     def released(store: Store, sha256: str, file_id: str) -> Path | None:
         quarantine_id = str(place.one("SELECT id FROM quarantine"))
-        place.writer.do(lambda connection: ledger.release(connection, quarantine_id))
+        place.writer.do(scan_states.release, quarantine_id)
         return find(store, sha256, file_id)
 
     monkeypatch.setattr(Store, "find", released)
@@ -213,7 +217,7 @@ def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: Place, monk
     place.due()
     assert place.relook() == 1
     assert shared[0] == shared[2]
-    assert place.one("SELECT count(*) FROM scans WHERE state = 'waiting'") == 2
+    assert place.one("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2
     assert place.notes() == []
 
 
@@ -255,4 +259,4 @@ def test_a_half_that_was_copied_and_not_read_yet_is_left_and_marked(place: Place
         relook_module.replace_held(place.store, place.incoming, place.writer, held, old, new)
         assert held.exists()
         place.accept(WHOLE)
-    assert place.one("SELECT count(*) FROM scans WHERE state = 'waiting'") == 2
+    assert place.one("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2

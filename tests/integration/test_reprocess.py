@@ -11,16 +11,17 @@ from sqlalchemy import Engine, insert, select, text, update
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import again, ledger, migrate, results
+from db import migrate, rereads, results
 from db.clock import now
-from db.ledger import Claim
+from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.tables import scans, versions
 from db.writer import Writer
 from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.entered import any_drop, enter
+from tests.entered import any_drop, claim_scan, enter
+from workers import ends
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)
 Answer = Callable[[Claim], Verdict | Reason]
@@ -40,7 +41,7 @@ def engine() -> Iterator[Engine]:
     writer.close()
     with engine.begin() as connection:
         for scan_id in connection.scalars(select(scans.c.id)).all():
-            claim = ledger.claim(connection, scan_id, "slot/boot/x")
+            claim = claim_scan(connection, scan_id, "slot/boot/x")
             assert claim is not None
             results.record(connection, claim, FACTS, verdict("A"))
         row = {"version": "B", "kind": "ensemble", "name": "xray", "modality": "xray", "state": "champion", "sha256": "0" * 64}
@@ -76,15 +77,15 @@ class Worker:
     def _run(self) -> None:
         while not self._ended.wait(0.02):
             with self._engine.begin() as connection:
-                waiting = again.to_ring(connection, 32)
+                waiting = sorted(rereads.asked(connection))
             for scan_id in waiting:
                 with self._engine.begin() as connection:
-                    claim = ledger.claim(connection, scan_id, "slot/boot/y")
+                    claim = claim_scan(connection, scan_id, "slot/boot/y")
                     if claim is None:  # called back meanwhile
                         continue
                     said = self._answer(claim)
                     if isinstance(said, Reason):
-                        ledger.quarantine_scan(connection, claim, said, "x")
+                        ends.turn_away(connection, claim, said, "x")
                     else:
                         results.record(connection, claim, FACTS, said)
 
@@ -104,8 +105,8 @@ def test_all_are_read_again_once_the_worker_has_the_champion(engine: Engine) -> 
     lost = read_ids(engine)[7]
 
     def answer(claim: Claim) -> Verdict | Reason:
-        read.append(claim.scan_id)
-        if claim.scan_id == lost:
+        read.append(claim.subject)
+        if claim.subject == lost:
             return Reason.BYTES_MISSING
         return verdict("A") if len(read) <= 6 else verdict("B", "covid19")
 
@@ -128,7 +129,7 @@ def test_a_signal_stops_it_and_it_goes_on_when_asked_again(engine: Engine) -> No
     read: list[str] = []
 
     def answer(claim: Claim) -> Verdict:
-        read.append(claim.scan_id)
+        read.append(claim.subject)
         if len(read) == 10:
             os.kill(os.getpid(), signal.SIGINT)
         return verdict("B")
@@ -138,7 +139,7 @@ def test_a_signal_stops_it_and_it_goes_on_when_asked_again(engine: Engine) -> No
         assert code == 1
         assert first["left"] == 30 - len(read)
         with engine.connect() as connection:
-            assert again.asked(connection) == set()
+            assert rereads.asked(connection) == set()
         code, second = reprocess("--finding", "normal")
     assert (code, second["left"]) == (0, 0)
     assert second["changes"][0]["scans"] == 30  # type: ignore[index]  # since it was begun
@@ -150,8 +151,8 @@ def test_a_signal_stops_it_and_it_goes_on_when_asked_again(engine: Engine) -> No
 
 def test_one_that_was_killed_leaves_nothing_behind(engine: Engine) -> None:
     with engine.begin() as connection:
-        again.begin(connection, again.Choice())
-        assert len(again.ask(connection, again.Choice(), "", 20)) == 20  # and then SIGKILL
+        rereads.begin(connection, rereads.Choice())
+        assert len(rereads.ask(connection, rereads.Choice(), "", 20)) == 20  # and then SIGKILL
     with Worker(engine, lambda _: verdict("B")):
         code, told = reprocess("--all")
     assert (code, told["left"]) == (0, 0)

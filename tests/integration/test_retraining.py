@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from db import runs, versions
+from db.jobs import Claim
 from db.migrate import open_database
 from db.writer import Writer
 from lungline.settings import Settings, load
 from models.files import WEIGHTS
+from tests.entered import claim_run
 from tests.lessons import COUNTS, lessons
 from training import recipes
 from workers import catalogue
-from workers.outcome import folder_of, settle
+from workers.outcome import Outcome, folder_of, settle
 from workers.retraining import Retraining
 
 RECIPES = "xray-cnn,xray-mobilenetv2"
@@ -42,18 +44,22 @@ class Home:
         with self.engine.begin() as connection:
             catalogue.enter(connection, catalogue.models_folder(self.settings))
 
-    def begin(self, *, recipes: str = RECIPES, forced: bool = False) -> runs.RunClaim:
-        run_id = self.writer.do(lambda connection: runs.enter(connection, "hand", recipes, forced=forced))
-        claim = self.writer.do(lambda connection: runs.claim(connection, str(run_id), "slot/boot/a"))
+    def begin(self, *, recipes: str = RECIPES, forced: bool = False) -> Claim:
+        run_id = self.writer.do(runs.enter, "hand", recipes, forced=forced)
+        claim = self.writer.do(claim_run, str(run_id), "slot/boot/a")
         assert claim
         return claim
 
-    def retrain(self, claim: runs.RunClaim | None = None, **how: Any) -> dict[str, Any]:
+    def retrain(self, claim: Claim | None = None, **how: Any) -> dict[str, Any]:
         """A run from its entry to its end; its row."""
         claim = claim or self.begin(**how)
-        settle(self.settings, self.writer, claim, Retraining(self.settings, self.engine, claim).run())
-        (row,) = self.query("SELECT * FROM training_runs WHERE run_id = :id", id=claim.run_id)
+        settle(self.settings, self.writer, claim, self.attempt(claim))
+        (row,) = self.query("SELECT * FROM training_runs WHERE run_id = :id", id=claim.subject)
         return row
+
+    def attempt(self, claim: Claim) -> Outcome:
+        run = self.writer.do(runs.begin, claim.subject)
+        return Retraining(self.settings, self.engine, claim, run).run()
 
     def query(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         with self.engine.connect() as connection:
@@ -71,8 +77,8 @@ class Home:
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.recipes.load", quick)
-    monkeypatch.setattr("training.figures.RESAMPLES", 200)
-    monkeypatch.setattr("training.controls.SHUFFLES", 1)
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 200)
+    monkeypatch.setattr("training.evaluation.controls.SHUFFLES", 1)
     monkeypatch.setenv("LUNGLINE_ENGINE", "keras")
 
 
@@ -181,7 +187,7 @@ def test_a_disk_that_fills_during_a_checkpoint_fails_the_run_and_nothing_else(at
     lessons(home.parent / "data")
     shipped = at_home.champion()
     claim = at_home.begin()
-    out = folder_of(at_home.settings, claim.run_id)
+    out = folder_of(at_home.settings, claim.subject)
     out.mkdir(parents=True)
     os.symlink("/dev/full", out / ".xray-cnn.checkpoint.part")
     row = at_home.retrain(claim)

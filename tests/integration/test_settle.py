@@ -9,15 +9,17 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from db import runs, versions
+from db import jobs, runs, versions
+from db.jobs import Claim
 from db.migrate import open_database
 from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.settings import load
 from models.files import ENSEMBLES, read_ensemble
 from models.registry import SHIPPED
-from training.gate import Clause, Decision, Ruling
-from training.gate import Outcome as GateOutcome
+from tests.entered import claim_run
+from training.gate.rule import Clause, Decision, Ruling
+from training.gate.rule import Outcome as GateOutcome
 from workers import catalogue
 from workers.outcome import Outcome, folder_of, settle
 
@@ -38,10 +40,10 @@ class Clinic:
         with self.engine.connect() as connection:
             return versions.champions(connection)["xray"]
 
-    def passed(self, *, against: str | None = None) -> tuple[runs.RunClaim, Outcome]:
+    def passed(self, *, against: str | None = None) -> tuple[Claim, Outcome]:
         """A claimed run, and its outcome; `against`: the champion that it was judged against."""
-        run_id = str(self.writer.do(lambda connection: runs.enter(connection, "hand", "xray-cnn")))
-        claim = self.writer.do(lambda connection: runs.claim(connection, run_id, "slot/boot/a"))
+        run_id = str(self.writer.do(runs.enter, "hand", "xray-cnn"))
+        claim = self.writer.do(claim_run, run_id, "slot/boot/a")
         assert claim
         out = folder_of(self.settings, run_id)
         (out / ENSEMBLES).mkdir(parents=True)
@@ -69,7 +71,7 @@ def test_what_passed_is_promoted_and_its_folder_goes(clinic: Clinic) -> None:
     claim, outcome = clinic.passed()
     assert settle(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
     assert clinic.champion() == outcome.gates[0]["challenger"] != clinic.shipped
-    assert not folder_of(clinic.settings, claim.run_id).exists()
+    assert not folder_of(clinic.settings, claim.subject).exists()
 
 
 def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None:
@@ -91,11 +93,11 @@ def test_a_champion_promoted_meanwhile_is_not_overruled(clinic: Clinic) -> None:
 
 def test_a_run_that_another_worker_has_promotes_nothing(clinic: Clinic) -> None:
     claim, outcome = clinic.passed()
-    clinic.writer.do(lambda connection: runs.free_slot(connection, "slot"))
-    clinic.writer.do(lambda connection: runs.claim(connection, claim.run_id, "other/boot/b"))
+    clinic.writer.do(jobs.free_slot, "slot", "boot")
+    clinic.writer.do(claim_run, claim.subject, "other/boot/b")
     with pytest.raises(LedgerError, match="Another worker"):
         settle(clinic.settings, clinic.writer, claim, outcome)
     assert clinic.champion() == clinic.shipped
     with clinic.engine.connect() as connection:
         assert connection.execute(text("SELECT * FROM gate_rulings")).all() == []
-    assert folder_of(clinic.settings, claim.run_id).exists()
+    assert folder_of(clinic.settings, claim.subject).exists()

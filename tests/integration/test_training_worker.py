@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,14 @@ from sqlalchemy import text
 from cli.processes import own_command
 from db import migrate, runs
 from db.writer import Writer
+from jobs.app import make_app
+from jobs.dispatcher import Dispatcher
 from lungline.presence import live
 from lungline.settings import load
 from tests.acceptance.stack import processes_of
 from tests.lessons import lessons
 from tests.waiting import wait_for
-from watcher.dispatch import Dispatcher
 from workers import catalogue
-from workers.app import make_app
 
 CHILD = "workers.training_child"
 
@@ -36,11 +37,11 @@ class Ledger:
         self._writer = Writer(self._engine)
         with self._engine.begin() as connection:
             catalogue.enter(connection, catalogue.models_folder(settings))
-        self._dispatcher = Dispatcher(make_app(settings), self._writer, settings.schedule)
+        self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
         self._dispatcher.start()
 
     def enter(self, **how: Any) -> str:
-        run_id = str(self._writer.do(lambda connection: runs.enter(connection, "hand", "xray-cnn", **how)))
+        run_id = str(self._writer.do(runs.enter, "hand", "xray-cnn", **how))
         self._dispatcher.wake()
         return run_id
 

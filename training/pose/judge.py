@@ -19,14 +19,14 @@ from models import pose
 from models.admission import NEITHER
 from models.pose import CT, CT_NEGATIVE, DESCRIPTION, FILMS, KINDS, LATERAL, PREPROCESS, Network
 from models.preprocess import Pixels, prepare
-from training.datasets import Example
-from training.figures import with_intervals
+from training.data.datasets import Example
+from training.evaluation.test_split_log import Uses
+from training.metrics.figures import with_intervals
 from training.pose.card import card
 from training.pose.fit import fit
 from training.pose.lessons import gather
 from training.pose.make import description, examples_of, short_name, splits_of_patients, volumes_of
 from training.pose.projections import Volume, films, read_series
-from training.uses import Uses
 
 # The share of validation pictures that may be doubted though they lie right, and of those that lie wrong that may pass.
 _ALARMED_SHARE: Final = 0.002

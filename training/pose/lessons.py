@@ -15,8 +15,8 @@ from lungline.findings import Modality
 from models.admission import NEITHER
 from models.pose import CT, CT_NEGATIVE, FILMS, KINDS, LATERAL, OTHER, PREPROCESS
 from models.preprocess import Pixels, prepare
-from training import strangers
-from training.datasets import Example
+from training.data import synthetic_negatives
+from training.data.datasets import Example
 from training.pose.projections import Volume, films, varied
 
 # Pictures are kept at this side, so that each look can be cut, turned and blurred anew.
@@ -81,8 +81,8 @@ def gather(examples: Sequence[Example], volumes: Iterable[Volume], seed: int) ->
         pixels = read(Path(example.path).read_bytes()).pixels
         pictures[example.label].append(kept(pixels))
         if example.label == NEITHER:
-            pictures[NEITHER] += [kept(guise) for guise in strangers.guises(pixels, _GUISES, rng)]
-    pictures[NEITHER] += [kept(drawing) for drawing in strangers.drawn(round(_DRAWN * len(pictures[NEITHER])), rng)]
+            pictures[NEITHER] += [kept(guise) for guise in synthetic_negatives.guises(pixels, _GUISES, rng)]
+    pictures[NEITHER] += [kept(drawing) for drawing in synthetic_negatives.drawn(round(_DRAWN * len(pictures[NEITHER])), rng)]
     for modality in Modality:
         pictures[modality] += [kept(_chest(modality, number)) for number in range(_CHESTS)]
     for volume in volumes:

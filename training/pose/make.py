@@ -12,8 +12,9 @@ from lungline.errors import TrainingError
 from lungline.progress import say
 from lungline.store import replace_text
 from models.pose import DESCRIPTION, KINDS, PREPROCESS, WEIGHTS
-from training import datasets, manifests, provenance
-from training.datasets import Example
+from training.data import datasets, manifests
+from training.data.datasets import Example
+from training.fitting import provenance
 from training.pose.fit import EPOCHS, fit
 from training.pose.lessons import gather
 from training.pose.projections import Volume, read_rendered, read_series

@@ -11,8 +11,8 @@ from typing import Any, Final
 from lungline import RESEARCH_USE, __version__
 from lungline.errors import TrainingError
 from lungline.progress import say
-from training.judge import Found
-from training.readings import Readings
+from training.evaluation.judge import Found
+from training.predictions.predict import Readings
 from training.report.curves import curves
 from training.report.page import page
 from training.report.pictures import pictures

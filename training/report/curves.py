@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_curve
 
-from training import figures, reliability
-from training.evaluate import Judged
+from training.metrics import figures, reliability
+from training.predictions.measure import Judged
 
 Curves = dict[str, Any]
 

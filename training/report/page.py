@@ -8,11 +8,11 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from training.caveats import judged
-from training.items import items
+from training.evaluation.caveats import judged
+from training.evaluation.checklist import items
+from training.evaluation.sections import Section, Table, bar, sections
 from training.report import plots
 from training.report.rulings import ruling
-from training.sections import Section, Table, bar, sections
 
 # The figures at the top, as far as there are any.
 _FIRST: Final = {

@@ -10,9 +10,9 @@ import numpy as np
 
 from models import explain
 from models.explain import Explainer
-from training.evaluate import Judged
-from training.judge import Found
-from training.readings import Readings
+from training.evaluation.judge import Found
+from training.predictions.measure import Judged
+from training.predictions.predict import Readings
 
 _SHOWN: Final = 10
 _WRONG: Final = 4  # of these, if there are so many

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from training.sections import Section, Table
+from training.evaluation.sections import Section, Table
 
 _HEAD: Final = ("clause", "says", "champion", "challenger", "difference, or interval", "scans (groups)")
 

@@ -10,8 +10,8 @@ from cli.data import Kind, app
 from lungline.errors import TrainingError
 from tests.unit.training import drawn
 from tests.unit.training.drawn import cloudy, save, sound
-from training.audit import require_sound
-from training.builders import KINDS
+from training.data.audit import require_sound
+from training.data.builders import KINDS
 
 
 def test_a_sound_data_set_exits_0_and_is_not_audited_again(tmp_path: Path, home: Path) -> None:

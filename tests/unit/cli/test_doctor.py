@@ -10,9 +10,10 @@ from cli import doctor
 from cli.main import app
 from db import runs
 from db.migrate import open_database
-from db.tables import RunState
+from db.tables import RunOutcome
 from lungline.presence import Presence
 from lungline.settings import load
+from tests.entered import claim_run
 
 
 def test_one_check_that_breaks_does_not_end_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,9 +96,9 @@ def test_what_a_retraining_stands_on_is_told_and_how_the_last_one_ended(tmp_path
     for name, value in (("RETRAIN_RECIPES", "ct-cnn, xray-cnn"), ("TRAINING_DATA", str(tmp_path)), ("WEIGHTS_DIR", str(tmp_path))):
         monkeypatch.setenv(f"LUNGLINE_{name}", value)
     with open_database(load()).begin() as connection:
-        claim = runs.claim(connection, runs.enter(connection, "hand") or "", "slot/boot/a")
+        claim = claim_run(connection, runs.enter(connection, "hand") or "", "slot/boot/a")
         assert claim
-        runs.finish(connection, claim, RunState.FAILED, "The disk is full.")
+        runs.finish(connection, claim, RunOutcome.FAILED, "The disk is full.")
     said = CliRunner().invoke(app, ["doctor"])
     assert said.exit_code == 0
     assert "retraining: by ct-cnn, xray-cnn" in said.stdout

@@ -19,7 +19,7 @@ from db import drops
 from db.clock import now
 from db.drops import Drop
 from db.migrate import open_database
-from db.tables import Priority, scans, verdicts
+from db.tables import Priority, jobs, verdicts
 from lungline.errors import StoreError
 from lungline.ids import new_id
 from lungline.presence import Presence
@@ -94,7 +94,7 @@ def take_in_and_read(inbox: Path, files: int) -> None:
             drops.accept(connection, Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, None))
             path.unlink()
         said = {"finding": "normal", "probability": 0.75, "status": "accepted", "disagreement": 0.0, "entropy": 0.5}
-        for scan in connection.scalars(scans.update().where(scans.c.state != "done").values(state="done").returning(scans.c.id)).all():
+        for scan in connection.scalars(jobs.delete().returning(jobs.c.subject)).all():
             connection.execute(insert(verdicts).values(id=new_id(), scan_id=scan, ensemble="xray-1", finished_at=now(), **said))
     engine.dispose()
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from cli.output import as_text, printable
-from db import drops, ledger, migrate
+from db import drops, migrate
 from db.drops import Drop
 from db.tables import Priority, scans
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from lungline.settings import load
 from lungline.store import Store
+from tests.entered import claim_scan
+from workers import ends
 
 _SHA256 = "ab" * 32
 _NAMES = ["Bröt → 胸部.png", "caf\udce9.png", "½ [bold]x[bold].png"]  # one is Latin-1: its bytes are no UTF-8
@@ -45,9 +47,9 @@ def folder(home: Path, tmp_path: Path) -> Path:
     engine = migrate.open_database(load())
     with engine.begin() as connection:
         drops.accept(connection, Drop(new_id(), _SHA256, 6, Priority.SCANS, None))
-        claim = ledger.claim(connection, str(connection.scalar(scans.select())), "slot/boot/a")
+        claim = claim_scan(connection, str(connection.scalar(scans.select())), "slot/boot/a")
         assert claim
-        ledger.quarantine_scan(connection, claim, Reason.TRUNCATED, Reason.TRUNCATED.sentence)
+        ends.turn_away(connection, claim, Reason.TRUNCATED, Reason.TRUNCATED.sentence)
     engine.dispose()
     folder = tmp_path / "Ordner für Schnitte"
     folder.mkdir()

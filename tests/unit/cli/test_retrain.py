@@ -11,10 +11,11 @@ from typer.testing import CliRunner
 from cli.retrain import retrain
 from db import runs
 from db.migrate import open_database
-from db.tables import RunState
+from db.tables import RunOutcome
 from lungline.errors import TrainingError
 from lungline.presence import Presence
 from lungline.settings import load
+from tests.entered import claim_run
 from tests.waiting import wait_for
 
 app = typer.Typer()
@@ -62,9 +63,11 @@ def test_a_recipe_that_cannot_be_retrained_enters_nothing(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "decision", "exit_code"), [(RunState.DONE, "held", 0), (RunState.FAILED, None, 1), (RunState.SKIPPED, None, 1)]
+    ("state", "decision", "exit_code"), [(RunOutcome.DONE, "held", 0), (RunOutcome.FAILED, None, 1), (RunOutcome.SKIPPED, None, 1)]
 )
-def test_now_stays_until_the_run_has_ended(state: RunState, decision: str | None, exit_code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_now_stays_until_the_run_has_ended(
+    state: RunOutcome, decision: str | None, exit_code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cli.retrain._ASK_SECONDS", 0.05)
     open_database(load()).dispose()
 
@@ -72,9 +75,9 @@ def test_now_stays_until_the_run_has_ended(state: RunState, decision: str | None
         engine = open_database(load())
         wait_for(entered, "entered")
         with engine.begin() as connection:
-            claim = runs.claim(connection, entered_id(connection), "slot/boot/a")
+            claim = claim_run(connection, entered_id(connection), "slot/boot/a")
             assert claim
-            runs.tell(connection, claim, {"step": "xray-cnn: 3 epochs done"})
+            runs.note(connection, claim, {"step": "xray-cnn: 3 epochs done"})
         with engine.begin() as connection:
             runs.finish(connection, claim, state, "for a reason", decision)
         engine.dispose()
@@ -100,9 +103,9 @@ def test_now_tells_when_nobody_is_there_to_train(monkeypatch: pytest.MonkeyPatch
         wait_for(lambda: len(said) > 1, "another word")
         engine = open_database(settings)
         with engine.begin() as connection:
-            claim = runs.claim(connection, entered_id(connection), "slot/boot/a")
+            claim = claim_run(connection, entered_id(connection), "slot/boot/a")
             assert claim
-            runs.finish(connection, claim, RunState.DONE, "for a reason", "held")
+            runs.finish(connection, claim, RunOutcome.DONE, "for a reason", "held")
         engine.dispose()
         present.leave()
 

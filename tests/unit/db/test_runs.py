@@ -3,16 +3,17 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Connection, Engine, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, Engine, text, update
 
-from db import runs
+from db import jobs, runs
 from db.clock import now
-from db.doorbells import Look
-from db.runs import LEASE_SECONDS, MOST_BARREN, RunClaim
-from db.tables import RunState
-from db.tables import runs as table
+from db.jobs import Claim
+from db.tables import RunOutcome
+from db.tables import jobs as jobs_table
+from jobs.kinds import TRAIN
+from jobs.leases import expire, free_slot, let_go
 from lungline.schedule import Schedule
+from tests.entered import claim_run, to_ring
 
 EVERY_MINUTE = Schedule("* * * * *", UTC)
 
@@ -23,8 +24,8 @@ def entered(connection: Connection) -> str:
     return run_id
 
 
-def claimed(connection: Connection, run_id: str, owner: str = "slot/boot/a") -> RunClaim:
-    claim = runs.claim(connection, run_id, owner)
+def claimed(connection: Connection, run_id: str, owner: str = "slot/boot/a") -> Claim:
+    claim = claim_run(connection, run_id, owner)
     assert claim
     return claim
 
@@ -86,83 +87,73 @@ def test_never_two_at_once(engine: Engine) -> None:
     with engine.begin() as connection:
         waiting = [entered(connection) for _ in range(4)]
 
-    def claim(number: int) -> RunClaim | None:
-        try:
-            with engine.begin() as connection:
-                return runs.claim(connection, waiting[number % 4], f"slot-{number}/boot/a")
-        except IntegrityError:  # PostgreSQL: the index refuses the second
-            return None
+    def claim(number: int) -> Claim | None:
+        with engine.begin() as connection:
+            return claim_run(connection, waiting[number % 4], f"slot-{number}/boot/a")
 
     with ThreadPoolExecutor(8) as threads:
-        claims = [one for one in threads.map(claim, range(8)) if one]
+        claims = [claim for claim in threads.map(claim, range(8)) if claim]
     assert len(claims) == 1
     with engine.begin() as connection:
-        assert runs.finish(connection, claims[0], RunState.DONE, "held", "held")
-        assert sum(runs.claim(connection, run_id, "other/boot/a") is not None for run_id in waiting) == 1
+        assert runs.finish(connection, claims[0], RunOutcome.DONE, "held", "held")
+        assert sum(claim_run(connection, run_id, "other/boot/a") is not None for run_id in waiting) == 1
 
 
-def test_a_claim_that_ran_out_is_void(connection: Connection) -> None:
+def test_claim_that_ran_out_is_void(connection: Connection) -> None:
     run_id = entered(connection)
     first = claimed(connection, run_id)
-    assert runs.tell(connection, first, {"epochs_done": 3, "step": "xray-cnn: 3 epochs done"})
-    connection.execute(update(table).values(lease_until=now(6 * 3600)))  # before the clock was set back
-    assert runs.expire(connection) == 0  # whoever lives goes on
-    assert connection.scalar(select(table.c.lease_until <= now(LEASE_SECONDS)))
-    connection.execute(update(table).values(lease_until=now(-1)))
-    assert runs.expire(connection) == 1
-    assert runs.to_ring(connection, 9, None) == [run_id]
+    runs.begin(connection, run_id)
+    assert runs.note(connection, first, {"epochs_done": 3, "step": "xray-cnn: 3 epochs done"})
+    connection.execute(update(jobs_table).values(lease_until=now(-1)))
+    assert expire(connection, [TRAIN]) == (1, 0)
+    assert to_ring(connection, runs.QUEUE, 9) == [run_id]
     second = claimed(connection, run_id, "slot/boot/b")
-    assert second.epochs_done == 3
-    assert runs.renew(connection, first) is None
-    assert not runs.tell(connection, first, {"epochs_done": 9})
-    assert not runs.finish(connection, first, RunState.DONE, "promoted", "promoted")
-    assert runs.renew(connection, second) == (3, "xray-cnn: 3 epochs done")
-    told = row(connection)
-    assert (told["state"], told["resumed"], told["epochs_done"], told["decision"]) == ("running", 1, 3, None)
+    assert runs.begin(connection, run_id).epochs_done == 3
+    assert not jobs.is_held(connection, first)
+    assert not runs.note(connection, first, {"epochs_done": 9})
+    assert not runs.finish(connection, first, RunOutcome.DONE, "promoted", "promoted")
+    assert jobs.is_held(connection, second)
+    assert runs.note_alive(connection, run_id) == (3, "xray-cnn: 3 epochs done")
+    shown = row(connection)
+    assert (shown["state"], shown["resumed"], shown["epochs_done"], shown["decision"]) == ("running", 1, 3, None)
 
 
-def test_a_worker_that_starts_again_goes_on_at_once_and_one_that_stops_is_not_blamed(connection: Connection) -> None:
+def test_worker_that_starts_again_goes_on_at_once_and_one_that_stops_is_not_blamed(connection: Connection) -> None:
     run_id = entered(connection)
     claimed(connection, run_id, "slot/boot/a")
-    assert runs.free_slot(connection, "slo") == 0
-    assert runs.free_slot(connection, "slot") == 1
-    for _ in range(MOST_BARREN + 2):
-        runs.give_back(connection, claimed(connection, run_id, "slot/boot/b"))
+    assert free_slot(connection, [TRAIN], "slo", "boot") == (0, 0)
+    assert free_slot(connection, [TRAIN], "slot", "boot") == (1, 0)
+    for _ in range(runs.DEATHS_ALLOWED + 3):
+        jobs.give_back(connection, [claimed(connection, run_id, "slot/boot/b")])
     assert row(connection)["state"] == "waiting"
 
 
-def test_a_run_that_never_gets_on_is_given_up(connection: Connection) -> None:
+def test_run_that_never_gets_on_is_given_up(connection: Connection) -> None:
     run_id = entered(connection)
-    for _ in range(MOST_BARREN - 1):
-        runs.let_go(connection, claimed(connection, run_id))
+    for _ in range(runs.DEATHS_ALLOWED):
+        let_go(connection, claimed(connection, run_id), [TRAIN])
     getting_on = claimed(connection, run_id)
-    runs.tell(connection, getting_on, {"epochs_done": 1})
-    runs.let_go(connection, getting_on)
-    for _ in range(MOST_BARREN):
-        runs.let_go(connection, claimed(connection, run_id))
-    assert runs.claim(connection, run_id, "slot/boot/a") is None
-    told = row(connection)
-    assert told["state"] == "failed"
-    assert "without finishing an epoch" in str(told["reason"])
+    runs.note(connection, getting_on, {"epochs_done": 1})
+    let_go(connection, getting_on, [TRAIN])
+    for _ in range(runs.DEATHS_ALLOWED):
+        let_go(connection, claimed(connection, run_id), [TRAIN])
+    assert claim_run(connection, run_id) is None
+    shown = row(connection)
+    assert shown["state"] == "failed"
+    assert "without finishing an epoch" in str(shown["reason"])
 
 
-def test_doorbells_are_rung_until_they_are_heard(connection: Connection) -> None:
+def test_run_whose_worker_is_killed_time_and_again_is_given_up(connection: Connection) -> None:
     run_id = entered(connection)
-    assert runs.to_ring(connection, 9, None) == [run_id]
-    runs.rung(connection, [run_id])
-    assert runs.to_ring(connection, 9, None) == []
-    assert runs.to_ring(connection, 9, Look(30.0)) == []
-    connection.execute(update(table).values(rung_at=now(-31)))
-    assert runs.to_ring(connection, 9, Look(30.0)) == [run_id]
-    connection.execute(update(table).values(rung_at=now(6 * 3600)))  # before the clock was set back
-    assert runs.to_ring(connection, 9, Look(30.0)) == [run_id]
-    claimed(connection, run_id)
-    assert runs.to_ring(connection, 9, Look(0.0)) == []
+    for _ in range(runs.DEATHS_ALLOWED + 1):
+        claimed(connection, run_id)
+        free_slot(connection, [TRAIN], "slot", "boot")
+    assert row(connection)["state"] == "failed"
 
 
 def test_every_end_stands_in_the_audit(connection: Connection) -> None:
     run_id = entered(connection)
-    assert runs.finish(connection, claimed(connection, run_id), RunState.SKIPPED, "Nothing is new.")
+    assert runs.finish(connection, claimed(connection, run_id), RunOutcome.SKIPPED, "Nothing is new.")
     told = connection.execute(text("SELECT action, subject, detail FROM audit")).one()
     assert tuple(told) == ("run", run_id, "skipped: Nothing is new.")
     assert runs.last_done(connection) is None

@@ -37,20 +37,16 @@ def plans(engine: Engine) -> Iterator[list[str]]:
 def test_counting_reads_no_table(sqlite: Engine) -> None:
     with plans(sqlite) as steps:
         counts(sqlite)
-    of_tables = [step for step in steps if " files" in step or " scans" in step]
-    assert sorted(of_tables) == [
-        "SCAN files USING COVERING INDEX ix_files_outcome",
-        "SCAN scans USING COVERING INDEX ix_scans_state_priority_received_at",
-        "SCAN scans USING INDEX ix_scans_again",
-        *["SEARCH scans USING INDEX ix_scans_state_priority_received_at (state=? AND priority=?)"] * 2,
-    ]
-    assert [step for step in steps if "TEMP B-TREE" in step] == ["USE TEMP B-TREE FOR GROUP BY"]  # of the scans read again
+    large = [step for step in steps if step.split()[1] in ("files", "scans")]
+    assert sorted(step.split(" USING ")[0] for step in large) == ["SCAN files", "SCAN scans"]
+    assert all("COVERING INDEX" in step for step in large)
+    assert [step for step in steps if "TEMP B-TREE" in step] == []
 
 
 def test_reconcile_finds_a_refused_file_by_an_index(sqlite: Engine) -> None:
     with plans(sqlite) as steps, sqlite.connect() as connection:
         assert {count for _, count in _in_ledger(connection)} == {0}
-    assert sorted(step for step in steps if step.split()[1] == "q") == [
-        "SEARCH q USING COVERING INDEX ix_quarantine_file_id (file_id=?)",
-        "SEARCH q USING INDEX ix_quarantine_scan_id (scan_id=?)",
-    ]
+    of_files = [step for step in steps if "ix_quarantine_file_id" in step]
+    assert of_files == ["SEARCH q USING COVERING INDEX ix_quarantine_file_id (file_id=?)"]
+    whole = [step for step in steps if step.startswith("SCAN q")]
+    assert whole == ["SCAN q USING INDEX ix_quarantine_open"]  # open rows alone

@@ -172,9 +172,9 @@ def test_a_voi_lut_that_leaves_no_picture_gives_way_to_the_window() -> None:
 
 def test_padding_does_not_count_for_what_a_window_leaves() -> None:
     stored = np.zeros((64, 64), np.uint16)
-    stored[:6] = RAMP[26:32]  # a tenth of the picture
+    stored[-6:] = RAMP[26:32]  # a tenth of the picture
     tags: dict[str, Any] = {"PixelPaddingValue": 0, "WindowCenter": 1850, "WindowWidth": 90}
-    assert np.allclose(read(dicom(stored, "DX", **tags)).pixels[:6], window(RAMP[26:32], 1850, 90, "LINEAR"))
+    assert np.allclose(read(dicom(stored, "DX", **tags)).pixels[-6:], window(RAMP[26:32], 1850, 90, "LINEAR"))
 
 
 def test_without_a_window_robust_extremes_become_black_and_white() -> None:

@@ -11,10 +11,10 @@ from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.architectures import build
 from models.backend import keras
-from models.engines.keras import KerasEngine, load_network
 from models.explain import Explainer, output_for, overlay, side_by_side
 from models.preprocess import prepare
 from models.registry import shipped
+from models.runtimes.keras import KerasEngine, load_network
 
 RNG = np.random.default_rng(11)
 

@@ -18,7 +18,7 @@ from models.pose import KINDS, SHIPPED, set_right, turned_right
 from models.preprocess import Pixels
 
 if TYPE_CHECKING:
-    from training.datasets import Example
+    from training.data.datasets import Example
 
 
 def chest(kind: str, seed: int) -> Pixels:
@@ -121,7 +121,7 @@ def test_a_damaged_network_is_refused(tmp_path: Path, fault: str) -> None:
 
 @pytest.fixture(scope="module")
 def validation(training_data: Path) -> "list[tuple[Example, Pixels]]":
-    from training.datasets import load
+    from training.data.datasets import load
 
     examples = [example for example in load(training_data, None).examples if example.split == "val"]
     return [(example, read_image(example.path.read_bytes()).pixels) for example in examples]

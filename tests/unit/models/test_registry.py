@@ -48,7 +48,7 @@ def test_version_changes_with_weights_calibration_and_thresholds() -> None:
 
 def test_describing_loads_no_network_library() -> None:
     code = """
-import sys, pathlib, models.registry, models.engines.choose
+import sys, pathlib, models.registry, models.runtimes.choice
 models.registry.descriptions(pathlib.Path())
 print([name for name in ("keras", "tensorflow", "jax", "h5py", "openvino") if name in sys.modules])
 """

@@ -12,7 +12,7 @@ from models.files import MEMBER, Member, read_member
 from models.registry import SHIPPED, shipped, shipped_admission
 
 if TYPE_CHECKING:
-    from training.readings import Readings
+    from training.predictions.predict import Readings
 
 MEMBERS = [read_member(path.parent) for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
 STUDENTS = [member for member in MEMBERS if "teacher" in member.told]
@@ -20,15 +20,15 @@ STUDENTS = [member for member in MEMBERS if "teacher" in member.told]
 
 @pytest.fixture(scope="module")
 def readings(training_data: Path) -> "Readings":
-    from training.readings import Readings
+    from training.predictions.predict import Readings
 
     return Readings(training_data)
 
 
 @pytest.mark.parametrize("modality", Modality)
 def test_validation_figures_come_out_again(modality: Modality, readings: "Readings") -> None:
-    from training.figures import balanced_accuracy, macro_auroc
-    from training.readings import alone
+    from training.metrics.figures import balanced_accuracy, macro_auroc
+    from training.predictions.predict import alone
 
     ensemble = shipped()[modality]
     for files, told in (
@@ -45,8 +45,8 @@ def test_validation_figures_come_out_again(modality: Modality, readings: "Readin
 
 @pytest.mark.parametrize("student", STUDENTS, ids=lambda student: student.name)
 def test_a_students_figures_come_out_again(student: Member, readings: "Readings") -> None:
-    from training.figures import macro_auroc
-    from training.readings import alone
+    from training.metrics.figures import macro_auroc
+    from training.predictions.predict import alone
 
     judged = readings.judge(alone(student, student.told["temperature"]), "val")
     assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.figures["val"]["macro_auroc"]["value"], abs=0.005)
@@ -80,7 +80,7 @@ def test_drawn_chests_are_admitted_and_drawings_are_not() -> None:
     from imaging.phantoms import picture
     from models.preprocess import prepare
     from models.registry import load_admission
-    from training.strangers import drawn
+    from training.data.synthetic_negatives import drawn
 
     admission = load_admission(shipped_admission())
 

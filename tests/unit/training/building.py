@@ -4,9 +4,9 @@ from pathlib import Path
 
 from lungline.findings import Modality
 from tests.unit.training import drawn
-from training.builders import Built, build
-from training.builders.found import Order
-from training.builders.labels import Names
+from training.data.builders import Built, build
+from training.data.builders.found import Order
+from training.data.builders.labels import Names
 
 
 def made(kind: str, path: Path, out: Path, *labels: str, only_sound: bool = False, modality: Modality | None = None) -> Built:

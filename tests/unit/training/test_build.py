@@ -12,9 +12,9 @@ from lungline.findings import Modality
 from tests.unit.training import drawn
 from tests.unit.training.building import by_file, made
 from tests.unit.training.drawn import cloudy, save
-from training import audit, datasets
-from training.builders.groups import side_of
-from training.builders.labels import Names
+from training.data import audit, datasets
+from training.data.builders.groups import side_of
+from training.data.builders.labels import Names
 
 
 def folders(root: Path, *names: str, count: int = 3) -> Path:

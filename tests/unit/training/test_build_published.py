@@ -10,8 +10,8 @@ from lungline.errors import TrainingError
 from lungline.findings import Modality
 from tests.unit.training.building import by_file, made
 from tests.unit.training.drawn import cloudy, save
-from training import datasets
-from training.builders.groups import side_of
+from training.data import datasets
+from training.data.builders.groups import side_of
 
 _TODAY = "patientid,offset,finding,survival,view,modality,folder,filename,doi,"
 

@@ -16,7 +16,7 @@ from lungline.findings import FINDINGS
 from models.registry import descriptions, find, load_admission, load_ensemble
 from tests.unit.training.drawn import cloudy, save, write
 from training import recipes
-from training.readings import Readings
+from training.predictions.predict import Readings
 
 app = typer.Typer()
 app.command("train")(train)
@@ -60,7 +60,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.timeout(600)
 def test_trained_saved_listed_loaded_and_asked(name: str, scans: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(scans))
-    monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 50)
     done = run("train", name, "--weights", "none", "--epochs", "1", "--limit", "12")
     assert done.exit_code == 0, done.exception
     store = home / "store" / "models"

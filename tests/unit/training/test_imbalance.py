@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from training.audit import checks
-from training.manifests import Row
+from training.data.audit import checks
+from training.data.manifests import Row
 
 
 def in_train(*rows: tuple[str, str]) -> list[str]:

@@ -10,7 +10,7 @@ from lungline.findings import FINDINGS, Modality, finding_of
 from models.architectures import build
 from models.preprocess import PREPROCESSES
 from training import recipes
-from training.optimise import compile_network
+from training.fitting.optimise import compile_network
 
 
 @pytest.mark.parametrize("name", recipes.names())

@@ -20,16 +20,16 @@ from lungline.findings import Modality
 from models.files import ENSEMBLES
 from tests.unit.training import drawn
 from training import recipes, report
-from training.card import card
-from training.compose import compose
-from training.gate import Clause, Decision, Outcome, Ruling
-from training.judge import Found, Judge
-from training.make import Start, make
-from training.readings import Readings
+from training.evaluation.card import card
+from training.evaluation.judge import Found, Judge
+from training.evaluation.test_split_log import Uses
+from training.gate.rule import Clause, Decision, Outcome, Ruling
+from training.members.compose import compose
+from training.members.train import Start, make
+from training.predictions.predict import Readings
 from training.recipes import Recipe
 from training.report.page import page
 from training.report.pictures import chosen
-from training.uses import Uses
 
 CURVE = "Loss, validation AUROC and accuracy, epoch by epoch"
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -61,8 +61,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     recipe = small()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.recipes.load", {"xray-small": recipe}.__getitem__)
-        patch.setattr("training.figures.RESAMPLES", 50)
-        patch.setattr("training.controls.SHUFFLES", 1)
+        patch.setattr("training.metrics.figures.RESAMPLES", 50)
+        patch.setattr("training.evaluation.controls.SHUFFLES", 1)
         member = make(recipe, Start(home / "data", 5, "none", None, None), home / "models", readings)
         files = compose(home / "models", Modality.XRAY, readings)
         judge = Judge(readings, None, Uses(home / "models"), leave_one_out=True)

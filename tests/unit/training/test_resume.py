@@ -13,9 +13,9 @@ import pytest
 from models.architectures import build
 from models.backend import keras
 from training import recipes
-from training.checkpoint import Checkpoint, Standing
-from training.make import Start, train
-from training.optimise import compile_network
+from training.fitting.checkpoint import Checkpoint, Standing
+from training.fitting.optimise import compile_network
+from training.members.train import Start, train
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 EPOCHS = 8

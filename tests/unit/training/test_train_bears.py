@@ -12,12 +12,13 @@ import pytest
 from lungline.errors import TrainingError
 from lungline.findings import Modality
 from models.files import WEIGHTS, Member, read_ensemble
-from training import recipes, retrain
-from training.judge import Judge
-from training.make import Reporting, Start, train
-from training.readings import Readings
+from training import recipes
+from training.evaluation.judge import Judge
+from training.evaluation.test_split_log import Uses, read
+from training.members.train import Reporting, Start, train
+from training.predictions.predict import Readings
 from training.recipes import Recipe
-from training.uses import Uses, read
+from training.retraining import run
 
 FIRST, SECOND = "xray-cnn", "xray-compact"
 BOOK = recipes.load
@@ -32,8 +33,8 @@ def quick(name: str) -> Recipe:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("training.recipes.load", quick)
-    monkeypatch.setattr("training.figures.RESAMPLES", 20)
-    monkeypatch.setattr("training.controls.SHUFFLES", 1)
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 20)
+    monkeypatch.setattr("training.evaluation.controls.SHUFFLES", 1)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +42,7 @@ def made(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Member:
     """A member with its ensemble, to be judged."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.recipes.load", quick)
-        patch.setattr("training.figures.RESAMPLES", 20)
+        patch.setattr("training.metrics.figures.RESAMPLES", 20)
         (member,) = train([FIRST], start(tiny_data), tmp_path_factory.mktemp("made"))
     return member
 
@@ -50,7 +51,7 @@ def made(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Member:
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every line that is said."""
     lines: list[str] = []
-    for room in ("make", "compose", "judge"):
+    for room in ("members.train", "members.compose", "evaluation.judge"):
         monkeypatch.setattr(f"training.{room}.say", lines.append)
     return lines
 
@@ -101,13 +102,13 @@ def test_without_rows_of_a_split_that_is_learnt_from_nothing_is_trained(split: s
 def test_a_member_of_other_data_does_not_vote_but_in_a_retraining(
     tiny_data: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.calibrate.voters", lambda votes, *_: list(range(len(votes))))
+    monkeypatch.setattr("training.metrics.calibration.voters", lambda votes, *_: list(range(len(votes))))
     data = those(tiny_data, tmp_path / "data", lambda row: row["modality"] == "xray")
     (before,) = train([FIRST], start(tiny_data), tmp_path / "out")
     (after,) = train([SECOND], start(data, seed=6), tmp_path / "out")
     assert [place.member.version for place in read_ensemble(tmp_path / "out", "xray").places] == [after.version]
     assert [line for line in said if before.version in line and "does not vote" in line]
-    challenger = retrain.composed(tmp_path / "out", Modality.XRAY, Readings(data))  # the champion's members that stay vote as they are
+    challenger = run.composed(tmp_path / "out", Modality.XRAY, Readings(data))  # the champion's members that stay vote as they are
     assert {place.member.version for place in challenger.places} == {before.version, after.version}
 
 
@@ -123,14 +124,14 @@ def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_ag
     out = tmp_path / "out"
     train([FIRST], start(tiny_data, seed=4), out)
     with monkeypatch.context() as patch:
-        patch.setattr("training.make.Judge.member", die)
+        patch.setattr("training.members.train.Judge.member", die)
         with pytest.raises(Killed):
             train([FIRST], start(tiny_data), out)
     (place,) = read_ensemble(out, "xray").places
     assert place.member.told["seed"] == 5
     before = (out / FIRST / WEIGHTS).read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("training.make.fit", die)
+        patch.setattr("training.members.train.fit", die)
         (member,) = train([FIRST], start(tiny_data), out)
         assert [line for line in said if f"{FIRST}: finished already" in line]
         assert "val" in member.figures
@@ -142,7 +143,7 @@ def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_ag
         with pytest.raises(Killed):
             train([FIRST], start(tiny_data), out)
         (out / FIRST / WEIGHTS).write_bytes(before)
-        patch.setattr("training.provenance.code_version", lambda: "other code")
+        patch.setattr("training.fitting.provenance.code_version", lambda: "other code")
         with pytest.raises(Killed):
             train([FIRST], start(tiny_data), out)
 
@@ -152,7 +153,7 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
 ) -> None:
     files = read_ensemble(made.folder.parent, "xray")
     judge = Judge(Readings(tiny_data), None, Uses(tmp_path / "counted"))
-    monkeypatch.setattr("training.readings.Readings.judge", lambda *_: 1 / 0)
+    monkeypatch.setattr("training.predictions.predict.Readings.judge", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         judge.member(made, ["val", "test"])
     with pytest.raises(ZeroDivisionError):

@@ -37,7 +37,7 @@ def out(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
         patch.setattr("training.recipes.load", quick)
-        patch.setattr("training.figures.RESAMPLES", 50)
+        patch.setattr("training.metrics.figures.RESAMPLES", 50)
         command = ["train", "xray-cnn", "admission-mobilenetv2", "--epochs", "1", "--weights", "none", "--seed", "7", "--out", str(folder)]
         done = CliRunner().invoke(app, [*command, "--no-test"])
     assert done.exit_code == 0, done.exception
@@ -57,8 +57,8 @@ def test_makes_members_and_their_ensembles(out: Path) -> None:
 def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     monkeypatch.setattr("training.recipes.load", quick)
-    monkeypatch.setattr("training.figures.RESAMPLES", 50)
-    monkeypatch.setattr("training.controls.SHUFFLES", 1)
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 50)
+    monkeypatch.setattr("training.evaluation.controls.SHUFFLES", 1)
     done = CliRunner().invoke(app, ["train", "xray-cnn", "--epochs", "1", "--weights", "none"])
     assert done.exit_code == 0, done.exception
     made = read_ensemble(home / "training", "xray")
@@ -79,7 +79,7 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
 def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     monkeypatch.setattr("training.recipes.load", quick)
-    monkeypatch.setattr("training.figures.RESAMPLES", 50)
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 50)
     assert CliRunner().invoke(app, ["train", "ct-cnn", "--epochs", "1", "--weights", "none", "--no-test"]).exit_code == 0
     files = read_ensemble(home / "training", "ct")
     store = home / "store" / "models"
@@ -125,8 +125,8 @@ def tmp_copy(data: Path, target: Path, keep: tuple[str, ...]) -> Path:
 def test_evaluate_makes_cards_and_figures_and_counts_the_look_at_test(out: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     monkeypatch.setattr("training.recipes.load", quick)
-    monkeypatch.setattr("training.figures.RESAMPLES", 50)
-    monkeypatch.setattr("training.controls.SHUFFLES", 1)
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 50)
+    monkeypatch.setattr("training.evaluation.controls.SHUFFLES", 1)
     done = CliRunner().invoke(app, ["evaluate", "--models", str(out)])
     assert done.exit_code == 0, done.exception
     ensemble = read_ensemble(out, "xray")

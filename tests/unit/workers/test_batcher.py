@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from db import ledger
-from db.ledger import Claim
+from db import jobs
+from db.jobs import Claim
 from db.results import ScanFacts, Verdict
-from db.tables import Priority
+from db.tables import Priority, Rank
 from db.writer import Writer
 from imaging.header import Facts
 from lungline.errors import LedgerFault, ModelError
 from lungline.findings import Modality, Status
-from tests.entered import any_drop, enter
+from tests.entered import any_drop, claim_scan, enter
 from tests.waiting import wait_for
 from workers.batcher import Batcher, Judge, StoppingError, Waiting
 from workers.inference import mind_hanging
@@ -45,14 +45,14 @@ Batch = Sequence[tuple[Reading, Modality | None]]
 
 def claim(writer: Writer, priority: Priority = Priority.SCANS) -> Claim:
     scan_id = enter(writer, any_drop(priority))
-    claimed = writer.do(lambda connection: ledger.claim(connection, scan_id, "slot/boot/x"))
+    claimed = writer.do(claim_scan, scan_id, "slot/boot/x")
     assert claimed is not None
     return claimed
 
 
 def waiting(claim: Claim, judge: Judge, mark: int = 0) -> Waiting:
     reading = Reading(FACTS, 1, 4, 4, {"p": np.full((4, 4, 1), mark, np.float32)})
-    return Waiting(claim, reading, ScanFacts(None, 4, 4), judge)
+    return Waiting(claim, None, reading, ScanFacts(None, 4, 4), judge)
 
 
 def marks(batch: Batch) -> list[int]:
@@ -120,7 +120,7 @@ def test_what_is_read_again_comes_last(writer: Writer) -> None:
     batcher = Batcher(writer, 2, broken)
     futures = [batcher.submit(waiting(claim(writer), gate))]
     assert gate.begun.wait(20)
-    futures += [batcher.submit(waiting(replace(claim(writer, Priority.STAT), again=True), gate, 9))]
+    futures += [batcher.submit(waiting(replace(claim(writer, Priority.STAT), priority=Rank.BACKGROUND), gate, 9))]
     futures += [batcher.submit(waiting(claim(writer), gate, mark)) for mark in (1, 2, 3)]
     gate.open.set()
     assert [future.result(20) for future in futures] == [VERDICT] * 5
@@ -179,7 +179,7 @@ def test_an_engine_that_fails_on_everything_is_told_and_blames_no_scan(writer: W
 
 def test_a_void_claim_gets_no_verdict(writer: Writer) -> None:
     stale = claim(writer)
-    writer.do(lambda connection: ledger.give_back(connection, [stale]))
+    writer.do(jobs.give_back, [stale])
     batcher = Batcher(writer, 8, broken)
     assert batcher.submit(waiting(stale, ACCEPTS)).result(20) is None
     assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results"))) == 0

@@ -20,9 +20,9 @@ from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.settings import load
 from models import registry
-from models.engines.choose import Engines
 from models.files import WEIGHTS, Place, adopt
 from models.preprocess import prepare
+from models.runtimes.choice import Engines
 from tests.unit.workers.test_batcher import FACTS
 from tests.waiting import wait_for
 from workers import catalogue, champions

@@ -15,9 +15,9 @@ from imaging.phantoms import phantom, picture
 from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from models import registry
-from models.engines.choose import Engines
 from models.files import ADMISSION
 from models.preprocess import prepare
+from models.runtimes.choice import Engines
 from tests.corpus.files import dicom
 from workers.judge import Judge
 from workers.reading import Reading, read_scan

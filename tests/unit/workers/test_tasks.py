@@ -8,15 +8,18 @@ from pathlib import Path
 
 import pytest
 import structlog.testing
-from sqlalchemy import select, text, update
+from sqlalchemy import select, text
 
-from db import migrate
+from db import jobs, migrate
 from db.drops import Drop
+from db.jobs import NewJob
 from db.results import Verdict
-from db.tables import Priority, scans
+from db.tables import Priority, Rank, scans
 from db.writer import Writer
 from imaging.isolate import ReaderPool, ReadersStopped
 from imaging.phantoms import phantom, picture
+from jobs.kinds import REREAD
+from jobs.leases import Leases
 from lungline.errors import UnexpectedError
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
@@ -28,7 +31,6 @@ from tests.entered import enter
 from workers import reading
 from workers.batcher import Batcher
 from workers.judge import Judge
-from workers.lease import Leases
 from workers.reading import Reading
 from workers.tasks import ScanReader
 
@@ -58,6 +60,10 @@ class Bench:
             folder.mkdir(parents=True)
             (folder / "name").write_bytes(data)
         return scan_id
+
+    def read(self, scan_id: str) -> str:
+        """Answers the scan's doorbell; what became of it."""
+        return self.reader.answering.answer(scan_id, lambda _: None)
 
     def one(self, statement: str) -> object:
         return self.writer.do(lambda connection: connection.scalar(text(statement)))
@@ -103,13 +109,13 @@ def bench() -> Iterator[Bench]:
 
 def test_a_scan_is_read_and_judged(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray")))
-    assert bench.reader.read(scan_id).startswith("normal 1.000 accepted, waited ")
-    assert bench.reader.read(scan_id) == "nothing to do: it does not wait"
+    assert bench.read(scan_id).startswith("normal 1.000 accepted, waited ")
+    assert bench.read(scan_id) == "nothing to do: it does not wait"
     assert bench.one("SELECT count(*) FROM scan_results") == 1
 
 
 def test_a_row_may_be_ahead_of_its_bytes(bench: Bench) -> None:
-    said = bench.reader.read(bench.drop(png(picture("xray", 1)), store_in="incoming"))
+    said = bench.read(bench.drop(png(picture("xray", 1)), store_in="incoming"))
     assert said.startswith("normal 1.000 accepted")
 
 
@@ -126,21 +132,21 @@ def test_bytes_that_move_while_they_are_looked_for_are_found(bench: Bench, monke
         return path
 
     monkeypatch.setattr(Store, "find", found_too_early)
-    assert bench.reader.read(scan_id).startswith("normal 1.000 accepted, waited ")
+    assert bench.read(scan_id).startswith("normal 1.000 accepted, waited ")
 
 
 def test_lost_bytes_are_said(bench: Bench) -> None:
-    assert bench.reader.read(bench.drop(b"x", store_in="nowhere")) == "quarantined: bytes_missing"
+    assert bench.read(bench.drop(b"x", store_in="nowhere")) == "quarantined: bytes_missing"
 
 
 def test_while_the_store_is_away_its_scans_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
     scan_id = bench.drop(png(picture("xray", 5)))
     away = bench.store.root.rename(bench.store.root.with_name("unmounted"))
-    assert "mount the disk of LUNGLINE_STORE" in bench.reader.read(scan_id)
-    assert bench.one("SELECT state FROM scans") == "waiting"
+    assert "mount the disk of LUNGLINE_STORE" in bench.read(scan_id)
+    assert bench.one("SELECT state FROM jobs") == "waiting"
     away.rename(bench.store.root)
-    assert bench.reader.read(scan_id).startswith("normal 1.000 accepted")
+    assert bench.read(scan_id).startswith("normal 1.000 accepted")
 
 
 @pytest.mark.parametrize("flaps", [1, 2])
@@ -158,7 +164,7 @@ def test_a_store_that_returns_between_two_looks_lost_nothing(bench: Bench, monke
         return found
 
     monkeypatch.setattr(Store, "find", flap)
-    assert bench.reader.read(scan_id).startswith("normal")
+    assert bench.read(scan_id).startswith("normal")
     assert bench.one("SELECT count(*) FROM quarantine") == 0
 
 
@@ -166,7 +172,7 @@ def test_what_another_process_has_open_still_is_for_review(bench: Bench) -> None
     scan_id = bench.drop(png(picture("xray", 6)))
     note = bench.store.held_note(str(bench.one("SELECT id FROM files")))
     note.touch()
-    assert bench.reader.read(scan_id).startswith("normal")
+    assert bench.read(scan_id).startswith("normal")
     assert bench.one("SELECT reason FROM scan_results WHERE status = 'review'") == "still_written"
 
 
@@ -179,9 +185,9 @@ def test_where_no_reader_can_be_started_scans_wait_and_it_is_told(bench: Bench, 
 
     with monkeypatch.context() as context, structlog.testing.capture_logs() as logged:
         context.setattr(bench.pool, "run", refused)
-        assert "lungline doctor" in bench.reader.read(scan_id)
+        assert "lungline doctor" in bench.read(scan_id)
     assert [line["log_level"] for line in logged] == ["error"]
-    assert bench.reader.read(scan_id).startswith("normal 1.000 accepted")
+    assert bench.read(scan_id).startswith("normal 1.000 accepted")
 
 
 def test_bytes_that_changed_are_looked_at_again(bench: Bench) -> None:
@@ -190,28 +196,28 @@ def test_bytes_that_changed_are_looked_at_again(bench: Bench) -> None:
     path = bench.store.find(hashlib.sha256(data).hexdigest(), "")
     assert path is not None
     path.write_bytes(data + b"more")
-    assert bench.reader.read(scan_id) == "quarantined: truncated"
+    assert bench.read(scan_id) == "quarantined: truncated"
     assert bench.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 1
 
 
 def test_every_frame_is_a_scan(bench: Bench) -> None:
     frames = phantom("xray", 4)[None].repeat(3, axis=0)
-    assert bench.reader.read(bench.drop(dicom(frames, "DX"))).startswith("normal")
+    assert bench.read(bench.drop(dicom(frames, "DX"))).startswith("normal")
     others = bench.writer.do(lambda connection: connection.scalars(select(scans.c.id).where(scans.c.frame > 1)).all())
-    assert [bench.reader.read(str(other))[:6] for other in others] == ["normal"] * 2
+    assert [bench.read(str(other))[:6] for other in others] == ["normal"] * 2
     assert bench.one("SELECT count(DISTINCT frame) FROM scan_results") == 3
 
 
 def test_what_names_a_patient_becomes_a_pseudonym(bench: Bench) -> None:
-    bench.reader.read(bench.drop(dicom(phantom("xray", 5), "DX", PatientID=" ABC ")))
+    bench.read(bench.drop(dicom(phantom("xray", 5), "DX", PatientID=" ABC ")))
     assert bench.one("SELECT patient_key FROM scan_results") == bench.key.pseudonym("patient", "ABC")
 
 
 def test_a_worker_that_stops_claims_nothing(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray", 6)))
     bench.reader.stop()
-    assert bench.reader.read(scan_id) == "returned: the worker stops"
-    assert bench.one("SELECT state FROM scans") == "waiting"
+    assert bench.read(scan_id) == "returned: the worker stops"
+    assert bench.one("SELECT state FROM jobs") == "waiting"
 
 
 def test_an_error_of_the_machine_is_told_without_its_words_and_blames_no_scan(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,9 +227,9 @@ def test_an_error_of_the_machine_is_told_without_its_words_and_blames_no_scan(be
     scan_id = bench.drop(png(picture("xray", 7)))
     monkeypatch.setattr(Store, "find", fails)
     with pytest.raises(UnexpectedError) as raised:
-        bench.reader.read(scan_id)
+        bench.read(scan_id)
     assert "DOE" not in "".join(traceback.format_exception(raised.value))
-    assert bench.one("SELECT state FROM scans") == "reading"
+    assert bench.one("SELECT state FROM jobs") == "running"
 
 
 def test_an_error_of_the_program_costs_one_scan_its_place(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,11 +239,11 @@ def test_an_error_of_the_program_costs_one_scan_its_place(bench: Bench, monkeypa
     scan_id = bench.drop(png(picture("xray", 7)))
     with monkeypatch.context() as patch, structlog.testing.capture_logs() as logged:
         patch.setattr(Store, "find", fails)
-        assert bench.reader.read(scan_id) == "quarantined: internal_error"
+        assert bench.read(scan_id) == "quarantined: internal_error"
     assert [(line["scan"], line["error"]) for line in logged] == [(scan_id, "ValueError")]
     assert "DOE" not in str(logged)
     assert "DOE" not in str(bench.one("SELECT detail FROM quarantine"))
-    assert bench.reader.read(bench.drop(png(picture("xray", 6)))).startswith("normal 1.000 accepted")
+    assert bench.read(bench.drop(png(picture("xray", 6)))).startswith("normal 1.000 accepted")
 
 
 def test_a_scan_whose_verdict_the_database_refuses_is_turned_away(bench: Bench) -> None:
@@ -245,20 +251,20 @@ def test_a_scan_whose_verdict_the_database_refuses_is_turned_away(bench: Bench) 
     with bench.engine.begin() as connection:
         refuses = "CREATE TRIGGER no BEFORE INSERT ON verdicts BEGIN SELECT RAISE(ABORT, 'no'); END"
         connection.execute(text(refuses))
-    assert bench.reader.read(bench.drop(png(picture("xray", 7)))) == "quarantined: internal_error"
+    assert bench.read(bench.drop(png(picture("xray", 7)))) == "quarantined: internal_error"
 
 
 def test_a_scan_that_is_read_again_keeps_its_verdict_if_that_fails(bench: Bench) -> None:
     data = png(picture("xray", 8))
     scan_id = bench.drop(data)
-    bench.reader.read(scan_id)
-    asked = update(scans).where(scans.c.id == scan_id).values(state="waiting", again=True)
-    bench.writer.do(lambda connection: connection.execute(asked))
-    assert bench.reader.read(scan_id) == "normal 1.000 accepted, read again"
-    bench.writer.do(lambda connection: connection.execute(asked))
+    bench.read(scan_id)
+    asked = NewJob(REREAD.name, scan_id, "scans", Rank.BACKGROUND)
+    bench.writer.do(jobs.enter, [asked])
+    assert bench.read(scan_id) == "normal 1.000 accepted, read again"
+    bench.writer.do(jobs.enter, [asked])
     path = bench.store.find(hashlib.sha256(data).hexdigest(), "")
     assert path is not None
     path.write_bytes(b"rotten")
-    assert bench.reader.read(scan_id) == "its verdict stands: truncated"
+    assert bench.read(scan_id) == "its verdict stands: truncated"
     assert bench.one("SELECT count(*) FROM scan_results") == 1
     assert bench.one("SELECT count(*) FROM quarantine") == 0

@@ -1,0 +1,67 @@
+"""A Celery consumer in this process, and the watch over one that no longer hears."""
+
+import os
+import signal
+import threading
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import structlog
+from celery import Celery
+
+from jobs.queues import queue_lengths
+from lungline.errors import BrokerError
+
+DEAF_SECONDS: Final = 30.0
+_LOOK_SECONDS: Final = 5.0
+_EXIT_DEAF: Final = 70
+
+log = structlog.get_logger()
+
+
+class Busy(Protocol):
+    """Who answers the doorbells: how many it has begun to answer, and how many it is at."""
+
+    @property
+    def begun(self) -> int: ...
+
+    @property
+    def busy(self) -> int: ...
+
+
+def consume(app: Celery, hostname: str, threads: int, queues: Sequence[str]) -> None:
+    """Celery's worker in this process, until it is asked to stop."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    worker = app.Worker(
+        hostname=hostname,
+        queues=list(queues),
+        pool="threads",
+        concurrency=threads,
+        task_events=True,
+        without_mingle=True,
+        without_gossip=True,
+        loglevel="WARNING",
+        quiet=True,
+    )
+    worker.start()
+
+
+def mind_deafness(app: Celery, queues: Sequence[str], answering: Busy, ended: threading.Event) -> None:
+    """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
+
+    What counts is consumption: doorbells lie in Redis, nothing is being done, and no task has begun for half a minute. That is counted in
+    looks: a worker that was paused (SIGSTOP, a suspended machine) has missed nothing when it wakes.
+    """
+    begun, silent = answering.begun, 0.0
+    while not ended.wait(_LOOK_SECONDS):
+        try:
+            rings = sum(queue_lengths(app, queues).values()) > 0
+        except BrokerError:
+            rings = False
+        if not rings or answering.busy or answering.begun != begun:
+            begun, silent = answering.begun, 0.0
+            continue
+        silent += _LOOK_SECONDS
+        if silent > DEAF_SECONDS:  # more, since the first look may have come at once after a pause
+            log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
+            os._exit(_EXIT_DEAF)

@@ -1,0 +1,64 @@
+"""The kinds of job: by what and how each is rung, how long its lease lasts, and what becomes of a subject that kills its workers.
+
+Who does the work is told to `jobs.answer` by each worker. A new kind needs a line here, and a worker that answers it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy import Connection
+
+from db import rereads, runs, scans
+from db.tables import Priority, Rank
+from lungline.reasons import Reason
+
+MOST_RUNG: Final = 5000  # doorbells that lie in Redis at a time
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The policy of one kind of job."""
+
+    name: str
+    task: str
+    """Celery's name for its doorbell. Kinds that one worker answers alike may share it."""
+    queues: tuple[str, ...]
+    """That its doorbells go to; each job says to which."""
+    condemn: Callable[[Connection, str], None]
+    """Writes what became of a subject whose job ended its workers too often, in the transaction that ends the job."""
+    deaths_allowed: int = 1
+    """One more is blamed on the subject."""
+    lease_seconds: float = 40.0
+    exclusive: bool = False
+    """At most one job of this kind runs at a time, and its worker does nothing beside it."""
+    in_background: bool = False
+    """Rung a few at a time, and only while no other doorbell lies in its queues."""
+    most_rung: int = MOST_RUNG
+
+
+def _quarantine(connection: Connection, scan_id: str) -> None:
+    scans.quarantine_scan(connection, scan_id, Reason.READER_DIED, Reason.READER_DIED.sentence)
+
+
+def _keep_verdict(connection: Connection, scan_id: str) -> None:
+    rereads.note_failure(connection, scan_id, Reason.READER_DIED)
+
+
+_SCAN_QUEUES: Final = tuple(priority.value for priority in Priority)
+
+READ: Final = Kind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
+REREAD: Final = Kind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_verdict, in_background=True, most_rung=32)
+TRAIN: Final = Kind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), runs.give_up, runs.DEATHS_ALLOWED, exclusive=True)
+
+KINDS: Final = (READ, REREAD, TRAIN)
+
+
+def queues_of(kinds: Iterable[Kind]) -> tuple[str, ...]:
+    """Every queue of these kinds once, in the order in which workers serve them."""
+    return tuple(dict.fromkeys(queue for kind in kinds for queue in kind.queues))
+
+
+def ranks_of(kind: Kind) -> tuple[Rank, ...]:
+    """Which priorities its jobs may have."""
+    return (Rank.BACKGROUND,) if kind.in_background else (Rank.STAT, Rank.LIVE)

@@ -1,0 +1,186 @@
+"""The leases that a worker holds: who it is, which jobs it has in hand, and the thread that renews them."""
+
+import hashlib
+import os
+import socket
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+from sqlalchemy import Connection
+
+from db import jobs
+from db.jobs import Claim
+from db.sparing import sparing
+from db.writer import Writer
+from jobs.kinds import KINDS, Kind
+from lungline.ids import new_id
+from lungline.settings import Settings
+from lungline.threads import Repeating
+
+RENEW_SECONDS = 8.0
+
+Subject = TypeVar("Subject")
+
+log = structlog.get_logger()
+
+
+def site(settings: Settings) -> str:
+    """This home on this host: with a process's name, the slot that it fills. One live process a slot, held by its presence lock."""
+    home = hashlib.sha256(os.fsencode(settings.home)).hexdigest()[:8]
+    return f"{home}-{socket.gethostname()[:40]}"
+
+
+def boot_id() -> str:
+    """Tells this boot of the host from another, as far as the system does."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()[:8]
+    except OSError:
+        return "unknown"
+
+
+class Leases:
+    """What one worker holds. Jobs are claimed through it; its thread renews what is in hand."""
+
+    def __init__(self, writer: Writer, slot: str, kinds: Sequence[Kind] = KINDS) -> None:
+        """Frees what a predecessor in this slot held.
+
+        Args:
+            writer: of the database.
+            slot: that this worker alone fills.
+            kinds: that it may claim.
+
+        Raises:
+            LedgerError: the database is not to be had.
+        """
+        self._writer = writer
+        self._kinds = kinds
+        boot = boot_id()
+        self.owner = f"{slot}/{boot}/{new_id()[-12:]}"
+        self._in_hand: set[Claim] = set()  # two of one job, if its lease ran out and it was rung again
+        self._company = 0  # jobs done beside each other
+        self._alone = False  # or one by itself
+        self._changed = threading.Condition()
+        freed, ended = writer.do(free_slot, kinds, slot, boot)
+        if freed:
+            log.warning("took over from a worker that died", jobs=freed, given_up=ended)
+        self._renewing = Repeating("leases", RENEW_SECONDS, self._renew, "leases not renewed")
+        self._renewing.start()
+
+    @contextmanager
+    def claim(
+        self, kinds: Sequence[Kind], subject: str, load: Callable[[Connection, str], Subject]
+    ) -> Iterator[tuple[Claim, Subject] | None]:
+        """Claims a subject's job for the length of the block; None if there is none to be had.
+
+        A job that is done alone waits until nothing else is in hand, and keeps all others waiting.
+
+        Args:
+            kinds: of which the job may be; all have the same lease.
+            subject: whose.
+            load: finds what must be known of the subject, in the transaction that claims.
+        """
+        found = self._writer.do(self._claim, kinds, subject, load)
+        if found is None:
+            yield None
+            return
+        claim, _ = found
+        with self._changed:
+            self._in_hand.add(claim)  # its lease is renewed while it waits its turn
+        try:
+            with self._alone_with(claim) if claim.alone else self._in_company():
+                yield found
+        finally:
+            with self._changed:
+                self._in_hand.discard(claim)
+
+    def has(self, claim: Claim) -> bool:
+        """Whether the claim held when its lease was last renewed."""
+        with self._changed:
+            return claim in self._in_hand
+
+    def stop(self) -> None:
+        """Ends renewing; what is still held runs out by itself."""
+        self._renewing.stop(timeout=5)
+
+    def _claim(
+        self, connection: Connection, kinds: Sequence[Kind], subject: str, load: Callable[[Connection, str], Subject]
+    ) -> tuple[Claim, Subject] | None:
+        lease, exclusive = kinds[0].lease_seconds, kinds[0].exclusive
+        claim = jobs.claim(connection, [kind.name for kind in kinds], subject, self.owner, lease, exclusive=exclusive)
+        return None if claim is None else (claim, load(connection, subject))
+
+    @contextmanager
+    def _in_company(self) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._company += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._company -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def _alone_with(self, claim: Claim) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._changed.wait_for(lambda: self._company == 0)
+        try:
+            self._writer.do(jobs.note_alone, claim)
+            yield
+        finally:
+            with self._changed:
+                self._alone = False
+                self._changed.notify_all()
+
+    def _renew(self) -> None:
+        by_kind: dict[str, list[Claim]] = defaultdict(list)
+        with self._changed:
+            for claim in self._in_hand:
+                by_kind[claim.kind].append(claim)
+        for kind in self._kinds:
+            if claims := by_kind[kind.name]:
+                ids = [claim.job_id for claim in claims]
+                held = self._writer.do(jobs.renew, self.owner, ids, kind.lease_seconds)
+                with self._changed:
+                    self._in_hand -= {claim for claim in claims if claim.job_id not in held}
+
+
+def free_slot(connection: Connection, kinds: Sequence[Kind], slot: str, boot: str) -> tuple[int, int]:
+    """Frees what a dead worker of this slot held; how many jobs, and how many of them were given up."""
+    freed = jobs.free_slot(connection, slot, boot)
+    return freed, condemn(connection, kinds) if freed else 0
+
+
+def let_go(connection: Connection, claim: Claim, kinds: Sequence[Kind]) -> None:
+    """The process that did the job died, and its worker lives: the job waits again, or is given up."""
+    jobs.let_go(connection, claim)
+    condemn(connection, kinds)
+
+
+def expire(connection: Connection, kinds: Sequence[Kind]) -> tuple[int, int]:
+    """Frees jobs whose lease ran out; how many, and how many of them were given up."""
+    freed = sum(jobs.expire(connection, kind.name, kind.lease_seconds) for kind in kinds)
+    return freed, condemn(connection, kinds) if freed else 0
+
+
+def condemn(connection: Connection, kinds: Sequence[Kind]) -> int:
+    """Gives up jobs that ended their workers too often; how many. One that the database refuses to change spares the others."""
+    ended = 0
+    for kind in kinds:
+        subjects = jobs.condemned(connection, kind.name, kind.deaths_allowed)
+
+        def give_up(ids: Sequence[str], kind: Kind = kind, subjects: dict[str, str] = subjects) -> None:
+            for job_id in ids:
+                if jobs.give_up(connection, job_id):
+                    kind.condemn(connection, subjects[job_id])
+
+        ended += len(subjects) - len(sparing(connection, give_up, list(subjects)))
+    return ended

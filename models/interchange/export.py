@@ -1,0 +1,154 @@
+"""A member's network as a file for other libraries and small machines: written, run again and compared with Keras, else not written."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+from lungline import RESEARCH_USE
+from lungline.errors import ModelError
+from lungline.ids import new_id
+from models.files import Member
+from models.preprocess import in_words
+from models.runtimes import agreement
+
+# format -> ending of what is written: a file, for openvino another one beside it, for savedmodel a folder
+ENDINGS: Final = {"litert": ".tflite", "onnx": ".onnx", "openvino": ".xml", "savedmodel": ".savedmodel"}
+
+_SECONDS: Final = 1800.0  # the largest network took two minutes on a busy machine
+
+_LICENCE: Final = (
+    "Weights follow the terms of the pictures and of the public weights that they were computed from: for those that ship with Lungline "
+    "see models/shipped/LICENSE-weights.md; for others ask whoever trained them."
+)
+
+
+def export(member: Member, form: str, out: Path) -> Path:
+    """Writes a member's network, and beside it a JSON file that says what goes in and what comes out.
+
+    A file at `out` is replaced. Interrupted, it leaves nothing half-written: the network comes last, and whole.
+
+    Args:
+        member: whose network.
+        form: one of `ENDINGS`.
+        out: the file; or a folder that is there, which gets one named by the member's version.
+
+    Returns:
+        What was written; the JSON file has the same name with `.json` behind it.
+
+    Raises:
+        ModelError: the weights are damaged, the network cannot be written in this format, or the written one does not answer as Keras
+            does; or `out` cannot be written to.
+    """
+    target = out / f"{member.version}{ENDINGS[form]}" if out.is_dir() else out
+    if form == "openvino" and target.suffix != ENDINGS[form]:
+        raise ModelError("OpenVINO's networks are two files, .xml and .bin: let --out end with .xml.")
+    if target.is_dir():
+        raise ModelError("There is a folder of that name already: remove it, or name another place with --out.")
+    member.checked_weights()
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / f"network{ENDINGS[form]}"
+        told = _written(member, form, made)
+        if not told["difference"] <= agreement.LIMIT:
+            raise ModelError(
+                f"As {form}, member `{member.version}` does not answer as it does in Keras (a probability moves by "
+                f"{told['difference']:.1e}): nothing was written. Try another --format."
+            )
+        parts = {made.with_suffix(".bin"): target.with_suffix(".bin")} if form == "openvino" else {}
+        parts |= {made: target}
+        note = made.with_name("told.json")
+        note.write_text(json.dumps(describe(member, form, told, parts), indent=2) + "\n")
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for source, place in ({note: target.with_name(f"{target.name}.json")} | parts).items():
+                _put(source, place)
+        except OSError as error:
+            raise ModelError(f"The export cannot be written ({error.strerror}): name another place with --out.") from None
+    return target
+
+
+def describe(member: Member, form: str, told: dict[str, Any], parts: dict[Path, Path]) -> dict[str, Any]:
+    """What someone who has nothing but the exported file must know.
+
+    Args:
+        member: whose network was exported.
+        form: one of `ENDINGS`.
+        told: as models/interchange/write.py answers: `difference`, and the shapes `input` and `output`.
+        parts: each written file or folder -> what it will be called.
+    """
+    temperature = member.told.get("temperature", 1.0)
+    return {
+        "version": member.version,
+        "modality": member.modality,
+        "architecture": member.architecture,
+        "weights_sha256": member.sha256,
+        "format": form,
+        "sha256": {name: digest for source, place in parts.items() for name, digest in _digests(source, place.name)},
+        "input": {
+            "shape": told["input"],
+            "type": "float32",
+            "range": [0, 1],
+            "preprocess": member.preprocess,
+            "in_words": in_words(member.preprocess),
+        },
+        "output": {"shape": told["output"], "type": "float32", "what": "logits, one a finding", "findings": list(member.outputs)},
+        "temperature": temperature,
+        "probabilities": f"softmax(logits / {temperature})",
+        "compared_with_keras": {
+            "pictures": len(agreement.pictures(member.preprocess)),
+            "probability_moves_at_most": told["difference"],
+            "allowed": agreement.LIMIT,
+        },
+        "licence": _LICENCE,
+        "use": RESEARCH_USE,
+    }
+
+
+def _written(member: Member, form: str, made: Path) -> dict[str, Any]:
+    """What the process that writes says; its chatter is dropped."""
+    asked = {"member": str(member.folder.resolve()), "format": form, "path": str(made), "parent": os.getpid()}
+    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", "models.interchange.write"],
+            input=json.dumps(asked),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": f"exit {done.returncode}"}
+    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
+        told = {"error": type(error).__name__}
+    if "error" in told:
+        raise ModelError(f"Member `{member.version}` cannot be written as {form} ({told['error']}): try another --format.")
+    return told
+
+
+def _digests(source: Path, name: str) -> list[tuple[str, str]]:
+    files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
+    return [((Path(name) / path.relative_to(source)).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
+
+
+def _put(source: Path, target: Path) -> None:
+    """Puts a file, or a folder where there is none, in place: whole or not at all."""
+    draft = target.parent / f".{target.name}.{new_id()}"
+    try:
+        if source.is_dir():
+            shutil.copytree(source, draft)
+            draft.rename(target)
+            return
+        with draft.open("wb") as file:
+            file.write(source.read_bytes())
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True) if draft.is_dir() else draft.unlink(missing_ok=True)

@@ -1,0 +1,171 @@
+"""Writes a member's network in another library's format, as a process of its own: `python -m models.interchange.write`.
+
+Started by models/interchange/export.py, so that TensorFlow and what its converters print stay out of the command. Standard input holds
+a JSON object: `member` (a folder), `format`, `path`, and `parent`, the process without which this one ends. The last line of standard
+output is one, too: `difference` (models/runtimes/agreement.py) between Keras and the written file, run by its own library; `input` and
+`output`, the shapes by that library, null where any batch fits.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lungline.parent import die_with
+from models.backend import keras
+from models.files import read_member
+from models.runtimes import Engine, agreement
+from models.runtimes.convert import description_and_weights, frozen
+from models.runtimes.keras import KerasEngine, load_network
+from models.runtimes.openvino import OpenVinoEngine
+
+Array = npt.NDArray[np.float32]
+
+_INPUT, _OUTPUT = "gray", "logits"
+
+
+def write_litert(network: keras.Model, path: Path) -> None:
+    """Writes a `.tflite` for one picture at a time, of LiteRT's own operations alone: no device needs TensorFlow's beside it."""
+    import tensorflow as tf
+
+    one = [keras.InputSpec(shape=(1, *network.input_shape[1:]), dtype="float32", name=_INPUT)]
+    own = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
+    network.export(path, format="litert", input_signature=one, target_spec=own, verbose=False)
+
+
+def write_onnx(network: keras.Model, path: Path) -> None:
+    """Writes an `.onnx` for batches of any size. Keras' own export leaves a normalisation's constants out of the file, as more inputs."""
+    import tf2onnx.convert
+
+    function = frozen(network, None)
+    ends = {function.inputs[0].name: _INPUT, function.outputs[0].name: _OUTPUT}
+    names = [[name] for name in ends]
+    tf2onnx.convert.from_graph_def(
+        function.graph.as_graph_def(), input_names=names[0], output_names=names[1], tensors_to_rename=ends, output_path=str(path)
+    )
+
+
+def write_openvino(network: keras.Model, path: Path) -> None:
+    """Writes an `.xml`, and a `.bin` beside it, for one picture at a time. Keras' own export would report to OpenVINO's makers."""
+    description, weights = description_and_weights(network, path.parent)
+    path.write_bytes(description)
+    path.with_suffix(".bin").write_bytes(weights)
+
+
+def write_savedmodel(network: keras.Model, path: Path) -> None:
+    """Writes a folder as TensorFlow loads it, for batches of any size: its function `serve`."""
+    network.export(path, format="tf_saved_model", verbose=False)
+
+
+class _Runtime:
+    """A written network, run by the library that it was written for."""
+
+    def __init__(self, name: str, run: Callable[[Array], Array], shapes: tuple[Any, Any]) -> None:
+        self.name, self.run, self.shapes = name, run, shapes
+
+    def warm(self, batch_max: int) -> None:
+        """Nothing is to be prepared."""
+
+
+def run_litert(path: Path) -> _Runtime:
+    """By the interpreter in TensorFlow, picture by picture."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(str(path))
+    interpreter.allocate_tensors()
+    (given,), (answered,) = interpreter.get_input_details(), interpreter.get_output_details()
+
+    def run(batch: Array) -> Array:
+        answers = []
+        for picture in batch:
+            interpreter.set_tensor(given["index"], picture[np.newaxis])
+            interpreter.invoke()
+            answers.append(interpreter.get_tensor(answered["index"])[0])
+        return np.stack(answers)
+
+    return _Runtime("litert", run, (given["shape_signature"], answered["shape_signature"]))
+
+
+def run_onnx(path: Path) -> _Runtime:
+    """By ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (given,), (answered,) = session.get_inputs(), session.get_outputs()
+
+    def run(batch: Array) -> Array:
+        return np.asarray(session.run([answered.name], {given.name: batch})[0])
+
+    return _Runtime("onnx", run, (given.shape, answered.shape))
+
+
+def run_openvino(path: Path) -> _Runtime:
+    """By OpenVINO in float32: whoever runs it in bf16 has to compare for themselves."""
+    engine = OpenVinoEngine(path.read_bytes(), path.with_suffix(".bin").read_bytes(), "f32")
+    return _Runtime("openvino", engine.run, engine.shapes)
+
+
+def run_savedmodel(path: Path) -> _Runtime:
+    """By TensorFlow, without Keras."""
+    import tensorflow as tf
+
+    loaded = tf.saved_model.load(str(path))
+    function = loaded.signatures["serving_default"]
+    (given,), (answered,) = function.structured_input_signature[1].values(), function.structured_outputs.values()
+
+    def run(batch: Array) -> Array:
+        return np.asarray(loaded.serve(batch))
+
+    return _Runtime("savedmodel", run, (given.shape, answered.shape))
+
+
+# format -> how it is written, and how it is run again
+FORMATS: Final[dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path], _Runtime]]]] = {
+    "litert": (write_litert, run_litert),
+    "onnx": (write_onnx, run_onnx),
+    "openvino": (write_openvino, run_openvino),
+    "savedmodel": (write_savedmodel, run_savedmodel),
+}
+
+
+def written(folder: Path, form: str, path: Path) -> dict[str, Any]:
+    """Writes the member of `folder` to `path` as `form`, runs it again, and tells how far it is from Keras.
+
+    Raises:
+        ModelError: its weights are missing, damaged, or do not fit.
+        Exception: what a library raises for a network that it cannot write or run.
+    """
+    member = read_member(folder)
+    network = load_network(member)
+    write, run = FORMATS[form]
+    write(network, path)
+    runtime = run(path)
+    engine: Engine = runtime
+    reference = KerasEngine(network).run(agreement.pictures(member.preprocess))
+    difference = agreement.difference(engine, member.preprocess, reference, float(member.told.get("temperature", 1.0)))
+    given, answered = (_sizes(shape) for shape in runtime.shapes)
+    return {"difference": difference, "input": given, "output": answered}
+
+
+def _sizes(shape: Any) -> list[int | None]:
+    """Libraries say a name, None or -1 where any size fits."""
+    return [int(size) if isinstance(size, int | np.integer) and size > 0 else None for size in shape]
+
+
+def main() -> None:
+    """Does what standard input asks for."""
+    asked = json.load(sys.stdin)
+    die_with(int(asked["parent"]))
+    try:
+        told = written(Path(asked["member"]), asked["format"], Path(asked["path"]))
+    except Exception as error:
+        told = {"error": type(error).__name__}
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main()

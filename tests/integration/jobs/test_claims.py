@@ -1,0 +1,305 @@
+"""The ledger on real SQLite and real PostgreSQL: who may change a scan's state, and when."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, Engine, event, func, select, text, update
+
+from db import drops, jobs, results, status
+from db import scans as scan_states
+from db.clock import now
+from db.connect import connect, read_only
+from db.drops import Drop
+from db.jobs import Claim, Look
+from db.results import ScanFacts, Verdict
+from db.scans import State
+from db.tables import Outcome, Priority, quarantine, scans, verdicts
+from db.tables import jobs as jobs_table
+from db.writer import Writer
+from jobs import leases
+from jobs.kinds import KINDS, READ
+from lungline.findings import Modality, Status
+from lungline.ids import new_id
+from lungline.reasons import Reason
+from tests.entered import claim_scan, job_of, to_ring
+from workers import ends
+
+FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")
+VERDICT = Verdict("e-1", Status.ACCEPTED, "normal", 0.7, None, 0.0, 0.5, {"normal": 0.7, "covid19": 0.3}, [("m", "m-1", {"normal": 1.0})])
+OWNER = "home-host-inference-0/boot1/aaaa"
+
+
+@pytest.fixture
+def connection(engine: Engine) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        yield connection
+
+
+def drop(sha256: str = "a" * 64, priority: Priority = Priority.SCANS, **more: str) -> Drop:
+    return Drop(new_id(), sha256, 10, priority, None, **more)
+
+
+def waiting(connection: Connection, sha256: str = "a" * 64) -> str:
+    assert drops.accept(connection, drop(sha256)) is Outcome.ACCEPTED
+    return str(connection.scalar(select(scans.c.id).where(scans.c.sha256 == sha256)))
+
+
+def claimed(connection: Connection, scan_id: str, owner: str = OWNER) -> Claim:
+    claim = claim_scan(connection, scan_id, owner)
+    assert claim is not None
+    return claim
+
+
+def state(connection: Connection, scan_id: str) -> str:
+    return str(connection.scalar(select(scan_states.state_of(scans.c.id)).where(scans.c.id == scan_id)))
+
+
+def test_same_bytes_are_one_scan_and_every_drop_counts(connection: Connection) -> None:
+    first = drop()
+    assert drops.accept(connection, first) is Outcome.ACCEPTED
+    assert drops.accept(connection, first) is Outcome.ACCEPTED  # asked again after a crash
+    assert drops.accept(connection, drop()) is Outcome.DUPLICATE
+    drops.refuse(connection, drop("b" * 64), Reason.EMPTY)
+    connection.commit()
+    counts = status.counts(connection.engine)
+    assert {name: counts[name] for name in ("files", "accepted", "duplicates", "refused", "scans", "waiting")} == {
+        "files": 3,
+        "accepted": 1,
+        "duplicates": 1,
+        "refused": 1,
+        "scans": 1,
+        "waiting": 1,
+    }
+
+
+def test_a_file_that_stays_in_the_inbox_counts_once(connection: Connection) -> None:
+    drops.accept(connection, drop(stay_key="1" * 16))
+    assert drops.accept(connection, drop(stay_key="1" * 16)) is Outcome.DUPLICATE
+    assert not drops.refuse(connection, drop(stay_key="1" * 16), Reason.UNREADABLE)
+    connection.commit()
+    assert status.counts(connection.engine)["files"] == 1
+
+
+def test_of_many_claimers_one_gets_the_scan(engine: Engine) -> None:
+    with engine.begin() as connection:
+        scan_id = waiting(connection)
+    writers = [Writer(engine) for _ in range(4)]
+    with ThreadPoolExecutor(16) as threads:
+        claims = list(threads.map(lambda n: writers[n % 4].do(claim_scan, scan_id, f"owner/{n}"), range(16)))
+    for writer in writers:
+        writer.close()
+    assert sum(claim is not None for claim in claims) == 1
+
+
+def test_scans_of_a_priority_are_rung_the_oldest_first(connection: Connection) -> None:
+    for number, priority in enumerate([Priority.SCANS, Priority.SCANS, Priority.STAT, Priority.SCANS]):
+        drops.accept(connection, drop(str(number) * 64, priority))
+    bells = [to_ring(connection, priority, 2, None) for priority in Priority]
+    hashes = [[connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id in ids] for ids in bells]
+    assert hashes == [["2" * 64], ["0" * 64, "1" * 64]]
+
+
+def test_a_waiting_scan_dropped_again_as_urgent_is_urgent(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    jobs.note_rung(connection, [job_of(connection, scan_id)])
+    assert drops.accept(connection, drop(priority=Priority.STAT)) is Outcome.DUPLICATE
+    assert to_ring(connection, Priority.STAT, 10, None) == [scan_id]
+
+
+def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    jobs.note_rung(connection, [job_of(connection, scan_id)])
+    assert to_ring(connection, Priority.SCANS, 10, None) == []
+    assert to_ring(connection, Priority.SCANS, 10, Look(60.0)) == []
+    for rung_at in (now(-61), now(6 * 3600)):  # so long ago, or before the clock was set back
+        connection.execute(update(jobs_table).values(rung_at=rung_at))
+        assert to_ring(connection, Priority.SCANS, 10, None) == []
+        assert to_ring(connection, Priority.SCANS, 10, Look(60.0)) == [scan_id]
+
+
+def test_a_lease_of_before_the_clock_was_set_back_ends_in_its_time_unless_it_is_renewed(connection: Connection) -> None:
+    claim = claimed(connection, waiting(connection))
+    connection.execute(update(jobs_table).values(lease_until=now(6 * 3600)))
+    assert leases.expire(connection, KINDS)[0] == 0  # whoever lives goes on
+    assert connection.scalar(select(jobs_table.c.lease_until <= now(READ.lease_seconds)))
+    assert results.record(connection, claim, FACTS, VERDICT)
+
+
+def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    stale = claimed(connection, scan_id)
+    connection.execute(update(jobs_table).values(lease_until=now(-1)))
+    assert leases.expire(connection, KINDS)[0] == 1
+    fresh = claimed(connection, scan_id)  # the same owner, another attempt
+    assert not results.record(connection, stale, FACTS, VERDICT)
+    assert not ends.turn_away(connection, stale, Reason.TRUNCATED, "x")
+    assert results.record(connection, fresh, FACTS, VERDICT)
+    assert not results.record(connection, fresh, FACTS, VERDICT)
+    assert connection.scalar(text("SELECT count(*) FROM scan_results")) == 1
+    assert connection.scalar(text("SELECT count(*) FROM scan_probabilities")) == 2
+    assert claim_scan(connection, scan_id, OWNER) is None
+
+
+def test_the_database_refuses_a_second_current_verdict(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    results.record(connection, claimed(connection, scan_id), FACTS, VERDICT)
+    row = {"id": new_id(), "scan_id": scan_id, "ensemble": "e-2", "finding": "normal", "status": "accepted", "finished_at": now()}
+    with pytest.raises(Exception, match=r"UNIQUE|unique"):
+        connection.execute(verdicts.insert().values(row))
+
+
+def test_a_renewed_lease_does_not_run_out(connection: Connection) -> None:
+    kept, lost = waiting(connection, "a" * 64), waiting(connection, "b" * 64)
+    claimed(connection, kept)
+    claimed(connection, lost)
+    connection.execute(update(jobs_table).values(lease_until=now(-1)))
+    jobs.renew(connection, OWNER, [job_of(connection, kept)], READ.lease_seconds)
+    assert leases.expire(connection, KINDS)[0] == 1
+    assert (state(connection, kept), state(connection, lost)) == (State.READING, State.WAITING)
+
+
+def test_what_is_given_back_is_rung_again_at_once_and_blames_nobody(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    jobs.note_rung(connection, [job_of(connection, scan_id)])
+    for _ in range(5):
+        jobs.give_back(connection, [claimed(connection, scan_id)])
+    assert to_ring(connection, Priority.SCANS, 10, None) == [scan_id]
+    assert not claimed(connection, scan_id).alone
+
+
+def test_a_scan_is_read_alone_after_two_lost_leases_and_condemned_after_two_deaths_alone(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    for _ in range(2):
+        assert not claimed(connection, scan_id).alone
+        assert jobs.free_slot(connection, "home-host-inference-0", "boot1") == 1
+    for death in range(2):
+        assert leases.condemn(connection, KINDS) == 0, death
+        claim = claimed(connection, scan_id)
+        assert claim.alone
+        jobs.note_alone(connection, claim)
+        jobs.free_slot(connection, "home-host-inference-0", "boot1")
+    assert leases.condemn(connection, KINDS) == 1
+    assert state(connection, scan_id) == State.QUARANTINED
+    assert connection.scalar(text("SELECT reason FROM quarantined_files")) == Reason.READER_DIED
+
+
+def test_a_power_cut_blames_nobody(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    for _ in range(6):
+        claim = claimed(connection, scan_id)
+        jobs.note_alone(connection, claim)
+        assert jobs.free_slot(connection, "home-host-inference-0", "boot2") == 1  # the host was started anew meanwhile
+    assert leases.condemn(connection, KINDS) == 0
+    assert not claimed(connection, scan_id).alone
+
+
+def test_a_worker_frees_its_own_slot_alone(connection: Connection) -> None:
+    mine, other = waiting(connection, "a" * 64), waiting(connection, "b" * 64)
+    claimed(connection, mine)
+    claimed(connection, other, "home-host-inference-01/boot1/bbbb")
+    assert jobs.free_slot(connection, "home-host-inference-0", "boot1") == 1
+    assert (state(connection, mine), state(connection, other)) == (State.WAITING, State.READING)
+
+
+@pytest.mark.parametrize("reason", [Reason.READER_DIED, Reason.READER_TIMEOUT])
+def test_the_second_blame_quarantines(connection: Connection, reason: Reason) -> None:
+    scan_id = waiting(connection)
+    assert not ends.blame(connection, claimed(connection, scan_id), reason)
+    assert ends.blame(connection, claimed(connection, scan_id), reason)
+    assert connection.scalar(text("SELECT reason FROM quarantined_files")) == reason
+    assert state(connection, scan_id) == State.QUARANTINED
+
+
+def test_a_release_starts_with_a_clean_slate(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    for _ in range(2):
+        ends.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+    row = str(connection.scalar(select(quarantine.c.id)))
+    assert scan_states.release(connection, row)
+    assert not scan_states.release(connection, row)
+    assert not ends.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+
+
+def test_the_same_bytes_dropped_again_release_a_quarantined_scan(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    ends.turn_away(connection, claimed(connection, scan_id), Reason.TRUNCATED, "x")
+    assert drops.accept(connection, drop()) is Outcome.DUPLICATE
+    assert state(connection, scan_id) == State.WAITING
+
+
+def test_frames_are_entered_once(connection: Connection) -> None:
+    claim = claimed(connection, waiting(connection))
+    scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), [2, 3])
+    scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), [2, 3, 4])
+    frames = connection.scalars(select(scans.c.frame).order_by(scans.c.frame)).all()
+    assert frames == [1, 2, 3, 4]
+
+
+def test_ten_thousand_frames_are_not_ten_thousand_statements(engine: Engine) -> None:
+    statements: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    with engine.begin() as connection:
+        claim = claimed(connection, waiting(connection))
+        statements.clear()
+        scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), range(2, 10_001))
+        assert connection.scalar(select(func.count()).select_from(scans).where(scans.c.received_at <= now())) == 10_000
+    assert len(statements) < 100
+
+
+def test_a_writer_commits_each_job_by_itself(engine: Engine) -> None:
+    writer = Writer(engine)
+
+    def fails(connection: Connection) -> None:
+        drops.accept(connection, drop("b" * 64))
+        raise ValueError("own")
+
+    with ThreadPoolExecutor(8) as threads:
+        good = [threads.submit(writer.do, lambda c, n=n: drops.accept(c, drop(f"{n:064}"))) for n in range(50)]
+        bad = threads.submit(writer.do, fails)
+        assert {future.result() for future in good} == {Outcome.ACCEPTED}
+        with pytest.raises(ValueError, match="own"):
+            bad.result()
+    writer.close()
+    assert status.counts(engine)["files"] == 50
+
+
+def test_views_are_the_same_on_both_databases(connection: Connection) -> None:
+    results.record(connection, claimed(connection, waiting(connection)), FACTS, VERDICT)
+    row = connection.execute(text("SELECT * FROM scan_results")).mappings().one()
+    assert (row["finding"], row["probability"], row["rows"], row["priority"]) == ("normal", 0.7, 10, "scans")
+    assert row["turnaround_seconds"] >= 0
+    day = connection.execute(text("SELECT * FROM daily_counts")).mappings().one()
+    assert (day["day"], day["scans"]) == (str(row["received_at"])[:10], 1)
+    assert connection.scalar(text("SELECT count(*) FROM worklist")) == 0
+    assert connection.scalar(text("SELECT superseded_at FROM scan_history")) is None
+
+
+def test_the_worklist_begins_with_the_surest_covid19_and_goes_on_with_the_oldest_in_doubt(connection: Connection) -> None:
+    found = [("covid19", 0.6), ("normal", 0.4), ("normal", 0.6), ("covid19", 0.9)]
+    for number, (finding, probability) in enumerate(found):
+        claim = claimed(connection, waiting(connection, f"{number:064}"))
+        verdict = replace(VERDICT, status=Status.REVIEW, finding=finding, probability=probability)
+        assert results.record(connection, claim, FACTS, verdict)
+        connection.execute(update(scans).where(scans.c.id == claim.subject).values(received_at=now(number - 10)))
+    rows = connection.execute(text("SELECT finding, probability FROM worklist LIMIT 20")).all()
+    assert [tuple(row) for row in rows] == [("covid19", 0.9), ("covid19", 0.6), ("normal", 0.4), ("normal", 0.6)]
+
+
+def test_a_reader_sees_one_snapshot(engine: Engine) -> None:
+    with read_only(engine).connect() as reader:
+        before = reader.scalar(text("SELECT count(*) FROM files"))
+        with engine.begin() as connection:
+            drops.accept(connection, drop())
+        assert reader.scalar(text("SELECT count(*) FROM files")) == before
+    assert status.counts(engine)["files"] == 1
+
+
+def test_a_postgresql_server_that_vanished_is_noticed(postgres_url: str) -> None:
+    engine = connect(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+    engine.dispose()
+    assert int(told["tcp_user_timeout"]) <= 30_000
+    assert int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"]) <= 30

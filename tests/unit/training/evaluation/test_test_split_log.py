@@ -1,0 +1,62 @@
+"""Looks at a test split are counted."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lungline.errors import TrainingError
+from lungline.findings import Modality
+from models.registry import SHIPPED
+from training.evaluation.test_split_log import USES, Uses, of_what_ships, read
+from training.predictions.predict import Readings
+
+
+def test_each_version_counts_once_and_modalities_apart(tmp_path: Path) -> None:
+    uses = Uses(tmp_path / "not there yet")
+    assert uses.use(Modality.CT, "ct-a") == ["ct-a"]
+    assert uses.use(Modality.CT, "ct-b") == ["ct-a", "ct-b"]
+    assert uses.use(Modality.CT, "ct-a") == ["ct-a", "ct-b"]
+    assert uses.use(Modality.XRAY, "xray-a") == ["xray-a"]
+    assert uses.use(None, "admission-a") == ["admission-a"]
+    assert read(tmp_path / "not there yet") == {"ct": ["ct-a", "ct-b"], "xray": ["xray-a"], "admission": ["admission-a"]}
+
+
+def test_looks_at_the_same_data_from_elsewhere_count_too(tmp_path: Path) -> None:
+    assert Uses(tmp_path, {"ct": ["ct-shipped"]}).use(Modality.CT, "ct-a") == ["ct-shipped", "ct-a"]
+    assert Uses(tmp_path).use(Modality.CT, "ct-b") == ["ct-shipped", "ct-a", "ct-b"]
+
+
+def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
+    Uses(tmp_path).use(Modality.CT, "ct-a")
+    assert Uses(tmp_path, data="1234abcd").use(Modality.CT, "ct-b") == ["ct-b"]
+    assert Uses(tmp_path).use(Modality.CT, "ct-c") == ["ct-a", "ct-c"]
+
+
+def test_of_another_data_set_what_was_measured_before_is_not_known(tmp_path: Path) -> None:
+    told = {"name": "ct-cnn", "temperature": 1.2, "validation": {}, "figures": {}, "test_uses": ["ct-a"]}
+    assert Uses(tmp_path).known(told) == told
+    assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2, "judged_on": "1234abcd"}
+
+
+def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
+    def look(judge: int) -> None:
+        for number in range(20):
+            Uses(tmp_path).use(Modality.CT, f"ct-{judge}-{number}")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(look, range(4)))
+    assert len(read(tmp_path)["ct"]) == 80
+
+
+def test_what_ships_has_looked_at_the_data_that_it_was_made_on_alone(training_data: Path, tiny_data: Path) -> None:
+    looks = read(SHIPPED)
+    assert looks.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
+    assert of_what_ships(Readings(training_data)) == looks
+    assert of_what_ships(Readings(tiny_data)) == {}
+
+
+def test_a_damaged_list_is_told(tmp_path: Path) -> None:
+    (tmp_path / USES).write_text("{")
+    with pytest.raises(TrainingError, match=USES):
+        Uses(tmp_path).use(Modality.CT, "ct-a")

@@ -1,0 +1,175 @@
+"""The gate on simulated votes: equals are held, the harmed are refused by the right clause, the better pass."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lungline.findings import FINDINGS, Modality
+from training.data.datasets import Example
+from training.gate import rule
+from training.gate.rule import Besides, Decision, Outcome, Ruling
+from training.metrics.figures import Figure
+from training.predictions.measure import Judged
+
+FINDINGS_OF_XRAY = FINDINGS[Modality.XRAY]
+NOTHING = Besides(shuffled={}, fault=None, newer_labels=False, speeds=())
+NEWER = dataclasses.replace(NOTHING, newer_labels=True)
+
+_PATIENTS = 110  # two scans each
+
+
+@pytest.fixture(autouse=True)
+def _fewer_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.metrics.figures.RESAMPLES", 400)
+
+
+def judged(seed: int, skill: float = 2.2, wanted: np.ndarray | None = None, noise: float = 1.0) -> Judged:
+    """What a network of some skill says of 220 scans of 110 patients from four sources; `seed` is its own luck."""
+    rng = np.random.default_rng(7)
+    wanted = np.repeat(rng.integers(0, 3, _PATIENTS), 2) if wanted is None else wanted
+    shared = rng.normal(0, 1, (len(wanted), 3))  # what makes a scan hard for every network
+    own = np.random.default_rng(seed).normal(0, 0.5, (len(wanted), 3))
+    logits = skill * np.eye(3)[wanted] + noise * (shared + own)
+    votes = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    examples = [
+        Example(Path(f"{row}"), FINDINGS_OF_XRAY[finding], f"patient {row // 2}", f"clinic {row // 2 % 4}", "gate")
+        for row, finding in enumerate(wanted)
+    ]
+    return Judged("gate", examples, FINDINGS_OF_XRAY, wanted, votes, votes, np.ones(len(wanted), bool), np.zeros(len(wanted)))
+
+
+def with_votes(one: Judged, votes: np.ndarray) -> Judged:
+    return dataclasses.replace(one, votes=votes, uncalibrated=votes)
+
+
+def failed(ruling: Ruling) -> set[str]:
+    return {clause.name for clause in ruling.clauses if clause.outcome is Outcome.FAILED}
+
+
+def test_equal_retrains_are_held_and_seldom_refused() -> None:
+    decisions = [rule.judge(judged(seed), judged(seed + 1000), NOTHING, 1).decision for seed in range(16)]
+    assert decisions.count(Decision.PASSED) <= 2
+    assert decisions.count(Decision.HELD) >= 10
+
+
+def test_an_equal_one_that_learnt_from_newer_labels_passes() -> None:
+    ruling = rule.judge(judged(1), judged(1), NEWER, 3)
+    assert ruling.decision is Decision.PASSED
+    assert "newer labels" in ruling.reason
+    assert "(use 3 of this split)" in ruling.lines()[0]
+
+
+def test_a_better_one_passes() -> None:
+    ruling = rule.judge(judged(1, skill=1.2), judged(2, skill=3.0), NOTHING, 1)
+    assert ruling.decision is Decision.PASSED
+    assert ruling.reason == "no harm is shown; better"
+
+
+def test_a_faster_one_that_is_not_worse_passes_and_two_equals_on_a_busy_machine_do_not() -> None:
+    assert rule.judge(judged(1), judged(1), dataclasses.replace(NOTHING, speeds=(1.9, 2.2, 1.4)), 1).decision is Decision.PASSED
+    assert rule.judge(judged(1), judged(1), dataclasses.replace(NOTHING, speeds=(1.9, 1.05, 1.4)), 1).decision is Decision.HELD
+
+
+def test_one_that_ranks_worse_is_refused_whatever_speaks_for_it() -> None:
+    ruling = rule.judge(judged(1, skill=2.5), judged(2, skill=0.8), dataclasses.replace(NEWER, speeds=(3.0,)), 1)
+    assert ruling.decision is Decision.REFUSED
+    assert {rule.MACRO_AUROC, rule.LOWER_BOUND, rule.BRIER} <= failed(ruling)
+    assert "macro_auroc" in ruling.reason
+
+
+def test_one_that_misses_covid19_at_its_threshold_is_refused_by_that_clause() -> None:
+    champion = judged(1)
+    shy = champion.votes.copy()
+    unsure = (champion.wanted == 0) & (shy[:, 0] < 0.8)
+    shy[unsure] = shy[unsure][:, [1, 0, 2]]
+    ruling = rule.judge(champion, with_votes(champion, shy), NEWER, 1)
+    assert ruling.decision is Decision.REFUSED
+    assert rule.SENSITIVITY in failed(ruling)
+
+
+def test_one_that_is_too_sure_of_itself_is_refused_by_the_brier_score_alone() -> None:
+    champion = judged(1, skill=1.5)
+    sharp = champion.votes**6
+    sharp /= sharp.sum(axis=1, keepdims=True)
+    ruling = rule.judge(champion, with_votes(champion, sharp), NEWER, 1)
+    assert ruling.decision is Decision.REFUSED
+    assert rule.BRIER in failed(ruling)
+    assert rule.SENSITIVITY not in failed(ruling)
+
+
+def test_harm_within_one_source_is_found_under_its_name() -> None:
+    champion = judged(1, skill=3.0)
+    votes = champion.votes.copy()
+    there = champion.sources == "clinic 2"
+    votes[there] = np.roll(votes[there], 1, axis=1)
+    ruling = rule.judge(champion, with_votes(champion, votes), NEWER, 1)
+    within = {clause.source: clause.outcome for clause in ruling.clauses if clause.name == rule.IN_SOURCE}
+    assert within == {"clinic 0": Outcome.PASSED, "clinic 1": Outcome.PASSED, "clinic 2": Outcome.FAILED, "clinic 3": Outcome.PASSED}
+    assert ruling.decision is Decision.REFUSED
+
+
+def test_a_source_where_a_finding_is_rare_refuses_nobody_by_resamples_without_it() -> None:
+    """One that always gives the commonest answer is worse; without the rare finding it would be perfect, and its interval reach 1."""
+    wanted = np.zeros(2 * _PATIENTS, np.intp)
+    wanted[[0, 8, 16]] = 1  # of clinic 0
+    champion = judged(1, wanted=wanted)
+    champion = with_votes(champion, np.eye(3)[wanted])
+    always = np.tile([0.8, 0.1, 0.1], (len(wanted), 1))
+    ruling = rule.judge(champion, with_votes(champion, always), NEWER, 1)
+    (clause,) = [one for one in ruling.clauses if one.source == "clinic 0"]
+    assert (clause.difference, clause.low, clause.high) == (-0.5, -0.5, -0.5)
+    assert clause.outcome is Outcome.FAILED
+
+
+def test_a_source_of_fewer_than_thirty_scans_is_no_clause() -> None:
+    champion = judged(1)
+    examples = [dataclasses.replace(one, source="rare" if row < 29 else "common") for row, one in enumerate(champion.examples)]
+    champion = dataclasses.replace(champion, examples=examples)
+    ruling = rule.judge(champion, champion, NOTHING, 1)
+    assert [clause.source for clause in ruling.clauses if clause.name == rule.IN_SOURCE] == ["common"]
+
+
+@pytest.mark.parametrize(("low", "decision"), [(0.51, Decision.REFUSED), (0.47, Decision.PASSED)])
+def test_a_recipe_whose_control_is_not_at_chance_is_refused(low: float, decision: Decision) -> None:
+    shuffled = {"xray-cnn": Figure(value=low + 0.06, low=low, high=low + 0.1)}
+    assert rule.judge(judged(1), judged(1), dataclasses.replace(NEWER, shuffled=shuffled), 1).decision is decision
+
+
+def test_one_whose_files_do_not_load_or_whose_engines_disagree_is_refused() -> None:
+    fault = dataclasses.replace(NEWER, fault="The weights of member `xray-cnn-0` are damaged.")
+    for challenger in (None, judged(1)):
+        ruling = rule.judge(judged(1), challenger, fault, 1)
+        assert ruling.decision is Decision.REFUSED
+        assert failed(ruling) == {rule.FILES}
+
+
+def test_scans_of_one_finding_alone_cannot_tell_and_nothing_is_promoted() -> None:
+    one_class = judged(1, wanted=np.zeros(2 * _PATIENTS, np.intp))
+    ruling = rule.judge(one_class, one_class, NEWER, 1)
+    assert ruling.decision is Decision.HELD
+    assert "lack a finding" in ruling.reason
+    outcomes = {clause.name: clause.outcome for clause in ruling.clauses}
+    assert outcomes[rule.MACRO_AUROC] is outcomes[rule.LOWER_BOUND] is Outcome.UNDEFINED
+    assert outcomes[rule.SENSITIVITY] is Outcome.PASSED
+
+
+def test_others_than_the_same_scans_are_no_comparison() -> None:
+    other = dataclasses.replace(judged(1), examples=list(reversed(judged(1).examples)))
+    with pytest.raises(ValueError, match="same scans"):
+        rule.judge(judged(1), other, NOTHING, 1)
+
+
+def test_every_clause_tells_its_figures() -> None:
+    ruling = rule.judge(judged(1), judged(2), NEWER, 2)
+    clause = next(clause for clause in ruling.told()["clauses"] if clause["name"] == rule.MACRO_AUROC)
+    assert clause["images"] == 220
+    assert clause["groups"] == 110
+    assert clause["low"] <= clause["difference"] <= clause["high"]
+    assert abs(clause["challenger"] - clause["champion"] - clause["difference"]) < 1e-4
+    chance = dataclasses.replace(NEWER, shuffled={"xray-cnn": Figure(value=0.53, low=0.47, high=0.6)}, speeds=(0.9, 1.3))
+    told = rule.judge(judged(1), judged(2), chance, 2).lines()
+    assert "gate: shuffled_labels (xray-cnn): passed 0.530 [0.470, 0.600]" in told
+    assert "gate: faster: not given 1.100 [0.900, 1.300]" in told
+    assert any("macro_auroc: passed 0." in line and "on 220 scans of 110 groups" in line for line in ruling.lines())

@@ -1,0 +1,172 @@
+"""What the pose network learns from, and that numpy runs what Keras trained."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom.uid import generate_uid
+
+from imaging.phantoms import phantom, picture
+from lungline.errors import TrainingError
+from models.pose import DESCRIPTION, FILMS, KINDS, LATERAL, SHIPPED, Network
+from tests.corpus.files import dicom, png
+from training.data.datasets import Example
+from training.evaluation.test_split_log import USES
+from training.evaluation.test_split_log import read as read_uses
+from training.pose import fit
+from training.pose.card import card
+from training.pose.judge import judge
+from training.pose.lessons import Lessons, gather, kept
+from training.pose.make import description, make, splits_of_patients, volumes_of
+from training.pose.projections import films, read_series, varied
+
+
+def chest_volume() -> np.ndarray:
+    """A drawn chest in Hounsfield units: the lungs end above the belly."""
+    plane = phantom("ct", 1, 64).astype(np.float32) - 1024
+    belly = np.where(plane > -500, plane, np.where(np.abs(np.indices(plane.shape) - 32).max(axis=0) < 18, 40, plane))
+    return np.stack([plane] * 30 + [belly] * 10)
+
+
+def lessons() -> Lessons:
+    pictures = {
+        name: [kept(picture("xray" if name == "xray" else "ct", 3).astype(np.float32) / np.float32(255))] for name in ("xray", "ct")
+    }
+    nothing = [np.zeros((96, 96), np.uint8)]
+    return Lessons({**pictures, LATERAL: nothing, "neither": nothing}, pictures["xray"])
+
+
+def test_lessons_are_the_same_for_the_same_seed_and_of_every_kind() -> None:
+    drawn, kinds = lessons().draw(200, np.random.default_rng(5))
+    again, same = lessons().draw(200, np.random.default_rng(5))
+    np.testing.assert_array_equal(drawn, again)
+    np.testing.assert_array_equal(kinds, same)
+    assert drawn.shape == (200, 64, 64, 1)
+    assert (drawn.min(), drawn.max()) == (0, 1)
+    assert set(kinds.tolist()) == set(range(len(KINDS)))
+
+
+def test_a_negative_of_a_lesson_is_dark_where_the_film_is_bright() -> None:
+    drawn, kinds = lessons().draw(400, np.random.default_rng(6))
+    middle = drawn[:, 28:36, 28:36].mean(axis=(1, 2, 3))  # spine and heart
+    bright = {kind: middle[kinds == number].mean() for number, kind in enumerate(KINDS)}
+    assert min(bright[kind] for kind in FILMS[:4]) > 0.5
+    assert max(bright[kind] for kind in FILMS[4:]) < 0.5
+
+
+def test_training_pictures_become_lessons(tmp_path: Path) -> None:
+    path = tmp_path / "film.dcm"
+    path.write_bytes(dicom(phantom("xray", 4), "DX"))
+    found = gather([Example(path, label, "g", "s", "train") for label in ("xray", "neither")], [chest_volume()], 0)
+    assert len(found.pictures["xray"]) > 1  # drawn chests beside it
+    assert len(found.pictures["neither"]) > 3  # its guises, and drawings
+    assert (len(found.pictures[LATERAL]), len(found.projected)) == (9 * 28, 9 * 20)  # the volume's, and those of bodies made of it
+    assert {picture.shape for picture in found.pictures["ct"] + found.projected} == {(96, 96)}
+
+
+def test_a_series_is_read_from_the_head_and_projected(tmp_path: Path) -> None:
+    volume = chest_volume()
+    for number, plane in enumerate(volume):  # the feet first
+        position = [0, 0, 10.0 * (len(volume) - number)]
+        data = dicom((plane + 1024).astype(np.uint16), "CT", ImagePositionPatient=position, SOPInstanceUID=generate_uid())
+        (tmp_path / f"{number * 7 % 40:02}.dcm").write_bytes(data)
+    read = read_series(tmp_path)
+    np.testing.assert_allclose(read, volume, atol=1)
+    front = next(films(read, lateral=False))
+    assert front[20:80, 40:60].mean() < front[20:80, 75:85].mean()  # lung beside spine
+    assert front[20:80, 40:60].mean() < front[140:, 40:60].mean()  # lung above belly
+
+
+def test_a_body_made_of_another_has_a_spine_and_lungs_without_one() -> None:
+    volume = chest_volume()
+    made = varied(volume, np.random.default_rng(3))
+    assert made.dtype == np.float32
+    assert len(volume) * 0.5 <= len(made) <= len(volume)
+    assert made[:, 40:].max() > volume.max() + 50
+    assert made[:20, 32, 12:16].max() < -500  # lung
+    np.testing.assert_array_equal(varied(volume, np.random.default_rng(3)), made)
+
+
+@pytest.mark.parametrize("split", ["test", "demo", "val", "gate", "holdout", "nowhere"])
+@pytest.mark.parametrize("kind", ["series", "rendered"])
+def test_a_series_of_a_patient_who_is_not_for_training_is_refused(tmp_path: Path, split: str, kind: str) -> None:
+    root = data_set(tmp_path, {"ctmd_A1": "train", "ctmd_B1": split} if split != "nowhere" else {"ctmd_A1": "train"})
+    folders = [tmp_path / "series" / f"covid_ct_md_{name}" for name in ("A1", "B1")]
+    listed = rendered(tmp_path, ["ctmd_A1", "ctmd_B1"])
+    with pytest.raises(TrainingError, match=r"1 of the CT series .* not have in the split `train`") as refused:
+        make([root], folders, [], tmp_path / "out", 0) if kind == "series" else make([root], [], [listed], tmp_path / "out", 0)
+    assert "B1" not in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_patient_in_train_and_in_another_split_is_refused(tmp_path: Path) -> None:
+    first, second = (data_set(tmp_path / name, {"ctmd_A1": split}) for name, split in (("one", "train"), ("two", "test")))
+    assert splits_of_patients([first, second]) == {"a1": {"train", "test"}}
+    with pytest.raises(TrainingError, match="split `train`"):
+        volumes_of([first, second], [], [rendered(tmp_path, ["ctmd_A1"])])
+
+
+def test_a_series_of_a_training_patient_is_taken(tmp_path: Path) -> None:
+    volumes = volumes_of([data_set(tmp_path, {"ctmd_A1": "train"})], [], [rendered(tmp_path, ["ctmd_A1"])])
+    assert [volume.shape for volume in volumes] == [(2, 8, 8)]
+    assert volumes[0].mean(axis=(1, 2)) == pytest.approx([0, -1200])  # the head, which has the higher number, first
+
+
+def test_laterals_are_not_judged_on_a_patient_who_was_learnt_from(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "pose")
+    with pytest.raises(TrainingError, match="may have been learnt from"):
+        judge(tmp_path / "pose", [data_set(tmp_path, {"ctmd_A1": "train"})], [tmp_path / "covid_ct_md_A1"])
+    assert not (tmp_path / USES).exists()  # no look was taken
+
+
+def test_the_card_that_ships_is_that_of_the_description() -> None:
+    told = json.loads((SHIPPED / DESCRIPTION).read_text())
+    assert (SHIPPED / "card.md").read_text() == card(told)
+    assert (SHIPPED / DESCRIPTION).read_text() == description(told)
+    assert told["test_uses"] == read_uses(SHIPPED.parent)["pose"]
+
+
+def test_shuffled_lessons_are_the_same_pictures_under_other_names() -> None:
+    drawn, kinds = lessons().draw(200, np.random.default_rng(5))
+    same, shuffled = replace(lessons(), shuffled=True).draw(200, np.random.default_rng(5))
+    np.testing.assert_array_equal(drawn, same)
+    assert sorted(kinds) == sorted(shuffled)
+    assert (kinds == shuffled).mean() < 0.4
+
+
+def data_set(folder: Path, splits: dict[str, str]) -> Path:
+    """A manifest of one slice of each patient."""
+    folder.mkdir(exist_ok=True)
+    rows = [f"ct/{patient}.png,ct,normal,{patient},g_{patient},s,{split}" for patient, split in splits.items()]
+    (folder / "manifest.csv").write_text("\n".join(["path,modality,label,patient,group,source,split", *rows]) + "\n")
+    return folder
+
+
+def rendered(folder: Path, patients: list[str]) -> Path:
+    """A manifest of two slices of each patient: the feet black, the head white."""
+    (folder / "slices").mkdir()
+    rows = []
+    for patient in patients:
+        for number, gray in ((8, 0), (10, 255)):
+            path = folder / "slices" / f"{patient}_{number}.png"
+            path.write_bytes(png(np.full((8, 8), gray, np.uint8)))
+            rows.append(f"slices/{path.name},{patient},{number}")
+    (folder / "slices" / "manifest.csv").write_text("\n".join(["path,patient,slice", *rows]) + "\n")
+    return folder / "slices" / "manifest.csv"
+
+
+def test_numpy_answers_as_the_network_that_was_trained() -> None:
+    from models.backend import keras
+
+    keras.utils.set_random_seed(1)
+    network = fit._build()
+    rng = np.random.default_rng(2)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 2, weight.shape) for weight in layer.get_weights()])
+    pictures = rng.random((3, 64, 64, 1), np.float32)
+    plain = Network(fit._plain(network), 0.5)
+    assert plain.logits(pictures) == pytest.approx(np.asarray(network(pictures)), rel=0.02, abs=0.05)  # half precision

@@ -1,0 +1,106 @@
+"""From a data set as people publish it to a manifest that `lungline train` reads. Pictures stay where they lie, and as they are."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from lungline.errors import TrainingError
+from lungline.progress import steps
+from training.data import manifests
+from training.data.audit import likeness
+from training.data.audit.image_statistics import Look, look_at
+from training.data.builders import chestxray, covidct, folders, table
+from training.data.builders.found import Found, Order
+from training.data.builders.groups import groups_of, most_protected, splits_of
+from training.data.manifests import Row
+
+KINDS: Final[dict[str, Callable[[Order], Iterator[Found]]]] = {
+    "ieee8023": chestxray.clone,
+    "covid-ct": covidct.clone,
+    "folders": folders.classes,
+    "tree": folders.tree,
+    "manifest": table.manifest,
+}
+
+
+@dataclass(frozen=True)
+class Built:
+    """What was written, and what was not."""
+
+    rows: tuple[Row, ...]
+    left_out: Counter[str]  # why -> how many pictures
+    torn: int  # groups on two sides of a split that the data set came with
+    unreadable: int
+
+
+def build(kind: str, order: Order, out: Path, *, only_sound: bool) -> Built:
+    """Writes the manifest of a data set.
+
+    Args:
+        kind: one of `KINDS`.
+        order: where it lies, and what its classes are called.
+        out: the manifest to write; paths in it are relative to it.
+        only_sound: whether to leave out what the audit would refuse and can be left out: unreadable pictures, all of one picture that has
+            two labels, and of a group on two sides what is not on the most protected one (test before gate, val and train).
+
+    Raises:
+        TrainingError: the data set is not of that kind, has a class that is not known, or is empty; or the manifest cannot be written.
+    """
+    if out.resolve() == order.path.resolve():
+        raise TrainingError("`--out` is what the data set is built from, which stays as it is; name another file.")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    order.beside = out.parent
+    built = assemble(list(KINDS[kind](order)), order.left_out, only_sound=only_sound)
+    manifests.write(out, built.rows)
+    return built
+
+
+def assemble(found: Sequence[Found], left_out: Counter[str], *, only_sound: bool) -> Built:
+    """Groups and splits pictures, after a look at each; `left_out` is counted on.
+
+    Raises:
+        TrainingError: there is none, or none is left.
+    """
+    if not found:
+        raise TrainingError("The data set has no picture that can be used; see `lungline data build --help`.")
+    with steps("data build: reading pictures", len(found)) as step:
+        looks = look_at([each.path for each in found], step)
+    pairs = likeness.by_modality([each.modality for each in found], looks)
+    rows = _rows(found, looks, pairs)
+    if only_sound:
+        rows = _sound(rows, looks, pairs, left_out)
+        if not rows:
+            raise TrainingError("Nothing is left of the data set without its faults; build it without `--only-sound` and check it.")
+    sides: dict[str, set[str]] = {}
+    for row in rows:
+        sides.setdefault(row.group, set()).add(row.side)
+    lost = 0 if only_sound else sum(look is None for look in looks)
+    return Built(tuple(rows), left_out, sum(len(each) > 1 for each in sides.values()), lost)
+
+
+def _rows(found: Sequence[Found], looks: list[Look | None], pairs: list[likeness.Pair]) -> list[Row]:
+    groups = groups_of(found, looks, pairs)
+    return [
+        Row(number, each.path, each.modality, each.label, each.patient, group, each.source, split)
+        for number, (each, group, split) in enumerate(zip(found, groups, splits_of(found, groups), strict=True))
+    ]
+
+
+def _sound(rows: list[Row], looks: list[Look | None], pairs: list[likeness.Pair], left_out: Counter[str]) -> list[Row]:
+    clashing = {n for a, b, alike in pairs if alike >= likeness.SAME and rows[a].label != rows[b].label for n in (a, b)}
+    sides: dict[str, set[str]] = {}
+    for row in rows:
+        sides.setdefault(row.group, set()).add(row.split)
+    kept = []
+    for number, (row, look) in enumerate(zip(rows, looks, strict=True)):
+        if look is None:
+            left_out["that cannot be read"] += 1
+        elif number in clashing:
+            left_out["that occur with two labels"] += 1
+        elif row.split != most_protected(sides[row.group]):
+            left_out["of a group that is on a more protected side too"] += 1
+        else:
+            kept.append(row)
+    return kept

@@ -1,0 +1,97 @@
+"""How often a test split was looked at: with each look and choice after it, its figures become a little too good."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from lungline.errors import TrainingError
+from lungline.store import replace_text
+from models.files import ADMISSION
+from models.registry import SHIPPED, shipped, shipped_admission
+from training.predictions.predict import Readings
+
+USES: Final = "test-uses.json"  # beside the models: modality, pose or admission -> versions that were judged on its test split, in order
+
+# What stands in the files of models of how they did on LUNGLINE_TRAINING_DATA.
+_MEASURED: Final = ("validation", "figures", "test_uses")
+
+
+@dataclass(frozen=True)
+class Uses:
+    """A count of looks that lasts."""
+
+    folder: Path  # of models; the list lies beside them
+    before: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what was judged elsewhere on the same data, as `read` gives it
+    data: str = ""  # names another test split than that of LUNGLINE_TRAINING_DATA, which has a list of its own
+
+    def known(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """`member.json` or an ensemble's JSON, less what was measured on other splits than these; `judged_on` names another data set."""
+        if not self.data:
+            return dict(told)
+        return {name: value for name, value in told.items() if name not in _MEASURED} | {"judged_on": self.data}
+
+    def use(self, modality: str | None, version: str) -> list[str]:
+        """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.
+
+        Args:
+            modality: whose test split, a modality's or that of `pose`; None for that of admission.
+            version: a member or an ensemble.
+
+        Returns:
+            All versions so far.
+
+        Raises:
+            TrainingError: the list cannot be read or written.
+        """
+        name = str(modality) if modality else ADMISSION
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with _alone(self.folder):
+                told = read(self.folder)
+                versions = told.setdefault(f"{name} of {self.data}" if self.data else name, [])
+                versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
+                replace_text(self.folder / USES, json.dumps(told, indent=2) + "\n")
+        except OSError:
+            raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
+        return versions
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While no other process is in such a block for this folder; others wait for as long as it takes to write a line."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: Path) -> dict[str, list[str]]:
+    """The list beside a folder's models; empty where there is none.
+
+    Raises:
+        TrainingError: it is damaged.
+    """
+    try:
+        told: dict[str, list[str]] = json.loads((folder / USES).read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError):
+        raise TrainingError(f"{USES} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
+    return told
+
+
+def of_what_ships(readings: Readings) -> dict[str, list[str]]:
+    """The looks of what ships, as `Uses.before` takes them: of those that were made on the very data that are judged on now."""
+    looks, found = read(SHIPPED), {}
+    for files in (*shipped().values(), shipped_admission()):
+        with suppress(TrainingError):  # no pictures for admission
+            if readings.data(files.modality).sha256 == files.places[0].member.told.get("data_sha256"):
+                found[files.name] = looks[files.name]
+    return found

@@ -1,0 +1,100 @@
+"""What a killed training goes on from: all that its next epoch depends on, in one file that is whole or not there."""
+
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lungline.progress import say
+from models.backend import keras
+
+_STATE, _BEST, _AVERAGE = "state", "best", "average"
+
+Weights = list[npt.NDArray[Any]]  # as `keras.Model.get_weights` gives them
+
+
+@dataclass
+class Standing:
+    """Where a training stands after an epoch."""
+
+    epoch: int  # the last that is finished, from 1; 0 before the first
+    best_epoch: int
+    best_auroc: float
+    best: Weights
+    average: Weights  # the running average of weights over epochs
+    curve: list[dict[str, Any]] = field(default_factory=list)  # a line an epoch, as `training.fitting.loop.Fitted` tells it
+
+
+class Checkpoint:
+    """One training's file."""
+
+    def __init__(self, path: Path, key: str) -> None:
+        """`key`: a hash of everything that decides the outcome; a file that was written under another one is not taken up."""
+        self._path = path
+        self._key = key
+
+    def write(self, network: keras.Model, rng: np.random.Generator, standing: Standing) -> None:
+        """Keeps weights, optimiser, random state and standing, in place of what was kept before.
+
+        Raises:
+            OSError: the disk is full, or cannot be written; what was written is gone, so that others have its room.
+        """
+        told = {
+            "key": self._key,
+            "rng": rng.bit_generator.state,
+            "epoch": standing.epoch,
+            "best_epoch": standing.best_epoch,
+            "best_auroc": standing.best_auroc,
+            "curve": standing.curve,
+        }
+        arrays = {f"{_STATE}{number}": keras.ops.convert_to_numpy(one) for number, one in enumerate(_variables(network))}
+        arrays |= {f"{_BEST}{number}": one for number, one in enumerate(standing.best)}
+        arrays |= {f"{_AVERAGE}{number}": one for number, one in enumerate(standing.average)}
+        part = self._path.with_suffix(".part")
+        try:
+            with part.open("wb") as file:
+                np.savez(file, told=np.array(json.dumps(told)), **arrays)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
+        part.replace(self._path)
+
+    def restore(self, network: keras.Model, rng: np.random.Generator) -> Standing | None:
+        """Brings a compiled `network` and `rng` to where the kept training stood; None, and nothing is changed, where there is none.
+
+        A file that is damaged, of another training, or of other versions of the libraries counts as none.
+        """
+        try:
+            with np.load(self._path, allow_pickle=False) as kept:
+                told = json.loads(str(kept["told"]))
+                if told["key"] != self._key:
+                    return None
+                network.optimizer.build(network.trainable_variables)
+                state = [kept[f"{_STATE}{number}"] for number in range(len(_variables(network)))]
+                best, average = ([kept[f"{name}{number}"] for number in range(len(network.weights))] for name in (_BEST, _AVERAGE))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            say(f"what was kept of a training cannot be used ({type(error).__name__}): it begins anew")
+            return None
+        for variable, value in zip(_variables(network), state, strict=True):
+            variable.assign(value)
+        rng.bit_generator.state = told["rng"]
+        return Standing(told["epoch"], told["best_epoch"], told["best_auroc"], best, average, told["curve"])
+
+    def remove(self) -> None:
+        """After the last use."""
+        self._path.unlink(missing_ok=True)
+
+
+def _variables(network: keras.Model) -> Sequence[keras.Variable]:
+    """Weights, the states of dropout's random numbers, and the optimiser's moments and step."""
+    return [*network.variables, *network.optimizer.variables]

@@ -1,0 +1,245 @@
+"""The gate: whether a challenger may take the champion's place. One rule, on one set of scans.
+
+Challenger and champion answer the same scans of the split `gate`. With some hundred of them a point estimate means little: of two networks
+that are equally good, most strict rules refuse one two times in three. So each clause is judged by the 95 % interval of the difference, by
+bootstrap over groups, both drawn together. A difference above zero is for the challenger, whatever is measured.
+
+The challenger did not learn from these scans. Nor did the champion, as long as the data keep their splits; where another manifest takes the
+place of the one that it learnt from, it may know some, which flatters it, and the members of it that the challenger keeps.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from training.metrics import figures
+from training.metrics.figures import Figure, Rows, with_intervals
+from training.predictions.measure import Judged
+
+MACRO_AUROC: Final = "macro_auroc"
+SENSITIVITY: Final = "covid19_sensitivity"
+BRIER: Final = "brier"
+IN_SOURCE: Final = "balanced_accuracy"
+LOWER_BOUND: Final = "macro_auroc_lower_bound"
+SHUFFLED: Final = "shuffled_labels"
+FILES: Final = "files_and_engines"
+BETTER: Final = "better"
+NEWER: Final = "newer_labels"
+FASTER: Final = "faster"
+
+SOURCE_IMAGES: Final = 30  # a source with fewer scans tells nothing by itself
+MOST_FALL: Final = 0.05  # of the lower bound of macro AUROC
+FASTER_BY: Final = 1.1  # in every round of timing: two equal networks differ by less on a machine that does something else besides
+
+
+class Decision(StrEnum):
+    """What the gate says of a challenger."""
+
+    PASSED = "passed"  # no harm is shown, and there is a reason to change
+    HELD = "held"  # no harm is shown, and no reason to change; or too little is known
+    REFUSED = "refused"  # harm is shown
+
+
+class Outcome(StrEnum):
+    """What a clause says: the first three of harm, the last two of a reason to change."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNDEFINED = "undefined"  # the scans cannot tell
+    GIVEN = "given"
+    NOT_GIVEN = "not_given"
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause of the rule with its figures; those that it has not are None."""
+
+    name: str
+    outcome: Outcome
+    source: str | None = None  # of `balanced_accuracy` and `shuffled_labels`: which source, which recipe
+    champion: float | None = None
+    challenger: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    images: int | None = None
+    groups: int | None = None
+
+    def told(self) -> str:
+        """For people: one line."""
+        named = self.name if self.source is None else f"{self.name} ({self.source})"
+        both = f" {self.champion:.3f} -> {self.challenger:.3f}" if self.champion is not None and self.challenger is not None else ""
+        value = f" {self.challenger:.3f}" if self.champion is None and self.challenger is not None else ""
+        by = f", by {self.difference:+.3f}" if self.difference is not None else ""
+        sign = "" if value else "+"
+        bars = f" [{self.low:{sign}.3f}, {self.high:{sign}.3f}]" if self.low is not None and self.high is not None else ""
+        count = f" on {self.images} scans of {self.groups} groups" if self.images is not None else ""
+        return f"{named}: {self.outcome.value.replace('_', ' ')}{both}{value}{by}{bars}{count}"
+
+
+@dataclass(frozen=True)
+class Besides:
+    """What the rule asks beside the answers to the scans."""
+
+    shuffled: Mapping[str, Figure]  # recipe -> macro AUROC of the least telling of its trainings on shuffled labels
+    fault: str | None  # why the challenger's files do not load, or its engines disagree
+    newer_labels: bool  # than those that the champion learnt from
+    speeds: Sequence[float]  # scans a second, challenger's over champion's, a round of timing each
+
+
+@dataclass(frozen=True)
+class Ruling:
+    """The decision, its reason, and every clause behind it."""
+
+    decision: Decision
+    reason: str
+    clauses: tuple[Clause, ...]
+    uses: int  # how many challengers were judged on this split so far, this one included
+
+    def told(self) -> dict[str, Any]:
+        """As JSON holds it, for the report."""
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        head = f"gate: {self.decision}: {self.reason} (use {self.uses} of this split)"
+        return [head, *(f"gate: {clause.told()}" for clause in self.clauses)]
+
+
+def judge(champion: Judged, challenger: Judged | None, besides: Besides, uses: int) -> Ruling:
+    """Judges a challenger against the champion.
+
+    Args:
+        champion: what the champion says of the scans.
+        challenger: what the challenger says of the same scans, in the same order; None where its files do not load.
+        besides: what else is asked.
+        uses: of these scans so far, this one included.
+
+    Raises:
+        ValueError: the two did not judge the same scans.
+    """
+    clauses = [_files(besides.fault)]
+    if challenger is None:
+        return Ruling(Decision.REFUSED, besides.fault or "its files do not load", tuple(clauses), uses)
+    if champion.examples != challenger.examples or not np.array_equal(champion.wanted, challenger.wanted):
+        raise ValueError("challenger and champion must judge the same scans")
+    whole = _whole(champion, challenger)
+    clauses += [_harm(champion, challenger, name, whole) for name in (MACRO_AUROC, SENSITIVITY, BRIER)]
+    clauses += [_lower_bound(champion, whole), *_in_sources(champion, challenger)]
+    clauses += [_shuffled(recipe, least) for recipe, least in besides.shuffled.items()]
+    reasons = [
+        _reason(BETTER, (low := _low(whole.get(MACRO_AUROC))) is not None and low > 0, whole.get(MACRO_AUROC)),
+        _reason(NEWER, besides.newer_labels, None),
+        _faster(besides.speeds),
+    ]
+    return Ruling(*_decide(clauses, reasons), (*clauses, *reasons), uses)
+
+
+def _decide(harms: Sequence[Clause], reasons: Sequence[Clause]) -> tuple[Decision, str]:
+    failed = [clause for clause in harms if clause.outcome is Outcome.FAILED]
+    if failed:
+        return Decision.REFUSED, "; ".join(clause.told() for clause in failed)
+    if any(clause.outcome is Outcome.UNDEFINED and clause.name in (MACRO_AUROC, SENSITIVITY, LOWER_BOUND) for clause in harms):
+        return Decision.HELD, "the gate's scans lack a finding, so that nothing can be said"
+    given = [clause for clause in reasons if clause.outcome is Outcome.GIVEN]
+    if not given:
+        return Decision.HELD, "no harm is shown, and no reason to change: neither better, nor newer labels, nor faster"
+    return Decision.PASSED, "no harm is shown; " + ", ".join(clause.name.replace("_", " ") for clause in given)
+
+
+def _whole(champion: Judged, challenger: Judged) -> dict[str, Figure]:
+    """The differences over all scans, and each one's own macro AUROC."""
+
+    def measure(drawn: Rows) -> dict[str, float]:
+        before, after = (_measures(judged, drawn) for judged in (champion, challenger))
+        told = {name: after[name] - before[name] for name in (MACRO_AUROC, SENSITIVITY)}
+        told[BRIER] = before[BRIER] - after[BRIER]  # the smaller, the better
+        return told | {"champion": before[MACRO_AUROC], "challenger": after[MACRO_AUROC]}
+
+    return with_intervals(champion.groups, measure)
+
+
+def _measures(judged: Judged, drawn: Rows) -> dict[str, float]:
+    votes, wanted = judged.votes[drawn], judged.wanted[drawn]
+    return {
+        MACRO_AUROC: figures.macro_auroc(votes, wanted),
+        # An ensemble's threshold for covid19 is that no other finding is more probable: by that a verdict says it.
+        SENSITIVITY: figures.of_output(votes, wanted, 0)["sensitivity"],
+        BRIER: figures.brier(votes, wanted),
+    }
+
+
+def _harm(champion: Judged, challenger: Judged, name: str, whole: Mapping[str, Figure]) -> Clause:
+    rows = np.arange(len(champion.wanted))
+    values = _measures(champion, rows)[name], _measures(challenger, rows)[name]
+    return _clause(name, None, values, whole.get(name), champion.groups)
+
+
+def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
+    """Harm within each source that has scans enough: the recall of its findings, on the mean."""
+    for source in np.unique(champion.sources):
+        here = np.flatnonzero(champion.sources == source)
+        if len(here) < SOURCE_IMAGES:
+            continue
+        wanted = champion.wanted[here]
+
+        def of(judged: Judged, drawn: Rows, here: Rows = here, wanted: Rows = wanted) -> float:
+            return figures.balanced_accuracy(judged.votes[here[drawn]], wanted[drawn], wanted)
+
+        def gain(drawn: Rows, of: Any = of) -> dict[str, float]:
+            return {IN_SOURCE: of(challenger, drawn) - of(champion, drawn)}
+
+        groups, rows = champion.groups[here], np.arange(len(here))
+        values = of(champion, rows), of(challenger, rows)
+        yield _clause(IN_SOURCE, str(source), values, with_intervals(groups, gain).get(IN_SOURCE), groups)
+
+
+def _clause(name: str, source: str | None, values: tuple[float, float], difference: Figure | None, groups: npt.NDArray[np.str_]) -> Clause:
+    counts = {"images": len(groups), "groups": len(np.unique(groups))}
+    if difference is None or difference["high"] is None:
+        return Clause(name, Outcome.UNDEFINED, source, **counts)
+    outcome = Outcome.FAILED if difference["high"] < 0 else Outcome.PASSED
+    return Clause(name, outcome, source, *values, difference["value"], difference["low"], difference["high"], **counts)
+
+
+def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
+    """Each one's own lower bound: where scans are few, that of the difference would refuse every other of two equals."""
+    before, after = (_low(whole.get(name)) for name in ("champion", "challenger"))
+    if before is None or after is None:
+        return Clause(LOWER_BOUND, Outcome.UNDEFINED)
+    fell = after - before < -MOST_FALL
+    outcome = Outcome.FAILED if fell else Outcome.PASSED
+    counts = {"images": len(champion.groups), "groups": len(np.unique(champion.groups))}
+    return Clause(LOWER_BOUND, outcome, None, before, after, after - before, **counts)
+
+
+def _shuffled(recipe: str, least: Figure) -> Clause:
+    """Trained on shuffled labels, each of some networks still knows the truth: it reaches them by another way."""
+    told = least["low"] is not None and least["low"] > 0.5
+    return Clause(SHUFFLED, Outcome.FAILED if told else Outcome.PASSED, recipe, None, least["value"], low=least["low"], high=least["high"])
+
+
+def _files(fault: str | None) -> Clause:
+    return Clause(FILES, Outcome.FAILED if fault else Outcome.PASSED)
+
+
+def _reason(name: str, given: bool, figure: Figure | None) -> Clause:
+    figure = figure or Figure(value=float("nan"), low=None, high=None)
+    value = figure["value"] if np.isfinite(figure["value"]) else None
+    return Clause(name, Outcome.GIVEN if given else Outcome.NOT_GIVEN, difference=value, low=figure["low"], high=figure["high"])
+
+
+def _faster(speeds: Sequence[float]) -> Clause:
+    if not speeds:
+        return Clause(FASTER, Outcome.NOT_GIVEN)
+    given = min(speeds) > FASTER_BY
+    middle = float(np.median(speeds))
+    return Clause(FASTER, Outcome.GIVEN if given else Outcome.NOT_GIVEN, challenger=middle, low=min(speeds), high=max(speeds))
+
+
+def _low(figure: Figure | None) -> float | None:
+    return figure["low"] if figure else None

@@ -1,0 +1,88 @@
+"""Tries a challenger as a worker would run it: whether it loads, whether its engines answer as the reference does, and how fast it is."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from lungline.errors import ModelError
+from lungline.findings import FINDINGS
+from models import registry
+from models.ensemble import Ensemble
+from models.files import EnsembleFiles
+from models.runtimes.choice import Engines
+from training.predictions.measure import Judged, judged_labels
+from training.predictions.predict import Readings
+
+AGREE: Final = 1e-3  # by how much an engine may move a probability
+_TIMED: Final = 32  # scans a round
+_ROUNDS: Final = 5
+
+Inputs = Mapping[str, npt.NDArray[np.float32]]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of it."""
+
+    fault: str | None
+    speeds: tuple[float, ...] = ()  # challenger's scans a second over champion's, a round each
+
+
+def try_out(challenger: EnsembleFiles, champion: EnsembleFiles, judged: Judged, readings: Readings, engines: Engines) -> Trial:
+    """Loads both, compares the challenger with what the reference says, and times both in turn.
+
+    Args:
+        challenger, champion: of one modality.
+        judged: what the reference engine says of the split `gate` as the challenger.
+        readings: of the data.
+        engines: as they serve here.
+
+    Raises:
+        ModelError: the champion's files are missing or damaged.
+    """
+    given = _inputs((challenger, champion), readings)
+    try:
+        ours = registry.load_ensemble(challenger, engines)
+        registry.try_out(ours)
+        far = float(np.abs(_votes(ours, given) - judged.votes).max())
+    except ModelError as error:
+        return Trial(str(error))
+    if not far <= AGREE:
+        return Trial(f"Its engines disagree with the reference by up to {far:.4f} on the gate's scans; {AGREE} is allowed.")
+    theirs = registry.load_ensemble(champion, engines)
+    few = {name: pictures[:_TIMED] for name, pictures in given.items()}
+    for ensemble in (ours, theirs):
+        ensemble.warm(_TIMED)
+    return Trial(None, tuple(_round(ours, theirs, few, number) for number in range(_ROUNDS)))
+
+
+def _inputs(both: tuple[EnsembleFiles, ...], readings: Readings) -> Inputs:
+    modality = both[0].modality
+    assert modality is not None
+    rows = judged_labels(FINDINGS[modality], readings.data(modality).split("gate"))
+    names = {place.member.preprocess for files in both for place in files.places}
+    return {name: readings.pictures(name, modality, "gate")[rows] for name in sorted(names)}
+
+
+def _votes(ensemble: Ensemble, given: Inputs) -> npt.NDArray[np.float64]:
+    findings = FINDINGS[ensemble.modality]
+    judgements = ensemble.judge({name: given[name] for name in ensemble.preprocesses})
+    return np.array([[one.probabilities[finding] for finding in findings] for one in judgements])
+
+
+def _round(ours: Ensemble, theirs: Ensemble, given: Inputs, number: int) -> float:
+    """How many times as fast ours is, by the clock or by the CPU's time, whichever says less: a clock tells what else the machine does,
+    too, and CPU time nothing of a GPU."""
+    order = (ours, theirs) if number % 2 else (theirs, ours)
+    spent = {ensemble: _spent(ensemble, given) for ensemble in order}
+    return min(before / after for before, after in zip(spent[theirs], spent[ours], strict=True))
+
+
+def _spent(ensemble: Ensemble, given: Inputs) -> tuple[float, float]:
+    began, used = time.perf_counter(), time.process_time()
+    ensemble.judge({name: given[name] for name in ensemble.preprocesses})
+    return time.perf_counter() - began, time.process_time() - used

@@ -1,0 +1,52 @@
+"""The control of a recipe for the gate: trained on shuffled labels it must know nothing of the split `gate`."""
+
+import json
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from training.data.datasets import Example
+from training.evaluation import controls
+from training.fitting import base_weights
+from training.fitting.training_sets import labelled
+from training.members.train import Start
+from training.metrics import figures
+from training.metrics.figures import Figure, with_intervals
+from training.predictions.measure import judged_labels
+from training.predictions.predict import Readings
+from training.recipes import Recipe
+
+_WANTED: Final = "gate"
+
+
+def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> Figure:
+    """Macro AUROC of the least telling of several trainings on shuffled labels, with its interval; kept in `folder`, and made once.
+
+    The least telling, since one training may by chance take a side that goes with the truth; but a way by which the truth leaks is there
+    for all.
+    """
+    kept = folder / f".{recipe.name}.control.json"
+    try:
+        told: Figure = json.loads(kept.read_text())
+        return told
+    except (OSError, ValueError):
+        pass
+    load_base, _ = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
+    data = readings.data(recipe.modality)
+    train, val, gate = (labelled(recipe, data, split, readings) for split in ("train", "val", _WANTED))
+    examples = data.split(_WANTED)
+    rows = judged_labels(recipe.outputs, examples)
+    found = []
+    for seed in range(controls.SHUFFLES):
+        votes = controls.shuffled_votes(recipe, train, val, gate, load_base, seed)[rows]
+        found.append(_figure(votes, gate.outputs[rows], [examples[row] for row in rows]))
+    least = min(found, key=lambda figure: figure["value"] if figure["low"] is None else figure["low"])
+    kept.write_text(json.dumps(least))
+    return least
+
+
+def _figure(votes: figures.Votes, wanted: figures.Wanted, examples: list[Example]) -> Figure:
+    groups = np.array([example.group for example in examples])
+    told = with_intervals(groups, lambda drawn: {"auroc": figures.macro_auroc(votes[drawn], wanted[drawn])})
+    return told.get("auroc", figures.alone(0.5))  # one finding alone tells nothing

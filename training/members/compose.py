@@ -1,0 +1,65 @@
+"""From members to an ensemble: temperatures, weights and thresholds, all chosen on validation; and the files that hold them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from lungline.findings import FINDINGS, Modality
+from lungline.progress import say
+from models.admission import NEITHER
+from models.calibration import probabilities
+from models.ensemble import fold, may_join
+from models.files import ADMISSION, MEMBER, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
+from training.metrics import calibration
+from training.predictions.measure import judged_labels
+from training.predictions.predict import Readings
+
+# The make-up of what ships: counts up when an ensemble gets other kinds of members. The hash in its version tells the rest.
+_NUMBER = 3
+
+
+def compose(root: Path, modality: Modality, readings: Readings, *, of_other_data: bool = False) -> EnsembleFiles:
+    """Writes `root/ensembles/<modality>.json`: of the members of that modality in `root` that may join one, those that vote.
+
+    `of_other_data`: whether those that learnt from another manifest may vote, too. This manifest's val may hold what they were trained on.
+    """
+    members = [one for one in members_of(root) if one.modality is modality and may_join(one)]
+    data = readings.data(modality)
+    for one in members:
+        if not of_other_data and one.told.get("data_sha256") != data.sha256:
+            say(f"{one.version}: does not vote, as it learnt from another manifest, and may know the scans that votes are chosen on")
+    members = [one for one in members if of_other_data or one.told.get("data_sha256") == data.sha256]
+    examples = data.split("val")
+    rows = judged_labels(FINDINGS[modality], examples)
+    wanted = np.array([FINDINGS[modality].index(examples[row].label) for row in rows])
+    groups = np.array([examples[row].group for row in rows])
+    temperatures, votes = [], []
+    for member in members:
+        temperatures.append(float(member.told["temperature"]))
+        logits = readings.logits(member, "val")[rows]
+        votes.append(probabilities(logits, temperatures[-1]) @ fold(modality, member.version, member.outputs))
+    stacked = np.stack(votes)
+    chosen = calibration.voters(stacked, wanted, groups)
+    weights = calibration.vote_weights(stacked[chosen], wanted, groups)
+    thresholds = calibration.review_thresholds(stacked[chosen], weights)
+    places = [(members[one], weight, temperatures[one]) for one, weight in zip(chosen, weights, strict=True)]
+    return _write(root, modality.value, places, thresholds)
+
+
+def compose_admission(root: Path, member: Member, readings: Readings) -> EnsembleFiles:
+    """Writes `root/ensembles/admission.json`: one network, and the threshold by which it turns away."""
+    neither = probabilities(readings.logits(member, "val"), 1.0)[:, member.outputs.index(NEITHER)]
+    strangers = np.array([example.label == NEITHER for example in readings.data(None).split("val")])
+    threshold = calibration.admission_threshold(neither[~strangers], neither[strangers])
+    return _write(root, ADMISSION, [(member, 1.0, 1.0)], {NEITHER: threshold})
+
+
+def members_of(root: Path) -> list[Member]:
+    """The members in a folder of models, by name."""
+    return [read_member(path.parent) for path in sorted(root.glob(f"[!.]*/{MEMBER}"))]  # a draft's name begins with a dot
+
+
+def _write(root: Path, name: str, places: Sequence[tuple[Member, float, float]], thresholds: dict[str, float]) -> EnsembleFiles:
+    write_ensemble(root, name, number=_NUMBER, places=places, thresholds=thresholds)
+    return read_ensemble(root, name)

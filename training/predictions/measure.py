@@ -1,0 +1,201 @@
+"""Judges votes on pictures that no training saw: figures with intervals, within sources; what admission keeps.
+
+What is measured on a split stands in `member.json` and `ensembles/<name>.json` (under `validation` for val, `figures` for test), and so in
+the view `model_quality`, in one shape: metric -> {value, low, high}, beside `images` and `groups`, the counts that they are about. A metric
+with counts of its own has them beside its value. `within_source` holds the same once more for each source by its name.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.admission import NEITHER
+from training.data.datasets import Example
+from training.metrics import figures, reliability
+from training.metrics.figures import Rows, Votes, Wanted, alone, with_intervals
+
+Measured = dict[str, Any]  # of the shape above
+
+# A source with fewer pictures of one side tells nothing.
+_FEWEST: Final = 3
+
+# Of covid19 among those who are scanned, for a positive predictive value beside that at the data's own prevalence.
+PREVALENCE: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One split as a member or an ensemble judged it."""
+
+    data: str  # test or val
+    examples: Sequence[Example]
+    findings: tuple[str, ...]  # covid19 first
+    wanted: Wanted
+    votes: Votes  # calibrated
+    uncalibrated: Votes  # the same at temperature 1
+    accepted: npt.NDArray[np.bool_]
+    disagreement: npt.NDArray[np.float64]
+
+    @property
+    def groups(self) -> npt.NDArray[np.str_]:
+        """(n,), what belongs together."""
+        return np.array([example.group for example in self.examples])
+
+    @property
+    def sources(self) -> npt.NDArray[np.str_]:
+        """(n,), where each comes from."""
+        return np.array([example.origin for example in self.examples])
+
+    def confusion(self) -> dict[str, dict[str, int]]:
+        """label -> answer -> pictures."""
+        return figures.confusion(self.votes, self.wanted, self.findings)
+
+
+def judged_labels(findings: Sequence[str], examples: Sequence[Example]) -> list[int]:
+    """The rows that figures are about: labels that are findings themselves.
+
+    For CT these are covid19 and the same sources' non_covid; `cap` and `normal` come from sources without covid19 and flatter every figure.
+    """
+    return [number for number, example in enumerate(examples) if example.label in findings]
+
+
+def findings_figures(judged: Judged) -> Measured:
+    """All figures of one split:
+
+    - macro_auroc, covid19_auroc, balanced_accuracy, accuracy, brier; a finding's sensitivity, specificity, precision (at the data's
+      prevalence) and f1; covid19_precision_at_10 (at a prevalence of 10 %); accepted_share, accepted_accuracy
+    - within each source that holds two findings, at least three of each: macro_auroc over its findings, covid19_auroc where it holds
+      covid19, balanced_accuracy, accuracy, covid19_sensitivity, covid19_specificity
+    - brier_before and ece_before (at temperature 1), ece, ece_null (mean and 95 % of what perfect calibration would show);
+      accuracy_at_coverage_50 … _100; disagreement
+    """
+    measured: Measured = {**_counts(judged.groups)}
+    measured |= with_intervals(judged.groups, lambda drawn: _figures(judged, drawn))
+    measured |= {
+        "brier_before": alone(figures.brier(judged.uncalibrated, judged.wanted)),
+        "ece_before": alone(reliability.ece(judged.uncalibrated, judged.wanted)),
+        "ece": alone(reliability.ece(judged.votes, judged.wanted)),
+        "ece_null": reliability.ece_null(judged.votes),
+        "disagreement": alone(float(judged.disagreement.mean())),
+    }
+    for percent in reliability.COVERAGES:
+        measured[f"accuracy_at_coverage_{percent}"] = alone(reliability.covered_accuracy(judged.votes, judged.wanted, percent / 100))
+    measured["within_source"] = {}
+    for source in contrasts(judged):
+        here = np.flatnonzero(judged.sources == source)
+        groups = judged.groups[here]
+        within = with_intervals(groups, lambda drawn, here=here: _source_figures(judged, here[drawn], judged.wanted[here]))  # type: ignore[misc]
+        measured["within_source"][source] = {**_counts(groups), **within}
+    return measured
+
+
+def contrasts(judged: Judged) -> list[str]:
+    """The sources that hold at least two findings."""
+    sources = judged.sources
+    counts = {str(source): np.bincount(judged.wanted[sources == source], minlength=2) for source in np.unique(sources)}
+    return [source for source, count in counts.items() if np.sum(count >= _FEWEST) > 1]
+
+
+def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
+    """Baselines on the same pictures, by their names; within sources, too."""
+    told: dict[str, Measured] = {}
+    first = judged.findings[0]
+    for rival, votes in rivals.items():
+        within = {}
+        for source in contrasts(judged):
+            here = judged.sources == source
+            votes_here, wanted = votes[here], judged.wanted[here]
+            measured = {
+                "macro_auroc": figures.occurring_auroc(votes_here, wanted),
+                f"{first}_auroc": figures.first_auroc(votes_here, wanted),
+                "balanced_accuracy": figures.balanced_accuracy(votes_here, wanted),
+                "accuracy": figures.accuracy(votes_here, wanted),
+            }
+            within[source] = {**_known(measured), **_counts(judged.groups[here])}
+        measured = {
+            "macro_auroc": figures.macro_auroc(votes, judged.wanted),
+            "balanced_accuracy": figures.balanced_accuracy(votes, judged.wanted),
+            "accuracy": figures.accuracy(votes, judged.wanted),
+        }
+        told[rival] = {**_known(measured), "within_source": within}
+    return told
+
+
+def _known(measured: Mapping[str, float]) -> Measured:
+    """Figures without intervals, but for those that are not defined."""
+    return {name: alone(value) for name, value in measured.items() if np.isfinite(value)}
+
+
+def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]) -> Measured:
+    """What admission keeps and turns away, as shares: kept, xray_kept, ct_kept, right_modality (of what is kept), turned_away.
+
+    `within_source` holds turned_away for each kind of stranger.
+
+    Args:
+        examples: labelled xray, ct and neither.
+        decided: xray or ct, or None for what was turned away.
+    """
+    labels = np.array([example.label for example in examples])
+    said = np.array([decision or NEITHER for decision in decided])
+    groups = np.array([example.group for example in examples])
+    sources = np.array([example.source for example in examples])
+    scans, strangers, kept = labels != NEITHER, labels == NEITHER, said != NEITHER
+
+    def share(chosen: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> Measured:
+        here = np.flatnonzero(chosen)
+        if not len(here):
+            return {}
+        told = with_intervals(groups[here], lambda drawn: {"share": float(right[here[drawn]].mean())})
+        return {**told["share"], **_counts(groups[here])}
+
+    shares = {
+        "kept": share(scans, kept),
+        "xray_kept": share(labels == "xray", kept),
+        "ct_kept": share(labels == "ct", kept),
+        "right_modality": share(scans & kept, said == labels),
+        "turned_away": share(strangers, ~kept),
+    }
+    return {
+        **_counts(groups),
+        **{name: told for name, told in shares.items() if told},
+        "within_source": {str(kind): {"turned_away": share(sources == kind, ~kept)} for kind in np.unique(sources[strangers])},
+    }
+
+
+def _counts(groups: npt.NDArray[np.str_]) -> dict[str, int]:
+    return {"images": len(groups), "groups": len(np.unique(groups))}
+
+
+def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
+    votes, wanted, accepted = judged.votes[drawn], judged.wanted[drawn], judged.accepted[drawn]
+    first = judged.findings[0]
+    told = {
+        "macro_auroc": figures.macro_auroc(votes, wanted),
+        f"{first}_auroc": figures.first_auroc(votes, wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted, judged.wanted),
+        "accuracy": figures.accuracy(votes, wanted),
+        "brier": figures.brier(votes, wanted),
+        "accepted_share": float(accepted.mean()),
+        "accepted_accuracy": figures.accuracy(votes[accepted], wanted[accepted]) if accepted.any() else float("nan"),
+    }
+    for output, finding in enumerate(judged.findings):
+        told |= {f"{finding}_{name}": value for name, value in figures.of_output(votes, wanted, output).items()}
+    told[f"{first}_precision_at_10"] = figures.precision_at(PREVALENCE, told[f"{first}_sensitivity"], told[f"{first}_specificity"])
+    return told
+
+
+def _source_figures(judged: Judged, drawn: Rows, whole: Wanted) -> dict[str, float]:
+    votes, wanted = judged.votes[drawn], judged.wanted[drawn]
+    first = judged.findings[0]
+    of_first = figures.of_output(votes, wanted, 0)
+    return {
+        "macro_auroc": figures.occurring_auroc(votes, wanted, whole),
+        f"{first}_auroc": figures.first_auroc(votes, wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted, whole),
+        "accuracy": figures.accuracy(votes, wanted),
+        f"{first}_sensitivity": of_first["sensitivity"],
+        f"{first}_specificity": of_first["specificity"],
+    }

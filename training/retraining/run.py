@@ -1,0 +1,163 @@
+"""One retraining, from a snapshot of the data to a ruling on each challenger. What it does not decide is whether a challenger judges."""
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lungline.errors import ModelError
+from lungline.findings import Modality
+from lungline.progress import say
+from lungline.settings import Settings
+from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, read_ensemble, read_member
+from models.runtimes.choice import Engines
+from training import recipes, report
+from training.evaluation.judge import Found, Judge
+from training.evaluation.test_split_log import Uses
+from training.fitting import tensorboard
+from training.gate import rule, serving_check, shuffled_labels
+from training.gate.rule import Besides, Ruling
+from training.members.compose import compose, members_of
+from training.members.train import Start, train
+from training.predictions.predict import Readings
+
+Tell = Callable[[str], None]  # what it is at, for people
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What decides a retraining's weights."""
+
+    data: Path  # the snapshot
+    seed: int
+    recipes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A challenger with its ruling."""
+
+    champion: str
+    challenger: EnsembleFiles
+    ruling: Ruling
+
+
+def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Member]:
+    """Trains each recipe, and judges its member on val; what was finished before this run was killed is not done again.
+
+    Raises:
+        TrainingError: data or base weights are missing, or training failed.
+    """
+    start = start_of(learnt, settings)
+    members = []
+    for name in learnt.recipes:
+        tell(f"{name}: reading pictures")
+        members += train([name], start, out)
+    return members
+
+
+def start_of(learnt: Learnt, settings: Settings) -> Start:
+    """As `lungline train` begins."""
+    return Start(learnt.data, learnt.seed, "imagenet", settings.weights_dir, None, kept=settings.home / "cache" / "features")
+
+
+def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> None:
+    """Puts the champion's members that are not trained anew beside those that are: together they are the challenger.
+
+    What another champion left there, of before this run was killed, goes.
+
+    Raises:
+        ModelError: one is missing or damaged.
+    """
+    kept = {place.member.name: place.member for place in champion.places if place.member.name not in made}
+    for folder in [path.parent for path in out.glob(f"[!.]*/{MEMBER}") if path.parent.name not in made]:
+        there = read_member(folder) if is_whole(folder) else None
+        if there is None or (there.modality is champion.modality and there.sha256 not in {member.sha256 for member in kept.values()}):
+            shutil.rmtree(folder)
+    for member in kept.values():
+        if not (out / member.name).exists():
+            member.checked_weights()
+            draft = out / f".{member.name}.part"
+            shutil.rmtree(draft, ignore_errors=True)
+            shutil.copytree(member.folder, draft)
+            draft.rename(out / member.name)
+
+
+def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path, besides: Mapping[str, Any], tell: Tell) -> Judged:
+    """Makes a challenger out of the members in `out`, and asks the gate.
+
+    Args:
+        champion: whose place it may take.
+        learnt: by which recipes, on what.
+        settings: of this home.
+        out: the run's folder of models.
+        besides: `newer_labels` and `uses`, as the gate takes them; the first counts only where one that learnt from them votes.
+        tell: hears what it is at.
+
+    Raises:
+        ModelError: the champion's files are missing or damaged.
+        TrainingError: the split `gate` has no scan.
+    """
+    modality = champion.modality
+    assert modality is not None
+    readings = Readings(learnt.data, kept=start_of(learnt, settings).kept)
+    tell(f"{modality.value}: composing the challenger")
+    challenger = composed(out, modality, readings)
+    mine = [recipe for name in learnt.recipes if (recipe := recipes.load(name)).modality is modality]
+    shuffled = {}
+    for recipe in mine:
+        tell(f"{recipe.name}: control with shuffled labels")
+        shuffled[recipe.name] = shuffled_labels.control(recipe, start_of(learnt, settings), readings, out)
+    tell(f"{modality.value}: at the gate")
+    before = readings.judge(champion, "gate")
+    try:
+        after = readings.judge(challenger, "gate")
+    except ModelError as error:
+        fault = Besides(shuffled, str(error), besides["newer_labels"], ())
+        return Judged(champion.version, challenger, rule.judge(before, None, fault, besides["uses"]))
+    tried = serving_check.try_out(challenger, champion, after, readings, Engines.of(settings))
+    ours = any(place.member.name in learnt.recipes for place in challenger.places)  # else the champion's members, weighed anew
+    asked = Besides(shuffled, tried.fault, besides["newer_labels"] and ours, tried.speeds)
+    ruling = rule.judge(before, after, asked, besides["uses"])
+    for line in ruling.lines():
+        say(line)
+    return Judged(champion.version, challenger, ruling)
+
+
+def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
+    """The ensemble of all members in `out`: as training left it, or made now if that was killed before."""
+    members = {member.sha256 for member in members_of(out) if member.modality is modality}
+    try:
+        files = read_ensemble(out, modality.value)
+        if {place.member.sha256 for place in files.places} == members:
+            return files
+    except ModelError:
+        pass
+    (out / ENSEMBLES / f"{modality.value}.md").unlink(missing_ok=True)  # the card of what stood there
+    return compose(out, modality, readings, of_other_data=True)  # the champion's members that stay are
+
+
+def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, run_id: str) -> None:
+    """Writes `HOME/reports/<run>/`: the page with what the gate said, and TensorBoard's logs. A run does not fail for want of it."""
+    folder = settings.home / "reports" / run_id
+    try:
+        found, readings = _found(judged, members, learnt, settings, folder)
+        rulings = [{"champion": one.champion, "challenger": one.challenger.version, **one.ruling.told()} for one in judged]
+        report.write(folder, found, readings, rulings)
+        tensorboard.write(folder / "tensorboard", members)
+    except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page
+        say(f"no report: {type(error).__name__}")
+
+
+def _found(
+    judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, folder: Path
+) -> tuple[list[Found], Readings]:
+    """What the report shows, and the challengers' cards: of val alone, so that nothing is looked at that would be counted."""
+    readings = Readings(learnt.data, kept=start_of(learnt, settings).kept)
+    asked = Judge(readings, settings.weights_dir, Uses(folder))
+    found = []
+    for one in judged:
+        root = one.challenger.places[0].member.folder.parent
+        found.append(asked.ensemble(one.challenger, root / ENSEMBLES / f"{one.challenger.name}.json", ["val"]))
+    return found + [asked.member(member, ["val"], writes=False) for member in members], readings
