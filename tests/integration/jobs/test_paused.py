@@ -20,9 +20,10 @@ _WATCHES = """
 import signal, sys, threading
 from types import SimpleNamespace
 from lungline.settings import load
-from jobs import consumer, inference
+from jobs import consumer
 from jobs.app import make_app
-consume._LOOK_SECONDS, consume.DEAF_SECONDS = 0.1, 1.0
+from workers import inference
+consumer._LOOK_SECONDS, consumer.DEAF_SECONDS = 0.1, 1.0
 inference._LOOK_SECONDS, inference.HANGING_SECONDS = 0.1, 1.0
 ended, hands, batcher = threading.Event(), SimpleNamespace(begun=0, busy=0), SimpleNamespace(under_way=1)
 def answer():
@@ -30,7 +31,7 @@ def answer():
     ended.set()
 signal.signal(signal.SIGCONT, lambda *_: threading.Timer(0.5, answer).start())
 watch = {
-    "deafness": lambda: consume.mind_deafness(make_app(load()), ("scans",), hands, ended),
+    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), hands, ended),
     "hanging": lambda: inference.mind_hanging(batcher, ended),
 }[sys.argv[1]]
 watcher = threading.Thread(target=watch)

@@ -15,11 +15,13 @@ from cli.main import app
 from db import drops, migrate
 from db.clock import now
 from db.drops import Drop
-from db.tables import Priority, scans, verdicts
+from db.scans import quarantine_scan
+from db.tables import Priority, jobs, scans, verdicts
 from imaging.phantoms import picture
 from lungline.errors import LedgerError, LunglineError, ModelError, StoreError
 from lungline.findings import Modality
 from lungline.ids import new_id
+from lungline.reasons import Reason
 from lungline.settings import load
 from lungline.store import Store
 from models.registry import shipped
@@ -42,7 +44,11 @@ def dropped(state: str, verdict: dict[str, Any] | None, ensemble: str = CT.versi
     with engine.begin() as connection:
         drops.accept(connection, Drop(new_id(), sha256, len(data), Priority.SCANS, Modality.CT))
         scan_id = str(connection.scalar(scans.select()))
-        connection.execute(scans.update().values(state=state, modality="ct"))
+        connection.execute(scans.update().values(modality="ct"))
+        if state != "waiting":
+            connection.execute(jobs.delete())
+        if state == "quarantined":
+            quarantine_scan(connection, scan_id, Reason.TRUNCATED, "x")
         if verdict:
             connection.execute(insert(verdicts).values(id=new_id(), scan_id=scan_id, ensemble=ensemble, finished_at=now(), **verdict))
     engine.dispose()

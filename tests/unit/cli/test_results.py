@@ -12,7 +12,7 @@ from cli.main import app
 from db import drops, migrate
 from db.clock import now
 from db.drops import Drop
-from db.tables import Priority, predictions, probabilities, scans, verdicts
+from db.tables import Priority, jobs, predictions, probabilities, scans, verdicts
 from lungline.ids import new_id
 from lungline.settings import load
 from lungline.store import Store
@@ -34,7 +34,7 @@ def scan(home: Path) -> str:
     with engine.begin() as connection:
         drops.accept(connection, Drop(new_id(), _SHA256, 6, Priority.SCANS, None))
         scan_id = str(connection.scalar(scans.select()))
-        connection.execute(scans.update().values(state="done"))
+        connection.execute(jobs.delete())
         said = {"finding": "covid19", "probability": 0.75, "status": "accepted", "disagreement": 0.0, "entropy": 0.5}
         connection.execute(insert(verdicts).values(id=verdict, scan_id=scan_id, ensemble="xray-1", finished_at=now(), **said))
         for finding, probability in (("covid19", 0.75), ("normal", 0.25)):
