@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, case, func, select, update
 
-from db import audit, jobs
+from db import audit, job_leases, jobs
 from db.audit import Action
 from db.clock import now
 from db.insert import insert_new
@@ -110,7 +110,7 @@ def note(connection: Connection, claim: Claim, known: Mapping[str, Any]) -> bool
     if not connection.execute(update(runs).where(runs.c.id == claim.subject, is_held).values(dict(known))).rowcount:
         return False
     if known.get("epochs_done", 0) > (before or 0):
-        jobs.note_progress(connection, claim)
+        job_leases.note_progress(connection, claim)
     return True
 
 

@@ -14,7 +14,7 @@ import structlog
 from celery import Celery
 from sqlalchemy import Connection
 
-from db import jobs
+from db import job_doorbells
 from db.writer import Writer
 from jobs import leases
 from jobs.doorbells import Lane, lanes
@@ -136,7 +136,7 @@ class Dispatcher:
         waiting = self._writer.do(lane.to_ring, most, before)
         if not waiting:
             return []
-        refused = set(self._writer.do(jobs.note_rung, [job for job, _, _ in waiting]))
+        refused = set(self._writer.do(job_doorbells.note_rung, [job for job, _, _ in waiting]))
         if new := refused - self._refused:
             log.error("the database refuses to note doorbells, which are not rung", jobs=sorted(new)[:_MOST_NAMED], all=len(new))
             self._refused = (self._refused if len(self._refused) < MOST_RUNG else set()) | new
@@ -150,7 +150,7 @@ class Dispatcher:
             except BrokerError:
                 # Redis may answer and yet take none, for want of room: noted as rung, they would wait until they count as lost.
                 left = [job for job, _, _ in waiting[number:]]
-                self._writer.do(jobs.note_not_rung, left)
+                self._writer.do(job_doorbells.note_not_rung, left)
                 raise
             except Exception as error:  # it is about this one; it is tried again when its doorbell counts as lost
                 failure = error

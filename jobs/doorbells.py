@@ -9,8 +9,8 @@ from typing import Final
 from celery import Celery
 from sqlalchemy import Connection
 
-from db import jobs
-from db.jobs import Look
+from db import job_doorbells
+from db.job_doorbells import Look
 from db.tables import Rank
 from jobs.kinds import Kind, queues_of, ranks_of
 from jobs.queues import queues_now
@@ -63,8 +63,8 @@ class Lane:
         """Jobs whose doorbell must be rung, as (id, kind, subject); `before`: only those entered before that of this subject."""
         if self.is_background:
             # Others lie in Redis: not now. None lie there: what was rung long ago was not heard.
-            return [] if most < self.most else jobs.to_ring(connection, self.queue, self.ranks, most, Look(UNHEARD_SECONDS))
-        return jobs.to_ring(connection, self.queue, self.ranks, most, self._lost(), before)
+            return [] if most < self.most else job_doorbells.to_ring(connection, self.queue, self.ranks, most, Look(UNHEARD_SECONDS))
+        return job_doorbells.to_ring(connection, self.queue, self.ranks, most, self._lost(), before)
 
     def _lost(self) -> Look | None:
         """The look by which doorbells count as lost; told as a little longer ago than it is: SQLite's clock tells milliseconds."""

@@ -13,7 +13,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection
 
-from db import jobs
+from db import job_leases, jobs
 from db.jobs import Claim
 from db.sparing import sparing
 from db.writer import Writer
@@ -133,7 +133,7 @@ class Leases:
             self._alone = True
             self._changed.wait_for(lambda: self._company == 0)
         try:
-            self._writer.do(jobs.note_alone, claim)
+            self._writer.do(job_leases.note_alone, claim)
             yield
         finally:
             with self._changed:
@@ -148,26 +148,26 @@ class Leases:
         for kind in self._kinds:
             if claims := by_kind[kind.name]:
                 ids = [claim.job_id for claim in claims]
-                held = self._writer.do(jobs.renew, self.owner, ids, kind.lease_seconds)
+                held = self._writer.do(job_leases.renew, self.owner, ids, kind.lease_seconds)
                 with self._changed:
                     self._in_hand -= {claim for claim in claims if claim.job_id not in held}
 
 
 def free_slot(connection: Connection, kinds: Sequence[Kind], slot: str, boot: str) -> tuple[int, int]:
     """Frees what a dead worker of this slot held; how many jobs, and how many of them were given up."""
-    freed = jobs.free_slot(connection, slot, boot)
+    freed = job_leases.free_slot(connection, slot, boot)
     return freed, condemn(connection, kinds) if freed else 0
 
 
 def let_go(connection: Connection, claim: Claim, kinds: Sequence[Kind]) -> None:
     """The process that did the job died, and its worker lives: the job waits again, or is given up."""
-    jobs.let_go(connection, claim)
+    job_leases.let_go(connection, claim)
     condemn(connection, kinds)
 
 
 def expire(connection: Connection, kinds: Sequence[Kind]) -> tuple[int, int]:
     """Frees jobs whose lease ran out; how many, and how many of them were given up."""
-    freed = sum(jobs.expire(connection, kind.name, kind.lease_seconds) for kind in kinds)
+    freed = sum(job_leases.expire(connection, kind.name, kind.lease_seconds) for kind in kinds)
     return freed, condemn(connection, kinds) if freed else 0
 
 
@@ -175,11 +175,11 @@ def condemn(connection: Connection, kinds: Sequence[Kind]) -> int:
     """Gives up jobs that ended their workers too often; how many. One that the database refuses to change spares the others."""
     ended = 0
     for kind in kinds:
-        subjects = jobs.condemned(connection, kind.name, kind.deaths_allowed)
+        subjects = job_leases.condemned(connection, kind.name, kind.deaths_allowed)
 
         def give_up(ids: Sequence[str], kind: Kind = kind, subjects: dict[str, str] = subjects) -> None:
             for job_id in ids:
-                if jobs.give_up(connection, job_id):
+                if job_leases.give_up(connection, job_id):
                     kind.condemn(connection, subjects[job_id])
 
         ended += len(subjects) - len(sparing(connection, give_up, list(subjects)))

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db import drops, jobs
+from db import drops, job_doorbells, jobs
 from db import scans as scan_states
 from db.drops import Drop
 from db.jobs import Claim
@@ -48,4 +48,9 @@ def job_of(connection: Connection, subject: str) -> str:
 
 def to_ring(connection: Connection, queue: str, most: int, *how: Any) -> list[str]:
     """The scans or runs whose doorbells are to be rung."""
-    return [subject for _, _, subject in jobs.to_ring(connection, queue, (Rank.STAT, Rank.LIVE), most, *how)]
+    return [subject for _, _, subject in job_doorbells.to_ring(connection, queue, (Rank.STAT, Rank.LIVE), most, *how)]
+
+
+def is_held(connection: Connection, claim: Claim) -> bool:
+    """Whether this very claim still holds."""
+    return connection.scalar(select(jobs_table.c.id).where(jobs.holds(claim))) is not None

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from db import jobs, rereads, scans
+from db import job_leases, jobs, rereads, scans
 from db.jobs import Claim
 from jobs.kinds import READ, REREAD
 from lungline.reasons import Reason
@@ -20,11 +20,11 @@ def turn_away(connection: Connection, claim: Claim, reason: Reason, detail: str)
 
 def blame(connection: Connection, claim: Claim, reason: Reason) -> bool:
     """The reader died with a scan, or took too long over it: it waits again, and the second time is turned away. True if it was."""
-    count = jobs.count_death if reason is Reason.READER_DIED else jobs.count_timeout
+    count = job_leases.count_death if reason is Reason.READER_DIED else job_leases.count_timeout
     counted = count(connection, claim)
     if counted is None:
         return False
     if counted > READ.deaths_allowed:
         return turn_away(connection, claim, reason, reason.sentence)
-    jobs.give_back(connection, [claim])
+    job_leases.give_back(connection, [claim])
     return False

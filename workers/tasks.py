@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import structlog
 
-from db import jobs, scans
+from db import job_leases, scans
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.scans import Scan
@@ -127,7 +127,7 @@ class ScanReader:
         if not self._stopping.is_set():
             log.error("a scan cannot be read now, and waits", scan=claim.subject, error=type(error).__name__, why=str(error))
             self._stopping.wait(_PAUSE_SECONDS)
-        self._writer.do(jobs.give_back, [claim])
+        self._writer.do(job_leases.give_back, [claim])
         return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 
     def _blame(self, claim: Claim, reason: Reason) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 from celery.signals import worker_ready, worker_shutting_down
 
-from db import jobs, runs
+from db import job_leases, runs
 from db.jobs import Claim
 from db.migrate import open_database
 from db.runs import Run
@@ -62,7 +62,7 @@ class Trainer:
         finally:
             _kill(process)
         if answer is None:
-            self._writer.do(jobs.give_back, [claim])
+            self._writer.do(job_leases.give_back, [claim])
             return "returned: the worker stops"
         try:
             outcome = Outcome(**json.loads(answer.splitlines()[-1]))

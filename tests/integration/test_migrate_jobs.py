@@ -8,11 +8,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from db import jobs, migrate, runs, scans, status
+from db import job_leases, jobs, migrate, runs, scans, status
 from db.connect import connect
 from db.jobs import Claim
 from lungline.settings import Settings
-from tests.entered import claim_run, claim_scan, state_of, to_ring
+from tests.entered import claim_run, claim_scan, is_held, state_of, to_ring
 
 _BEFORE = "0006"
 _THEN = "'2026-11-01T10:00:00.000+00:00'"
@@ -103,7 +103,7 @@ def test_what_waited_is_rung_and_claimed_and_what_ran_is_freed(database: Engine)
         assert to_ring(connection, "stat", 9, None) == ["urgent"]
         assert set(to_ring(connection, "scans", 9, None)) == {"plain", "suspect"}
         assert claim_scan(connection, "read") is None
-        assert jobs.free_slot(connection, "slot", "boot") == 3
+        assert job_leases.free_slot(connection, "slot", "boot") == 3
         assert claim_scan(connection, "read") is not None
         suspect = claim_scan(connection, "suspect")
         assert suspect is not None
@@ -116,5 +116,5 @@ def test_training_runs_keep_their_place(database: Engine) -> None:
         assert shown == {"run-waiting": "waiting", "run-running": "running", "run-done": "done"}
         assert claim_run(connection, "run-waiting") is None  # another runs
         running = Claim("run-running", runs.TRAIN, "run-running", 1, "slot/boot/t", 1, False)
-        assert jobs.is_held(connection, running)
+        assert is_held(connection, running)
         assert runs.begin(connection, "run-running").epochs_done == 5

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
-from db import drops, jobs, rereads, results, status
+from db import drops, job_doorbells, job_leases, rereads, results, status
 from db.clock import now
 from db.drops import Drop
-from db.jobs import Claim, Look
+from db.job_doorbells import Look
+from db.jobs import Claim
 from db.rereads import Change, Choice, Order
 from db.results import ScanFacts, Verdict
 from db.tables import Outcome, Priority, Rank, scans, versions
@@ -84,7 +85,7 @@ def told(connection: Connection) -> tuple[object, ...]:
 
 def background(connection: Connection) -> list[str]:
     """Scans to be reread whose doorbells are to be rung."""
-    return [scan_id for _, _, scan_id in jobs.to_ring(connection, "scans", [Rank.BACKGROUND], 10)]
+    return [scan_id for _, _, scan_id in job_doorbells.to_ring(connection, "scans", [Rank.BACKGROUND], 10)]
 
 
 def test_its_verdict_stands_until_another_is_committed(connection: Connection) -> None:
@@ -160,8 +161,8 @@ def test_one_that_kills_workers_alone_ends_with_its_verdict(connection: Connecti
     for _ in range(4):
         claim = claimed(connection, scan_id)
         if claim.alone:
-            jobs.note_alone(connection, claim)
-        assert jobs.free_slot(connection, SLOT, "boot1") == 1
+            job_leases.note_alone(connection, claim)
+        assert job_leases.free_slot(connection, SLOT, "boot1") == 1
         assert told(connection) == (1, 0, 0, 1, 0, None)
     assert leases.condemn(connection, KINDS) == 1
     assert connection.scalar(text("SELECT count(*) FROM quarantined_files")) == 0
@@ -221,7 +222,7 @@ def test_they_wait_behind_all_others(connection: Connection) -> None:
     live = connection.scalar(select(scans.c.id).where(scans.c.sha256 == "f" * 64))
     assert to_ring(connection, Priority.SCANS, 10, Look(0.0)) == [live]
     assert background(connection) == [old]
-    jobs.note_rung(connection, [job_of(connection, old)])
+    job_doorbells.note_rung(connection, [job_of(connection, old)])
     assert background(connection) == []
 
 

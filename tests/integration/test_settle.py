@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from db import jobs, runs, versions
+from db import job_leases, runs, versions
 from db.jobs import Claim
 from db.migrate import open_database
 from db.writer import Writer
@@ -93,7 +93,7 @@ def test_a_champion_promoted_meanwhile_is_not_overruled(clinic: Clinic) -> None:
 
 def test_a_run_that_another_worker_has_promotes_nothing(clinic: Clinic) -> None:
     claim, outcome = clinic.passed()
-    clinic.writer.do(jobs.free_slot, "slot", "boot")
+    clinic.writer.do(job_leases.free_slot, "slot", "boot")
     clinic.writer.do(claim_run, claim.subject, "other/boot/b")
     with pytest.raises(LedgerError, match="Another worker"):
         settle(clinic.settings, clinic.writer, claim, outcome)

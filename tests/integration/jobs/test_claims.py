@@ -7,12 +7,13 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, Engine, event, func, select, text, update
 
-from db import drops, jobs, results, status
+from db import drops, job_doorbells, job_leases, results, status
 from db import scans as scan_states
 from db.clock import now
 from db.connect import connect, read_only
 from db.drops import Drop
-from db.jobs import Claim, Look
+from db.job_doorbells import Look
+from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.scans import State
 from db.tables import Outcome, Priority, quarantine, scans, verdicts
@@ -103,14 +104,14 @@ def test_scans_of_a_priority_are_rung_the_oldest_first(connection: Connection) -
 
 def test_a_waiting_scan_dropped_again_as_urgent_is_urgent(connection: Connection) -> None:
     scan_id = waiting(connection)
-    jobs.note_rung(connection, [job_of(connection, scan_id)])
+    job_doorbells.note_rung(connection, [job_of(connection, scan_id)])
     assert drops.accept(connection, drop(priority=Priority.STAT)) is Outcome.DUPLICATE
     assert to_ring(connection, Priority.STAT, 10, None) == [scan_id]
 
 
 def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection: Connection) -> None:
     scan_id = waiting(connection)
-    jobs.note_rung(connection, [job_of(connection, scan_id)])
+    job_doorbells.note_rung(connection, [job_of(connection, scan_id)])
     assert to_ring(connection, Priority.SCANS, 10, None) == []
     assert to_ring(connection, Priority.SCANS, 10, Look(60.0)) == []
     for rung_at in (now(-61), now(6 * 3600)):  # so long ago, or before the clock was set back
@@ -155,16 +156,16 @@ def test_a_renewed_lease_does_not_run_out(connection: Connection) -> None:
     claimed(connection, kept)
     claimed(connection, lost)
     connection.execute(update(jobs_table).values(lease_until=now(-1)))
-    jobs.renew(connection, OWNER, [job_of(connection, kept)], READ.lease_seconds)
+    job_leases.renew(connection, OWNER, [job_of(connection, kept)], READ.lease_seconds)
     assert leases.expire(connection, KINDS)[0] == 1
     assert (state(connection, kept), state(connection, lost)) == (State.READING, State.WAITING)
 
 
 def test_what_is_given_back_is_rung_again_at_once_and_blames_nobody(connection: Connection) -> None:
     scan_id = waiting(connection)
-    jobs.note_rung(connection, [job_of(connection, scan_id)])
+    job_doorbells.note_rung(connection, [job_of(connection, scan_id)])
     for _ in range(5):
-        jobs.give_back(connection, [claimed(connection, scan_id)])
+        job_leases.give_back(connection, [claimed(connection, scan_id)])
     assert to_ring(connection, Priority.SCANS, 10, None) == [scan_id]
     assert not claimed(connection, scan_id).alone
 
@@ -173,13 +174,13 @@ def test_a_scan_is_read_alone_after_two_lost_leases_and_condemned_after_two_deat
     scan_id = waiting(connection)
     for _ in range(2):
         assert not claimed(connection, scan_id).alone
-        assert jobs.free_slot(connection, "home-host-inference-0", "boot1") == 1
+        assert job_leases.free_slot(connection, "home-host-inference-0", "boot1") == 1
     for death in range(2):
         assert leases.condemn(connection, KINDS) == 0, death
         claim = claimed(connection, scan_id)
         assert claim.alone
-        jobs.note_alone(connection, claim)
-        jobs.free_slot(connection, "home-host-inference-0", "boot1")
+        job_leases.note_alone(connection, claim)
+        job_leases.free_slot(connection, "home-host-inference-0", "boot1")
     assert leases.condemn(connection, KINDS) == 1
     assert state(connection, scan_id) == State.QUARANTINED
     assert connection.scalar(text("SELECT reason FROM quarantined_files")) == Reason.READER_DIED
@@ -189,8 +190,8 @@ def test_a_power_cut_blames_nobody(connection: Connection) -> None:
     scan_id = waiting(connection)
     for _ in range(6):
         claim = claimed(connection, scan_id)
-        jobs.note_alone(connection, claim)
-        assert jobs.free_slot(connection, "home-host-inference-0", "boot2") == 1  # the host was started anew meanwhile
+        job_leases.note_alone(connection, claim)
+        assert job_leases.free_slot(connection, "home-host-inference-0", "boot2") == 1  # the host was started anew meanwhile
     assert leases.condemn(connection, KINDS) == 0
     assert not claimed(connection, scan_id).alone
 
@@ -199,7 +200,7 @@ def test_a_worker_frees_its_own_slot_alone(connection: Connection) -> None:
     mine, other = waiting(connection, "a" * 64), waiting(connection, "b" * 64)
     claimed(connection, mine)
     claimed(connection, other, "home-host-inference-01/boot1/bbbb")
-    assert jobs.free_slot(connection, "home-host-inference-0", "boot1") == 1
+    assert job_leases.free_slot(connection, "home-host-inference-0", "boot1") == 1
     assert (state(connection, mine), state(connection, other)) == (State.WAITING, State.READING)
 
 

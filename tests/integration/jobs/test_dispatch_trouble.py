@@ -8,7 +8,7 @@ from celery import Celery
 from sqlalchemy import Connection, Engine, select, text, update
 from structlog.testing import capture_logs
 
-from db import jobs, runs
+from db import job_leases, runs
 from db import scans as scan_states
 from db.clock import now
 from db.tables import jobs as jobs_table
@@ -138,14 +138,14 @@ def test_a_worker_starts_though_one_of_its_predecessors_scans_cannot_be_freed(ei
 def test_whatever_goes_wrong_leases_are_renewed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("jobs.leases.RENEW_SECONDS", 0.02)
     errors = iter([RuntimeError("a library's words"), LedgerError("away")])
-    renew = jobs.renew
+    renew = job_leases.renew
 
     def renew_in_the_end(connection: Connection, owner: str, job_ids: Sequence[str], lease_seconds: float) -> set[str]:
         if error := next(errors, None):
             raise error
         return renew(connection, owner, job_ids, lease_seconds)
 
-    monkeypatch.setattr(jobs, "renew", renew_in_the_end)
+    monkeypatch.setattr(job_leases, "renew", renew_in_the_end)
     leases = Leases(writer, "slot")
     scan_id = enter(writer, any_drop())
     with leases.claim((READ,), scan_id, scan_states.find) as found:

@@ -14,7 +14,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import Connection, select, update
 
-from db import jobs, runs
+from db import job_leases, runs
 from db import scans as scan_states
 from db.scans import State
 from db.tables import Priority, scans
@@ -146,7 +146,7 @@ def test_what_a_worker_gave_back_goes_before_the_head(writer: Writer, app: Celer
     dispatcher = Dispatcher(app, writer)
     dispatcher.turn()
     claims(writer, hears(fresh_broker, 3))
-    writer.do(jobs.free_slot, "slot", "boot")  # it is known to be dead
+    writer.do(job_leases.free_slot, "slot", "boot")  # it is known to be dead
     late = enter(writer, any_drop())
     assert dispatcher.turn() == 4
     assert hears(fresh_broker, 7) == [*ids, late]
@@ -158,7 +158,7 @@ def test_a_queue_that_is_full_has_room_for_what_was_overtaken(writer: Writer, ap
     dispatcher.turn()
     claims(writer, hears(fresh_broker, 2))
     assert dispatcher.turn() == 2
-    writer.do(jobs.free_slot, "slot", "boot")
+    writer.do(job_leases.free_slot, "slot", "boot")
     assert dispatcher.turn() == 2
     assert dispatcher.turn() == 0
     assert hears(fresh_broker, 6) == ids[:6]

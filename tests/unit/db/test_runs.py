@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Connection, Engine, text, update
 
-from db import jobs, runs
+from db import job_leases, runs
 from db.clock import now
 from db.jobs import Claim
 from db.tables import RunOutcome
@@ -13,7 +13,7 @@ from db.tables import jobs as jobs_table
 from jobs.kinds import TRAIN
 from jobs.leases import expire, free_slot, let_go
 from lungline.schedule import Schedule
-from tests.entered import claim_run, to_ring
+from tests.entered import claim_run, is_held, to_ring
 
 EVERY_MINUTE = Schedule("* * * * *", UTC)
 
@@ -109,10 +109,10 @@ def test_claim_that_ran_out_is_void(connection: Connection) -> None:
     assert to_ring(connection, runs.QUEUE, 9) == [run_id]
     second = claimed(connection, run_id, "slot/boot/b")
     assert runs.begin(connection, run_id).epochs_done == 3
-    assert not jobs.is_held(connection, first)
+    assert not is_held(connection, first)
     assert not runs.note(connection, first, {"epochs_done": 9})
     assert not runs.finish(connection, first, RunOutcome.DONE, "promoted", "promoted")
-    assert jobs.is_held(connection, second)
+    assert is_held(connection, second)
     assert runs.note_alive(connection, run_id) == (3, "xray-cnn: 3 epochs done")
     shown = row(connection)
     assert (shown["state"], shown["resumed"], shown["epochs_done"], shown["decision"]) == ("running", 1, 3, None)
@@ -124,7 +124,7 @@ def test_worker_that_starts_again_goes_on_at_once_and_one_that_stops_is_not_blam
     assert free_slot(connection, [TRAIN], "slo", "boot") == (0, 0)
     assert free_slot(connection, [TRAIN], "slot", "boot") == (1, 0)
     for _ in range(runs.DEATHS_ALLOWED + 3):
-        jobs.give_back(connection, [claimed(connection, run_id, "slot/boot/b")])
+        job_leases.give_back(connection, [claimed(connection, run_id, "slot/boot/b")])
     assert row(connection)["state"] == "waiting"
 
 

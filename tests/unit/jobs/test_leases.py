@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import select, update
 
-from db import jobs, scans
+from db import job_leases, scans
 from db.clock import now
 from db.tables import jobs as jobs_table
 from db.writer import Writer
@@ -121,6 +121,6 @@ def test_scan_that_two_workers_died_of_alone_is_given_up(writer: Writer) -> None
         dead.stop()
         claim = writer.do(claim_scan, scan_id, dead.owner)
         assert claim is not None
-        writer.do(jobs.note_alone, claim)
+        writer.do(job_leases.note_alone, claim)
     Leases(writer, "slot").stop()
     assert writer.do(state_of, scan_id) == "quarantined"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from db import jobs
+from db import job_leases
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.tables import Priority, Rank
@@ -179,7 +179,7 @@ def test_an_engine_that_fails_on_everything_is_told_and_blames_no_scan(writer: W
 
 def test_a_void_claim_gets_no_verdict(writer: Writer) -> None:
     stale = claim(writer)
-    writer.do(jobs.give_back, [stale])
+    writer.do(job_leases.give_back, [stale])
     batcher = Batcher(writer, 8, broken)
     assert batcher.submit(waiting(stale, ACCEPTS)).result(20) is None
     assert writer.do(lambda connection: connection.scalar(text("SELECT count(*) FROM scan_results"))) == 0
