@@ -3,7 +3,9 @@
 from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError, OperationalError
+
+from db.trouble import is_outage
+from lungline.halves import by_halves
 
 
 def sparing(connection: Connection, change: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
@@ -15,20 +17,12 @@ def sparing(connection: Connection, change: Callable[[Sequence[str]], object], i
         ids: of the rows.
 
     Raises:
-        OperationalError, DBAPIError: the database itself is not to be had, whatever the row.
+        DBAPIError: the database itself is not to be had, whatever the row.
     """
-    if not ids:
-        return []
-    try:
+
+    def step(some: Sequence[str]) -> list[str]:
         with connection.begin_nested():
-            change(ids)
+            change(some)
         return []
-    except OperationalError:
-        raise
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
-    if len(ids) == 1:
-        return list(ids)
-    middle = len(ids) // 2
-    return sparing(connection, change, ids[:middle]) + sparing(connection, change, ids[middle:])
+
+    return by_halves(step, ids, lambda id, _: id, is_outage)

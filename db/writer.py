@@ -9,7 +9,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from db import trouble
 from lungline.errors import LedgerError, LedgerFault
+from lungline.halves import by_halves
 
 _MOST_AT_ONCE: Final = 128
 _MOST_TRIES: Final = 5  # of a transaction that meets another
@@ -84,34 +85,26 @@ class Writer:
     def _commit_or_tell(self, jobs: list[Job]) -> None:
         """Nobody waits for ever, whatever goes wrong here: this thread is the only one that writes."""
         try:
-            self._commit(jobs)
+            by_halves(self._commit, jobs, _fail, trouble.is_outage)
         except BaseException as error:
             log.error("the writer failed", error=type(error).__name__, at=_place(error))
             for _, future in jobs:
                 if not future.done():
                     future.set_exception(LedgerError(f"Nothing was written ({type(error).__name__})."))
 
-    def _commit(self, jobs: list[Job]) -> None:
-        """Tells each job what became of it. A commit that one of them spoils is tried by halves, until that one is alone."""
+    def _commit(self, jobs: Sequence[Job]) -> list[None]:
+        """Tells each job what became of it, unless a commit fails that one of them spoils."""
         try:
             answers = self._tried(jobs)
         except Exception as error:
-            if len(jobs) > 1 and not trouble.is_outage(error):
-                log.warning("a transaction failed; its jobs are tried by halves", jobs=len(jobs), error=trouble.name(error))
-                self._commit(jobs[: len(jobs) // 2])
-                self._commit(jobs[len(jobs) // 2 :])
-                return
+            if not trouble.is_outage(error):
+                raise
             answers = [(None, error)] * len(jobs)
-        for (_, future), (answer, failure) in zip(jobs, answers, strict=True):
-            if failure is None:
-                future.set_result(answer)
-                continue
-            told = trouble.in_our_words(failure)
-            if isinstance(told, LedgerFault):
-                log.error("the database refuses a job", error=trouble.name(failure), at=_place(failure))
-            future.set_exception(told)
+        for job, (answer, failure) in zip(jobs, answers, strict=True):
+            _answer(job, answer, failure)
+        return []
 
-    def _tried(self, jobs: list[Job]) -> list[Answer]:
+    def _tried(self, jobs: Sequence[Job]) -> list[Answer]:
         for number in itertools.count(1):
             try:
                 return self._once(jobs)
@@ -121,7 +114,7 @@ class Writer:
                 time.sleep(random.uniform(0.0, _PAUSE_SECONDS * number))  # not at once: the other may try again, too
         raise AssertionError
 
-    def _once(self, jobs: list[Job]) -> list[Answer]:
+    def _once(self, jobs: Sequence[Job]) -> list[Answer]:
         answers: list[Answer] = []
         with self._engine.begin() as connection:
             for work, _ in jobs:
@@ -140,6 +133,21 @@ class Writer:
                     savepoint.commit()  # if it fails, so has the transaction: PostgreSQL would roll back where it is told to commit
                     answers.append((answer, None))
         return answers
+
+
+def _fail(job: Job, error: Exception) -> None:
+    _answer(job, None, error)
+
+
+def _answer(job: Job, answer: Any, failure: Exception | None) -> None:
+    _, future = job
+    if failure is None:
+        future.set_result(answer)
+        return
+    ours = trouble.in_our_words(failure)
+    if isinstance(ours, LedgerFault):
+        log.error("the database refuses a job", error=trouble.name(failure), at=_place(failure))
+    future.set_exception(ours)
 
 
 def _first(error: Exception) -> Exception:

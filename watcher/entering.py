@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -14,11 +15,12 @@ from db.drops import Drop
 from db.tables import Outcome
 from db.writer import Writer
 from lungline.errors import LedgerError, StoreError
+from lungline.halves import by_halves
 from lungline.reasons import Reason
 from lungline.store import Store, sync_folder
 from watcher import originals
 from watcher.brought import Brought
-from watcher.faults import halve
+from watcher.faults import is_away
 from watcher.hands import Hands
 from watcher.trouble import AWAY, is_gone
 
@@ -46,7 +48,7 @@ class Entering:
             raise StoreError("LUNGLINE_STORE cannot be written to: see to its disk.")
         durable = self._hands.each(lambda one: one.folder is None or self._sync(one.folder), brought)
         found = [one for one, is_durable in zip(brought, durable, strict=True) if is_durable]
-        entered = [one for one in halve(self._commit, found, self._refuse) if one is not None]
+        entered = [one for one in by_halves(self._commit, found, self._refuse, is_away) if one is not None]
         self._hands.each(lambda one: self.place(*one), [(drop, outcome, folder) for drop, outcome, folder in entered if folder is not None])
         return [outcome for _, outcome, _ in entered]
 
@@ -70,7 +72,7 @@ class Entering:
             return False
         return True
 
-    def _commit(self, brought: list[Brought]) -> list[tuple[Drop, Outcome, Path | None] | None]:
+    def _commit(self, brought: Sequence[Brought]) -> list[tuple[Drop, Outcome, Path | None] | None]:
         outcomes = self._writer.do(_enter, brought)
         return [(one.drop, outcome, one.folder) for one, outcome in zip(brought, outcomes, strict=True)]
 
@@ -123,7 +125,7 @@ def _join(outcome: Outcome, folder: Path, target: Path) -> None:
     remove_empty(folder)
 
 
-def _enter(connection: Connection, brought: list[Brought]) -> list[Outcome]:
+def _enter(connection: Connection, brought: Sequence[Brought]) -> list[Outcome]:
     for one in brought:
         if one.reason is not None:
             drops.refuse(connection, one.drop, one.reason)

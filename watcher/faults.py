@@ -9,7 +9,6 @@ import structlog
 from lungline.errors import LedgerError, LunglineError, StoreError
 
 T = TypeVar("T")
-R = TypeVar("R")
 
 log = structlog.get_logger()
 
@@ -34,23 +33,9 @@ class Guard:
         return result
 
 
-def halve(step: Callable[[list[T]], list[R]], items: list[T], alone: Callable[[T, Exception], R]) -> list[R]:
-    """What `step` returns for all items. Where it fails, it is tried with each half, until the item that fails it is left to `alone`.
-
-    Raises:
-        LedgerError, StoreError: database or store are away, so no item is to blame.
-    """
-    if not items:
-        return []
-    try:
-        return step(items)
-    except (LedgerError, StoreError):
-        raise
-    except Exception as error:
-        if len(items) == 1:
-            return [alone(items[0], error)]
-    middle = len(items) // 2
-    return halve(step, items[:middle], alone) + halve(step, items[middle:], alone)
+def is_away(error: Exception) -> bool:
+    """Whether database or store are away, so that no file is to blame."""
+    return isinstance(error, (LedgerError, StoreError))
 
 
 def until_possible(step: Callable[[], T], stop: threading.Event) -> T | None:

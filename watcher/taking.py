@@ -1,7 +1,7 @@
 """Takes in what has settled: brings some files under `incoming`, and enters them while it brings the next."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -9,11 +9,12 @@ import structlog
 
 from db.tables import Outcome
 from lungline.errors import LedgerError, LunglineError, StoreError
+from lungline.halves import by_halves
 from lungline.reasons import Reason
 from lungline.settings import Settings
 from watcher.brought import Brought
 from watcher.entering import Entering
-from watcher.faults import Guard, halve, until_possible
+from watcher.faults import Guard, is_away, until_possible
 from watcher.intake import Intake
 from watcher.label_drops import LabelDrops, Taken, are_labels
 from watcher.sightings import Settled, Sightings
@@ -78,13 +79,13 @@ class Taking:
         """Those that were not taken in before, where files stay in the inbox."""
         if self._settings.intake == "move":
             return settled
-        known = halve(self._known, settled, lambda _one, _error: "")
+        known = by_halves(self._known, settled, lambda _one, _error: "", is_away)
         for one in settled:
             if one.path in known:
                 self._sightings.stay(one)
         return [one for one in settled if one.path not in known]
 
-    def _known(self, settled: list[Settled]) -> list[str]:
+    def _known(self, settled: Sequence[Settled]) -> list[str]:
         return list(self._intake.known([(one.path, one.status) for one in settled]))
 
     def _enter(self, brought: list[Brought]) -> None:

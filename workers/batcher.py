@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import structlog
+from sqlalchemy import Connection
 
 from db import results
 from db.jobs import Claim
@@ -17,6 +18,7 @@ from db.results import ScanFacts, Verdict
 from db.writer import Writer
 from lungline.errors import LedgerError, LedgerFault, LunglineError, ModelError
 from lungline.findings import Modality
+from lungline.halves import by_halves
 from workers.reading import Reading
 
 _BEFORE_ALL = -1  # of all priorities
@@ -50,6 +52,9 @@ class Waiting:
     facts: ScanFacts
     judge: Judge  # that it was prepared for
     done: "Future[Verdict | None]" = field(default_factory=Future)  # None: the claim was void by then
+
+
+Judged = tuple[Waiting, Modality | None, Verdict]
 
 
 class Batcher:
@@ -129,29 +134,20 @@ class Batcher:
             for one in batch:
                 self._finish([one])
             return
-        self._commit(batch, judged)
+        rows = [(one, modality, verdict) for one, (modality, verdict) in zip(batch, judged, strict=True)]
+        by_halves(self._commit, rows, _refuse, lambda _: False)  # an outage is told to each: this thread must go on
 
-    def _commit(self, batch: Sequence[Waiting], judged: Sequence[tuple[Modality | None, Verdict]]) -> None:
-        """Writes verdicts together; if the database refuses that, by halves, until the one that it refuses is alone."""
-        rows = [(one.claim, replace(one.facts, modality=modality), verdict) for one, (modality, verdict) in zip(batch, judged, strict=True)]
+    def _commit(self, rows: Sequence[Judged]) -> list[None]:
+        """Writes verdicts together, and tells each scan."""
         try:
-            kept = self._writer.do(lambda connection: [results.record(connection, *row) for row in rows])
+            kept = self._writer.do(_record, rows)
         except LedgerError as error:
-            for one in batch:
+            for one, _, _ in rows:
                 one.done.set_exception(error)
-        except Exception as error:  # this thread must go on, and its words may quote a row
-            if len(batch) > 1:
-                log.warning("verdicts cannot be written together; by halves", scans=len(batch), error=type(error).__name__)
-                half = len(batch) // 2
-                self._commit(batch[:half], judged[:half])
-                self._commit(batch[half:], judged[half:])
-                return
-            log.error("a verdict cannot be written", scan=batch[0].claim.subject, error=type(error).__name__)
-            fault = error if isinstance(error, LedgerFault) else LedgerFault(f"The verdict cannot be written ({type(error).__name__}).")
-            batch[0].done.set_exception(fault)
         else:
-            for one, (_, _, verdict), stands in zip(batch, rows, kept, strict=True):
+            for (one, _, verdict), stands in zip(rows, kept, strict=True):
                 one.done.set_result(verdict if stands else None)
+        return []
 
     def _empty(self) -> None:
         while True:
@@ -161,6 +157,19 @@ class Batcher:
                 return
             if waiting is not None:
                 waiting.done.set_exception(StoppingError("The worker stops."))
+
+
+def _record(connection: Connection, rows: Sequence[Judged]) -> list[bool]:
+    return [results.record(connection, one.claim, replace(one.facts, modality=modality), verdict) for one, modality, verdict in rows]
+
+
+def _refuse(row: Judged, error: Exception) -> None:
+    """The database refuses this very verdict; the error's own words may quote a row."""
+    one, _, _ = row
+    log.error("a verdict cannot be written", scan=one.claim.subject, error=type(error).__name__)
+    one.done.set_exception(
+        error if isinstance(error, LedgerFault) else LedgerFault(f"The verdict cannot be written ({type(error).__name__}).")
+    )
 
 
 def _by_judge(batch: Sequence[Waiting]) -> list[list[Waiting]]:
