@@ -20,7 +20,8 @@ from jobs import leases
 from jobs.doorbells import Lane, lanes
 from jobs.kinds import KINDS, MOST_RUNG, Kind
 from jobs.queues import ring, ring_first, server_run
-from lungline.errors import BrokerError, LunglineError
+from lungline.errors import BrokerError
+from lungline.failures import Failures
 from lungline.threads import Repeating
 
 _TURN_SECONDS = 1.0
@@ -54,7 +55,7 @@ class Dispatcher:
         self._enter_due = enter_due
         self._kinds = {kind.name: kind for kind in kinds}
         self._lanes = tuple(lanes(kinds))
-        self._failing: dict[str, str] = {}  # what does not go, and what was said of it
+        self._failures = Failures("not ringing as it should", "ringing again")
         self._refused: set[str] = set()  # jobs whose doorbells the database refuses to note, as far as that was logged
         self._thread = Repeating("dispatcher", _TURN_SECONDS, self._step, "not ringing")
         self.start, self.wake, self.stop = self._thread.start, self._thread.wake, self._thread.stop
@@ -87,18 +88,14 @@ class Dispatcher:
         return rang
 
     def _attempt(self, failures: list[Exception], what: str, work: Callable[[], T]) -> T | None:
-        """None if it failed, which is logged once, not every second of an outage."""
+        """None if it failed."""
         try:
             done = work()
         except Exception as error:
             failures.append(error)
-            advice = str(error) if isinstance(error, LunglineError) else "unexpected; see `lungline doctor`"
-            if self._failing.get(what) != advice:
-                self._failing[what] = advice
-                log.warning("not ringing as it should", at=what, error=type(error).__name__, advice=advice)
+            self._failures.note(what, error)
             return None
-        if self._failing.pop(what, None):
-            log.info("ringing again", at=what)
+        self._failures.end(what)
         return done
 
     def _expire(self, kind: Kind) -> None:

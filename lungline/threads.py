@@ -3,11 +3,7 @@
 import threading
 from collections.abc import Callable
 
-import structlog
-
-from lungline.errors import LunglineError
-
-log = structlog.get_logger()
+from lungline.failures import Failures
 
 
 class Repeating:
@@ -25,8 +21,7 @@ class Repeating:
         self._name = name
         self._every = every
         self._step = step
-        self._trouble = trouble
-        self._failing: str | None = None
+        self._failures = Failures(trouble, "goes on")
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -61,13 +56,7 @@ class Repeating:
         try:
             pause = self._step()
         except Exception as error:  # without this thread something would stop for good
-            # Of others' errors only the type: their words may quote anything.
-            advice = str(error) if isinstance(error, LunglineError) else "unexpected; see `lungline doctor`"
-            if advice != self._failing:
-                log.warning(self._trouble, error=type(error).__name__, advice=advice)
-            self._failing = advice
+            self._failures.note(self._name, error)
             return None
-        if self._failing is not None:
-            log.info("goes on", thread=self._name)
-            self._failing = None
+        self._failures.end(self._name)
         return pause

@@ -7,6 +7,7 @@ from typing import TypeVar
 import structlog
 
 from lungline.errors import LedgerError, LunglineError, StoreError
+from lungline.failures import Failures
 
 T = TypeVar("T")
 
@@ -17,19 +18,16 @@ class Guard:
     """Runs the steps of a loop that must go on."""
 
     def __init__(self) -> None:
-        self._failing: dict[str, str] = {}
+        self._failures = Failures("a step of the watcher failed, and is tried again", "a step of the watcher goes on")
 
     def run(self, name: str, step: Callable[[], T], otherwise: T) -> T:
         """What `step` returns, or `otherwise` if it fails; that is logged once, until the step succeeds or fails in another way."""
         try:
             result = step()
         except Exception as error:
-            kind = type(error).__name__
-            if self._failing.get(name) != kind:
-                self._failing[name] = kind
-                log.error("a step of the watcher failed, and is tried again", step=name, error=kind)
+            self._failures.note(name, error)
             return otherwise
-        self._failing.pop(name, None)
+        self._failures.end(name)
         return result
 
 

@@ -93,7 +93,7 @@ def test_a_schedule_that_fails(writer: Writer, app: Celery) -> None:
             with pytest.raises(ValueError, match="never"):
                 dispatcher.turn()
     assert queue_lengths(app, READ.queues)["scans"] == 1
-    assert [(entry["at"], entry["error"]) for entry in logs] == [("the schedule", "ValueError")]
+    assert [(entry["step"], entry["error"]) for entry in logs] == [("the schedule", "ValueError")]
 
 
 def test_an_outage_is_told_once_and_its_end(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
@@ -106,9 +106,9 @@ def test_an_outage_is_told_once_and_its_end(writer: Writer, app: Celery, fresh_b
                 dispatcher.turn()
         writer.do(lambda connection: connection.execute(text("ALTER TABLE away RENAME TO jobs")))
         assert dispatcher.turn() == 1
-    steps = [entry["at"] for entry in logs if entry["event"] == "not ringing as it should"]
+    steps = [entry["step"] for entry in logs if entry["event"] == "not ringing as it should"]
     assert len(steps) == len(set(steps)) > 1
-    assert sorted(entry["at"] for entry in logs if entry["event"] == "ringing again") == sorted(steps)
+    assert sorted(entry["step"] for entry in logs if entry["event"] == "ringing again") == sorted(steps)
 
 
 def test_a_lease_that_cannot_be_ended(either: Writer, engine: Engine, app: Celery) -> None:
