@@ -89,8 +89,8 @@ def check(
     for figure in found.figures:
         say(str(figure))
     for finding in found.findings:
-        told = {"check": finding.check, "severity": finding.severity.value, "detail": finding.detail}
-        print(json.dumps(told) if as_json else f"{finding.severity.value:<8}{finding.check:<16}{finding.detail}")
+        row = {"check": finding.check, "severity": finding.severity.value, "detail": finding.detail}
+        print(json.dumps(row) if as_json else f"{finding.severity.value:<8}{finding.check:<16}{finding.detail}")
     audit.remember(place, load().home, found)
     if not as_json:
         print(f"{len(found.errors)} errors, {len(found.findings) - len(found.errors)} warnings.")

@@ -149,7 +149,7 @@ def _broker(settings: "Settings") -> Iterator[str]:
     lengths = queue_lengths(app, queues_of(KINDS))
     yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
     if not may_ask_for_run(app):
-        yield "broker: its account may not ask INFO; what a restarted Redis lost is rung again after 30 s instead of at once"
+        yield "broker: its account may not ask INFO; what a restarted Redis lost is rung again after 10 s instead of at once"
     address = address_of(settings)
     if address.is_unverified:
         yield "broker: TLS without a check of its certificate, as LUNGLINE_BROKER_URL asks for: whoever is between can read the password"
@@ -191,7 +191,7 @@ def _models(settings: "Settings") -> Iterator[str]:
         catalogue.enter(connection, models)
         champions = [registry.find(version, models) for version in versions.champions(connection).values()]
     for files in champions:
-        by = ", ".join(f"{place.member.version} by {engines.told(place)}" for place in files.places)
+        by = ", ".join(f"{place.member.version} by {engines.describe(place)}" for place in files.places)
         yield f"model {files.version}: files whole; {by}"
     yield f"network {pose.shipped().version}, which knows how a picture lies: files whole"
 

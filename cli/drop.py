@@ -78,7 +78,11 @@ def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> li
         waiting = [one for one in dropped if one.is_open]
         step(len(dropped) - len(waiting))
         while seconds and waiting:
-            with suppress(LedgerError), trouble.told(), engine.connect() as connection:  # while the database is away, it goes on waiting
+            with (
+                suppress(LedgerError),
+                trouble.reworded(),
+                engine.connect() as connection,
+            ):  # while the database is away, it goes on waiting
                 for one in waiting:
                     one.outcome, one.detail = _outcome(connection, one, began)
             before, waiting = len(waiting), [one for one in waiting if one.is_open]

@@ -67,7 +67,7 @@ def evaluate(
         found.append(candidate.judge(judge, there))
         with engine.begin() as connection:
             for one in there:
-                figures = found[-1].told[CALLED[one]]
+                figures = found[-1].description[CALLED[one]]
                 quality.enter(connection, quality.rows(found[-1].version, f"{one} of {another}" if another else one, figures))
         print(found[-1].card)
     if not found:

@@ -45,8 +45,8 @@ def import_(
         done = labels.enter(connection, table, named, key, who=_who(), sha256=hashlib.sha256(data).hexdigest())
     if as_json:
         refused = [{"line": one.line, "reason": one.fault.value} for one in done.refused]
-        told = {"import_id": done.import_id, "added": done.added, "known": done.known, "refused": refused, "conflicts": done.conflicts}
-        print(json.dumps(told))
+        summary = {"import_id": done.import_id, "added": done.added, "known": done.known, "refused": refused, "conflicts": done.conflicts}
+        print(json.dumps(summary))
     else:
         for one in done.refused:
             print(f"line {one.line}: {one.fault.sentence}")

@@ -79,7 +79,7 @@ class _Feeder:
         from lungline.progress import say
 
         while not stopped.is_set():
-            with suppress(LedgerError), trouble.told():  # the database is away; what was asked for stays asked for
+            with suppress(LedgerError), trouble.reworded():  # the database is away; what was asked for stays asked for
                 if not self._turn() and not self._open:
                     if not self._put_off:
                         return
@@ -124,20 +124,20 @@ def _finish(engine: "Engine", order: "Order", fed: _Feeder, *, as_json: bool) ->
         failures, changes = rereads.failures(connection), rereads.changes(connection, order)
         if not left:
             rereads.end(connection, order)
-        told = _told(fed.anew, failures, left, changes)
-        audit.note(connection, Action.REPROCESS, f"{'stopped' if left else 'ended'}: {told}", subject=order.id)
+        summary = _summarize(fed.anew, failures, left, changes)
+        audit.note(connection, Action.REPROCESS, f"{'stopped' if left else 'ended'}: {summary}", subject=order.id)
     if as_json:
         print(json.dumps({"read_again": fed.anew, "failed": failures, "left": left, "changes": [asdict(one) for one in changes]}))
     else:
         columns = ("modality", "finding_before", "finding", "status_before", "status", "scans")
         print_rows([asdict(one) for one in changes], as_json=False, columns=columns)
-        print(told)
+        print(summary)
     notice()
     if left or failures:
         raise typer.Exit(1)
 
 
-def _told(anew: int, failures: dict[str, int], left: int, changes: "list[Change]") -> str:
+def _summarize(anew: int, failures: dict[str, int], left: int, changes: "list[Change]") -> str:
     findings = sum(one.scans for one in changes if one.finding != one.finding_before)
     statuses = sum(one.scans for one in changes if one.status != one.status_before)
     said = [f"{anew} read again", f"{findings} findings and {statuses} statuses changed"]

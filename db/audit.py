@@ -35,8 +35,8 @@ def note(connection: Connection, action: Action, detail: str, *, who: str = US, 
         subject: a version, a run's id, or the hash of a file.
         id: the row's, where others point to it; else a new one.
     """
-    told = {"who": who, "subject": subject, "detail": detail}
-    row = {name: value[: _LONGEST[name]] if value else value for name, value in told.items()}
+    values = {"who": who, "subject": subject, "detail": detail}
+    row = {name: value[: _LONGEST[name]] if value else value for name, value in values.items()}
     audit_id = id or new_id()
     connection.execute(insert(audit).values(id=audit_id, at=now(), action=action, **row))
     return audit_id

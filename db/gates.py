@@ -30,8 +30,8 @@ class Gate:
 
 def enter(connection: Connection, run_id: str, gate: Gate) -> None:
     """Enters a ruling, with a row in the audit; one that the run has for that name already stays."""
-    told = {"champion": gate.champion, "challenger": gate.challenger, "decision": gate.decision, "uses": gate.uses}
-    if not insert_new(connection, gates, run_id=run_id, name=gate.name, reason=gate.reason[:_LONGEST_REASON], judged_at=now(), **told):
+    values = {"champion": gate.champion, "challenger": gate.challenger, "decision": gate.decision, "uses": gate.uses}
+    if not insert_new(connection, gates, run_id=run_id, name=gate.name, reason=gate.reason[:_LONGEST_REASON], judged_at=now(), **values):
         return
     rows = [_row(run_id, gate.name, number, clause) for number, clause in enumerate(gate.clauses)]
     connection.execute(insert(clauses), rows)

@@ -15,12 +15,12 @@ def insert_new(connection: Connection, table: Table, **values: object) -> bool:
     return connection.execute(statement).first() is not None
 
 
-def insert_all(connection: Connection, table: Table, told: Column[str], rows: Sequence[dict[str, object]], **same: object) -> set[str]:
+def insert_all(connection: Connection, table: Table, returned: Column[str], rows: Sequence[dict[str, object]], **same: object) -> set[str]:
     """Inserts many rows, `same` in each, but those of which a unique key is taken; the column `told` of those that were inserted."""
     if not rows:
         return set()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(same).on_conflict_do_nothing().returning(told)
+    statement = dialect.insert(table).values(same).on_conflict_do_nothing().returning(returned)
     return set(connection.scalars(statement, rows))
 
 

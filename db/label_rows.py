@@ -122,17 +122,17 @@ def _rows(record: Record, head: list[str], by: str) -> list[LabelRow | Refused]:
 
 
 def _row(line: int, head: list[str], cells: Sequence[str], by: str) -> LabelRow | Refused:
-    told = dict(zip(head, cells, strict=True))
-    frame = told.get("frame", "")
+    row = dict(zip(head, cells, strict=True))
+    frame = row.get("frame", "")
     if frame and not (frame.isascii() and frame.isdigit() and int(frame[:9]) > 0 and len(frame) < 9):
         return Refused(line, Fault.BAD_FRAME)
-    if not (0 < len(told["reader"]) <= _READER_MAX and told["reader"].isprintable() and _DAMAGED not in told["reader"]):
+    if not (0 < len(row["reader"]) <= _READER_MAX and row["reader"].isprintable() and _DAMAGED not in row["reader"]):
         return Refused(line, Fault.BAD_READER)
-    read_at = _time(told["read_at"])
+    read_at = _time(row["read_at"])
     if read_at is None or read_at > datetime.now(UTC) + _AHEAD_MAX:
         return Refused(line, Fault.BAD_READ_AT)
-    scan = PurePath(told[by]).name if by == "file_name" else told[by]
-    return LabelRow(line, scan, int(frame) if frame else None, told["finding"], told["reader"], read_at)
+    scan = PurePath(row[by]).name if by == "file_name" else row[by]
+    return LabelRow(line, scan, int(frame) if frame else None, row["finding"], row["reader"], read_at)
 
 
 def _time(said: str) -> datetime | None:

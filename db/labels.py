@@ -81,11 +81,11 @@ def enter(
     found = _scans(connection, table, named, key)
     values, refused = [], list(table.refused)
     for row in table.rows:
-        told = _value(row, found.get(row.scan.lower() if table.by == "sha256" else row.scan, []))
-        if isinstance(told, Fault):
-            refused.append(Refused(row.line, told))
+        value = _value(row, found.get(row.scan.lower() if table.by == "sha256" else row.scan, []))
+        if isinstance(value, Fault):
+            refused.append(Refused(row.line, value))
         else:
-            values.append(told)
+            values.append(value)
     added = insert_all(connection, labels, labels.c.id, values, import_id=import_id, imported_at=now())
     conflicts = _conflicts(connection, {str(value["scan_id"]) for value in values})
     done = Imported(import_id, len(added), len(values) - len(added), tuple(sorted(refused, key=lambda one: one.line)), conflicts)
@@ -98,9 +98,9 @@ def refuse(connection: Connection, why: str, *, who: str, sha256: str | None, im
     _note(connection, import_id, f"refused: {why}", who, sha256)
 
 
-def _note(connection: Connection, import_id: str, told: str, who: str, sha256: str | None) -> None:
+def _note(connection: Connection, import_id: str, detail: str, who: str, sha256: str | None) -> None:
     if connection.scalar(select(audit_rows.c.id).where(audit_rows.c.id == import_id)) is None:
-        audit.note(connection, Action.LABELS, told, who=who, subject=sha256, id=import_id)
+        audit.note(connection, Action.LABELS, detail, who=who, subject=sha256, id=import_id)
 
 
 def _value(row: LabelRow, candidates: Sequence[_Scan]) -> dict[str, object] | Fault:

@@ -44,26 +44,26 @@ def _rows(
     version: str, data: str, figures: Mapping[str, Any], source: str | None, above: str, counts: Mapping[str, int]
 ) -> Iterator[Quality]:
     counts = {**counts, **{name: figures[name] for name in _COUNTS if isinstance(figures.get(name), int)}}
-    for name, told in figures.items():
+    for name, figure in figures.items():
         if name in _COUNTS:
             continue
-        if name == _TOLD_APART and isinstance(told, Mapping):
-            for one, its_figures in told.items():
+        if name == _TOLD_APART and isinstance(figure, Mapping):
+            for one, its_figures in figure.items():
                 yield from _rows(version, data, its_figures, one, above, counts)
-        elif isinstance(told, Mapping) and "value" in told:
-            own = {part: told[part] for part in _COUNTS if part in told}
-            if _is_number(told["value"]):
+        elif isinstance(figure, Mapping) and "value" in figure:
+            own = {part: figure[part] for part in _COUNTS if part in figure}
+            if _is_number(figure["value"]):
                 yield Quality(
-                    version, data, f"{above}{name}", source, told["value"], told.get("low"), told.get("high"), **{**counts, **own}
+                    version, data, f"{above}{name}", source, figure["value"], figure.get("low"), figure.get("high"), **{**counts, **own}
                 )
-        elif isinstance(told, Mapping):
-            yield from _rows(version, data, told, source, f"{above}{name}.", counts)
-        elif _is_number(told):
-            yield Quality(version, data, f"{above}{name}", source, told, **counts)
+        elif isinstance(figure, Mapping):
+            yield from _rows(version, data, figure, source, f"{above}{name}.", counts)
+        elif _is_number(figure):
+            yield Quality(version, data, f"{above}{name}", source, figure, **counts)
 
 
-def _is_number(told: object) -> bool:
-    return isinstance(told, int | float) and not isinstance(told, bool) and math.isfinite(told)
+def _is_number(figure: object) -> bool:
+    return isinstance(figure, int | float) and not isinstance(figure, bool) and math.isfinite(figure)
 
 
 def enter(connection: Connection, found: Iterable[Quality]) -> None:

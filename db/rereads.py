@@ -29,8 +29,8 @@ class Choice:
     @property
     def text(self) -> str:
         """As the command's options."""
-        told = {"since": self.since and self.since.isoformat(timespec="seconds"), "finding": self.finding, "status": self.status}
-        return " ".join(f"--{name} {value}" for name, value in told.items() if value) or "--all"
+        options = {"since": self.since and self.since.isoformat(timespec="seconds"), "finding": self.finding, "status": self.status}
+        return " ".join(f"--{name} {value}" for name, value in options.items() if value) or "--all"
 
 
 @dataclass(frozen=True)

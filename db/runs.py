@@ -69,8 +69,8 @@ def enter_due(connection: Connection, schedule: Schedule) -> str | None:
 
 
 def _since(connection: Connection) -> datetime:
-    told = connection.scalar(select(facts.c.value).where(facts.c.name == _SINCE))
-    return datetime.fromisoformat(str(told))
+    since = connection.scalar(select(facts.c.value).where(facts.c.name == _SINCE))
+    return datetime.fromisoformat(str(since))
 
 
 def state() -> ColumnElement[str]:

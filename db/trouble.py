@@ -92,7 +92,7 @@ def in_our_words(error: Exception) -> Exception:
 
 
 @contextmanager
-def told() -> Iterator[None]:
+def reworded() -> Iterator[None]:
     """Within the block, errors of the database are raised as `in_our_words` has them."""
     try:
         yield

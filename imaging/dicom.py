@@ -74,8 +74,8 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     dataset = _parse(data)
     frames = _check(dataset)
     check_frame(frame, frames)
-    told = tail.check(dataset, facts(dataset, frame))
-    told = replace(told, review=told.review or polarity.doubt(dataset, told.modality))
+    found = tail.check(dataset, facts(dataset, frame))
+    found = replace(found, review=found.review or polarity.doubt(dataset, found.modality))
     syntax = dataset.file_meta.TransferSyntaxUID
     head = _take_frame(dataset, frame, frames) if syntax.is_encapsulated else None
     index = 0 if syntax.is_encapsulated else frame - 1
@@ -90,9 +90,9 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
         apply_jls_sign_correction=False,
     )
     if dataset.PhotometricInterpretation in _MONOCHROME:
-        shown = window.render(stored.values(raw, dataset, head), dataset, frame, is_ct=told.modality is Modality.CT)
-        return shown, frames, told
-    return _luma(raw, dataset), frames, told
+        shown = window.render(stored.values(raw, dataset, head), dataset, frame, is_ct=found.modality is Modality.CT)
+        return shown, frames, found
+    return _luma(raw, dataset), frames, found
 
 
 class _Source(BytesIO):
@@ -174,8 +174,8 @@ def _take_frame(dataset: FileDataset, frame: int, frames: int) -> Head | None:
     is_jpeg = syntax in (*gdcm_jpeg.SYNTAXES, *_JPEG_LS)
     head = codestream.jpeg(data) if is_jpeg else codestream.jpeg_2000(data)
     check_size(head.rows, head.columns)
-    told = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
-    if (head.rows, head.columns, head.samples) != told or head.bits > dataset.BitsAllocated:
+    size = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
+    if (head.rows, head.columns, head.samples) != size or head.bits > dataset.BitsAllocated:
         raise UnreadableScan(Reason.NOT_AN_IMAGE, "The header and the compressed image in it tell of different sizes.")
     return None if syntax in gdcm_jpeg.SYNTAXES else head
 

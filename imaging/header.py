@@ -110,8 +110,8 @@ def _age_band(dataset: "Dataset") -> str | None:
 
 def _years(dataset: "Dataset") -> int | None:
     """Patient's Age (0010,1010), VR AS; some public sets leave the unit out. Else from birth to study."""
-    if told := _AGE.fullmatch((tags.text(dataset, "PatientAge") or "").upper()):
-        return int(told[1]) // {"D": 365, "W": 52, "M": 12}.get(told[2], 1)
+    if age := _AGE.fullmatch((tags.text(dataset, "PatientAge") or "").upper()):
+        return int(age[1]) // {"D": 365, "W": 52, "M": 12}.get(age[2], 1)
     born = _DATE.match(tags.text(dataset, "PatientBirthDate") or "")
     seen = _DATE.match(tags.text(dataset, "StudyDate") or "")
     if not born or not seen:

@@ -67,7 +67,7 @@ class Lane:
         return job_doorbells.to_ring(connection, self.queue, self.ranks, most, self._lost(), before)
 
     def _lost(self) -> Look | None:
-        """The look by which doorbells count as lost; told as a little longer ago than it is: SQLite's clock tells milliseconds."""
+        """The look by which doorbells count as lost, a little longer ago than it was: SQLite's clock counts in milliseconds."""
         if self._judged_by is None:
             return None
         at, next = self._judged_by

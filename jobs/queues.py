@@ -112,12 +112,12 @@ def server_run(app: Celery) -> str:
         BrokerError: Redis cannot be reached.
     """
     try:
-        told = _client(app).info("server")
+        server = _client(app).info("server")
     except ResponseError:
         return ""
     except (RedisError, OSError) as error:
         raise BrokerError(explain(error)) from None
-    return str(dict(told).get("run_id", ""))
+    return str(dict(server).get("run_id", ""))
 
 
 def require(app: Celery) -> None:

@@ -48,7 +48,7 @@ class TrainingError(LunglineError):
 
 
 class UnexpectedError(LunglineError):
-    """Something that no part of Lungline reckoned with; stands for an error whose own words may quote a file."""
+    """An unexpected error; stands for an error whose own words may quote a file."""
 
 
 class UnreadableScan(LunglineError):

@@ -151,7 +151,7 @@ def may_join(member: Member) -> bool:
 
     One that a published protocol trained saw validation, and may not; nor may a student, who would only echo its teacher.
     """
-    if member.modality is None or "as_published" in member.told or "teacher" in member.told:
+    if member.modality is None or "as_published" in member.description or "teacher" in member.description:
         return False
     try:
         fold(member.modality, member.version, member.outputs)

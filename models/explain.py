@@ -109,8 +109,8 @@ def _gradient(score: Callable[[Any], Any], at: Any) -> Array:
 
     with tensorflow.GradientTape() as tape:
         tape.watch(at)
-        told = score(at)
-    return np.asarray(tape.gradient(told, at))
+        score_at = score(at)
+    return np.asarray(tape.gradient(score_at, at))
 
 
 def output_for(member: Member, finding: str, logits: Array) -> int:

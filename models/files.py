@@ -40,7 +40,7 @@ class Member:
     preprocess: str
     outputs: tuple[str, ...]
     sha256: str  # of the weights file
-    told: Mapping[str, Any] = field(repr=False)  # all of member.json: how it was trained, and its figures
+    description: Mapping[str, Any] = field(repr=False)  # all of member.json: how it was trained, and its figures
 
     @property
     def version(self) -> str:
@@ -50,8 +50,8 @@ class Member:
     @property
     def figures(self) -> dict[str, Mapping[str, Any]]:
         """Data -> how it did there; `as_published`: on what a published protocol holds out."""
-        own = self.told.get("as_published")
-        return _measured(self.told) | ({"as_published": own["figures"]} if own else {})
+        own = self.description.get("as_published")
+        return _measured(self.description) | ({"as_published": own["figures"]} if own else {})
 
     def checked_weights(self) -> Path:
         """The weights file, after its hash was found right.
@@ -77,7 +77,7 @@ class Place:
     weight: float  # in the vote
     temperature: float  # its logits are divided by it
 
-    def told(self) -> dict[str, object]:
+    def as_json(self) -> dict[str, object]:
         """Everything that changes what the member answers."""
         return {
             "member": self.member.name,
@@ -102,20 +102,20 @@ class EnsembleFiles:
     figures: Mapping[str, Any] = field(default_factory=dict, repr=False)  # data -> how it did there, where that was measured
     card: Path | None = None  # where it was judged
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """Everything that changes what it answers."""
         return {
             "name": self.name,
             "number": self.number,
             "modality": self.modality,
-            "members": [place.told() for place in self.places],
+            "members": [place.as_json() for place in self.places],
             "thresholds": dict(self.thresholds),
         }
 
     @property
     def sha256(self) -> str:
         """The hash over everything that changes what it answers."""
-        return hashlib.sha256(json.dumps(self.told(), sort_keys=True).encode()).hexdigest()
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()
 
     @property
     def version(self) -> str:
@@ -130,16 +130,16 @@ def read_member(folder: Path) -> Member:
         ModelError: it is missing or malformed.
     """
     try:
-        told = json.loads((folder / MEMBER).read_text())
+        description = json.loads((folder / MEMBER).read_text())
         return Member(
             folder=folder,
-            name=told["name"],
-            modality=Modality(told["modality"]) if told["modality"] else None,
-            architecture=told["architecture"],
-            preprocess=told["preprocess"],
-            outputs=tuple(told["outputs"]),
-            sha256=told["sha256"],
-            told=told,
+            name=description["name"],
+            modality=Modality(description["modality"]) if description["modality"] else None,
+            architecture=description["architecture"],
+            preprocess=description["preprocess"],
+            outputs=tuple(description["outputs"]),
+            sha256=description["sha256"],
+            description=description,
         )
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(f"The description of member `{folder.name}` is missing or damaged. {REPAIR}") from None
@@ -160,9 +160,11 @@ def read_ensemble(root: Path, stem: str) -> EnsembleFiles:
     card = root / ENSEMBLES / f"{stem}.md"
     name, path = stem.partition("-")[0], root / ENSEMBLES / f"{stem}.json"
     try:
-        told = json.loads(path.read_text())
-        wanted = [(str(each["member"]), str(each["sha256"]), float(each["weight"]), float(each["temperature"])) for each in told["members"]]
-        number, thresholds = int(told["number"]), {str(key): float(value) for key, value in told["thresholds"].items()}
+        description = json.loads(path.read_text())
+        wanted = [
+            (str(each["member"]), str(each["sha256"]), float(each["weight"]), float(each["temperature"])) for each in description["members"]
+        ]
+        number, thresholds = int(description["number"]), {str(key): float(value) for key, value in description["thresholds"].items()}
         modality = None if name == ADMISSION else Modality(name)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}") from None
@@ -170,14 +172,14 @@ def read_ensemble(root: Path, stem: str) -> EnsembleFiles:
     for place, (_, sha256, _, _) in zip(places, wanted, strict=True):
         if place.member.sha256 != sha256:
             raise ModelError(f"Member `{place.member.version}` is not the one that ensemble `{name}` was made of. {REPAIR}")
-    found = EnsembleFiles(name, number, modality, places, thresholds, _measured(told), card if card.exists() else None)
+    found = EnsembleFiles(name, number, modality, places, thresholds, _measured(description), card if card.exists() else None)
     if stem not in (name, found.version):
         raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}")
     return found
 
 
-def _measured(told: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {data: told[called] for called, data in _MEASURED.items() if called in told}
+def _measured(description: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {data: description[called] for called, data in _MEASURED.items() if called in description}
 
 
 def _find_member(root: Path, name: str, sha256: str) -> Member:
@@ -206,9 +208,9 @@ def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
         except ModelError as error:
             faults.append(str(error))
     if faults:
-        told = " ".join(dict.fromkeys(fault.removesuffix(REPAIR).strip() for fault in faults))
+        all_faults = " ".join(dict.fromkeys(fault.removesuffix(REPAIR).strip() for fault in faults))
         raise ModelError(
-            f"{told} Train by its recipe again, or remove the member's folder, and the ensemble's JSON from `{ENSEMBLES}` beside it. "
+            f"{all_faults} Train by its recipe again, or remove the member's folder, and the ensemble's JSON from `{ENSEMBLES}` beside it. "
             "All else that was trained is in the store."
         )
     return adopted
@@ -286,5 +288,5 @@ def write_ensemble(
         {"member": member.name, "sha256": member.sha256, "weight": weight, "temperature": temperature}
         for member, weight, temperature in places
     ]
-    told = {"number": number, "members": members, "thresholds": dict(thresholds)}
-    replace_text(folder / f"{name}.json", json.dumps(told, indent=2) + "\n")
+    description = {"number": number, "members": members, "thresholds": dict(thresholds)}
+    replace_text(folder / f"{name}.json", json.dumps(description, indent=2) + "\n")

@@ -177,11 +177,11 @@ def read(folder: Path) -> Network:
         ModelError: one is missing or damaged.
     """
     try:
-        told = json.loads((folder / DESCRIPTION).read_text())
-        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != told["sha256"] or tuple(told["kinds"]) != KINDS:
+        description = json.loads((folder / DESCRIPTION).read_text())
+        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != description["sha256"] or tuple(description["kinds"]) != KINDS:
             raise ValueError
         with np.load(folder / WEIGHTS) as file:
-            return Network(dict(file), float(told["threshold"]), f"pose-{told['sha256'][:8]}")
+            return Network(dict(file), float(description["threshold"]), f"pose-{description['sha256'][:8]}")
     except (OSError, ValueError, KeyError, TypeError):
         raise ModelError(
             f"The network in `{folder.name}` is missing or damaged. Restore it with `git checkout -- models/shipped`."

@@ -167,12 +167,14 @@ class Description:
     shipped: bool  # else it lies in the store
     members: tuple[str, ...]  # an ensemble's, by their versions
     figures: Mapping[str, Mapping[str, Any]]  # data -> how it did there
-    told: Mapping[str, Any]
+    description: Mapping[str, Any]
     card: Path | None
 
     def text(self) -> str:
         """For a terminal: its card, or else all that is told of it."""
-        return self.card.read_text(encoding="utf-8").rstrip() if self.card and self.card.exists() else json.dumps(self.told, indent=2)
+        return (
+            self.card.read_text(encoding="utf-8").rstrip() if self.card and self.card.exists() else json.dumps(self.description, indent=2)
+        )
 
 
 def descriptions(store: Path) -> list[Description]:
@@ -205,10 +207,10 @@ def descriptions(store: Path) -> list[Description]:
 
 
 def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]) -> None:
-    told = {"version": files.version, **files.told()}
+    description = {"version": files.version, **files.as_json()}
     members = tuple(place.member.version for place in files.places)
     ensemble = Description(
-        files.version, "ensemble", files.name, files.modality, files.sha256, shipped, members, files.figures, told, files.card
+        files.version, "ensemble", files.name, files.modality, files.sha256, shipped, members, files.figures, description, files.card
     )
     found.setdefault(files.version, ensemble)
     for place in files.places:
@@ -216,7 +218,7 @@ def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]
 
 
 def _describe_member(member: Member, shipped: bool, found: dict[str, Description]) -> None:
-    told = {"version": member.version, **member.told}
+    description = {"version": member.version, **member.description}
     card = member.folder / CARD
-    one = Description(member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.figures, told, card)
+    one = Description(member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.figures, description, card)
     found.setdefault(member.version, one)

@@ -94,7 +94,7 @@ def _member(root: Path, architecture: str, findings: Sequence[str]) -> Member:
     folder = root / name
     folder.mkdir(parents=True)
     save_half(build(architecture, len(findings)), folder / WEIGHTS)
-    told = {
+    description = {
         "name": name,
         "modality": Modality.XRAY,
         "architecture": architecture,
@@ -102,7 +102,7 @@ def _member(root: Path, architecture: str, findings: Sequence[str]) -> Member:
         "outputs": list(findings),
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
     }
-    (folder / MEMBER).write_text(json.dumps(told))
+    (folder / MEMBER).write_text(json.dumps(description))
     return read_member(folder)
 
 

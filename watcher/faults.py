@@ -1,4 +1,4 @@
-"""One bad file or step never stops the watcher: what nobody reckoned with is logged by its type, and costs its own place alone."""
+"""One bad file or step never stops the watcher: an unexpected error is logged by its type, and costs its own place alone."""
 
 import threading
 from collections.abc import Callable

@@ -48,17 +48,17 @@ class Held:
         """Notes that a file was copied and stays; before its row is committed."""
         self.taken_anew(path, str(drop.sha256))
         note = self._store.held_note(drop.id) if is_open else self._incoming.root / f"{drop.id}{UNSURE}"
-        told = _Note(self._incoming.watcher, path, list(signature(status)), str(drop.sha256), removable)
-        replace_text(note, json.dumps(asdict(told)))
+        known = _Note(self._incoming.watcher, path, list(signature(status)), str(drop.sha256), removable)
+        replace_text(note, json.dumps(asdict(known)))
         self._notes[path] = note
 
     def taken_anew(self, path: str, sha256: str) -> None:
         """What lies at `path` was brought, and may be what a held file has become."""
         note = self._notes.get(path)
-        told = None if note is None else _read(note)
-        if note is not None and told is not None and told.sha256 != sha256:
+        known = None if note is None else _read(note)
+        if note is not None and known is not None and known.sha256 != sha256:
             with suppress(OSError):  # then both count
-                replace_text(note, json.dumps(asdict(replace(told, newer=sha256))))
+                replace_text(note, json.dumps(asdict(replace(known, newer=sha256))))
 
     def tend(self) -> list[tuple[Path, str, str]]:
         """Lets go of the files that are open no longer. Returns note, hash of the copy and newer hash of those that were taken in anew.
@@ -74,14 +74,14 @@ class Held:
         others = self._incoming.others()
         for suffix in (HELD, UNSURE):
             for note in self._incoming.root.glob(f"*{suffix}"):
-                told = _read(note)
-                if told is None or not self._is_entered(note.stem):
+                known = _read(note)
+                if known is None or not self._is_entered(note.stem):
                     note.unlink(missing_ok=True)  # a crash came between copy and row: the original is taken in as any other
-                elif told.watcher not in others:
-                    self._notes[told.path] = note
-                    if told.newer is not None:
-                        anew.append((note, told.sha256, told.newer))
-                    elif _is_let_go(note, told):
+                elif known.watcher not in others:
+                    self._notes[known.path] = note
+                    if known.newer is not None:
+                        anew.append((note, known.sha256, known.newer))
+                    elif _is_let_go(note, known):
                         note.unlink(missing_ok=True)
         return anew
 
@@ -97,22 +97,22 @@ def _read(note: Path) -> _Note | None:
         return None
 
 
-def _is_let_go(note: Path, told: _Note) -> bool:
+def _is_let_go(note: Path, known: _Note) -> bool:
     """Whether there is no more to wait for: the original is gone, or is whole as it was copied, and was removed now where it may be."""
     try:
-        descriptor = os.open(told.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(known.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return os.path.isdir(os.path.dirname(told.path))  # else the inbox is away
+        return os.path.isdir(os.path.dirname(known.path))  # else the inbox is away
     try:
         now = list(signature(os.fstat(descriptor)))
-        if now != told.like:
-            return now[:2] != told.like[:2]  # another file; the same one was written to, and is taken in by the walk
+        if now != known.like:
+            return now[:2] != known.like[:2]  # another file; the same one was written to, and is taken in by the walk
         writer = has_writer(descriptor)
         if writer or (writer is None and time.time() - note.stat().st_mtime < _UNSURE_SECONDS):
             return False
-        if told.removable:
+        if known.removable:
             with suppress(OSError):  # it may not be removed: then it stays, and is known
-                os.unlink(told.path)
+                os.unlink(known.path)
         return True
     except OSError:
         return False

@@ -116,5 +116,5 @@ class Sightings:
 
 def _mark(path: str, status: os.stat_result) -> bytes:
     """Stands for a file as it is, in a few bytes: a million may stay in the inbox."""
-    told = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
-    return blake2b(os.fsencode(told), digest_size=16).digest()
+    sight = f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}"
+    return blake2b(os.fsencode(sight), digest_size=16).digest()

@@ -76,7 +76,7 @@ def _settled(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome)
     def work(connection: Connection) -> str:
         catalogue.enter(connection, models)
         made = [read_member(folder / name) for name in runs.begun_with(connection, claim.subject)["recipes"].split(",")]
-        decided = [_decide(connection, settings, claim.subject, told, found[told["challenger"]], made) for told in outcome.gates]
+        decided = [_decide(connection, settings, claim.subject, ruling, found[ruling["challenger"]], made) for ruling in outcome.gates]
         decision, reason = _sum(decided)
         if not runs.finish(connection, claim, RunOutcome.DONE, reason, decision):
             raise LedgerError("Another worker has this run.")
@@ -95,33 +95,33 @@ def _end(writer: Writer, claim: Claim, state: RunOutcome, reason: str) -> str:
 
 
 def _decide(
-    connection: Connection, settings: Settings, run_id: str, told: dict[str, Any], files: EnsembleFiles, made: Sequence[Member]
+    connection: Connection, settings: Settings, run_id: str, ruling: dict[str, Any], files: EnsembleFiles, made: Sequence[Member]
 ) -> Gate:
     """Promotes, refuses or holds one challenger. `made`: the members that the run trained, whether they vote in it or not."""
     members = [place.member.version for place in files.places]
     trained = [member.version for member in made if member.modality is files.modality]
-    decision, reason = told["decision"], told["reason"]
+    decision, reason = ruling["decision"], ruling["reason"]
     versions.come_of(connection, [files.version, *trained], run_id)
     if decision == _PASSED:
-        decision, reason = _may_judge(connection, settings, told)
+        decision, reason = _may_judge(connection, settings, ruling)
     if decision == "promoted":
         why = f"gate of run {run_id}: {reason}"[:_LONGEST]
         versions.promote(connection, files.version, members, US, why, although_refused=True)  # by another run: this one let it pass
     elif decision == "refused":
         versions.refuse(connection, [files.version, *members, *trained], f"gate of run {run_id}: {reason}")
-    gate = Gate(told["name"], told["champion"], told["challenger"], decision, reason, told["uses"], tuple(told["clauses"]))
+    gate = Gate(ruling["name"], ruling["champion"], ruling["challenger"], decision, reason, ruling["uses"], tuple(ruling["clauses"]))
     gates.enter(connection, run_id, gate)
     return gate
 
 
-def _may_judge(connection: Connection, settings: Settings, told: dict[str, Any]) -> tuple[str, str]:
+def _may_judge(connection: Connection, settings: Settings, ruling: dict[str, Any]) -> tuple[str, str]:
     """What becomes of a challenger that passed the gate."""
-    version, reason = told["challenger"], told["reason"]
+    version, reason = ruling["challenger"], ruling["reason"]
     champion = versions.champion_beside(connection, version)
     if champion == version:
         return "held", "it is the champion already: the same data gave the same weights"
-    if champion != told["champion"]:
-        return "held", f"another champion was promoted while it was judged; passed against {told['champion']}: {reason}"
+    if champion != ruling["champion"]:
+        return "held", f"another champion was promoted while it was judged; passed against {ruling['champion']}: {reason}"
     if by := versions.put_back(connection, version):  # a person's word stands until a person takes it back
         return "held", f"passed the gate, but somebody went back from it ({by}); `lungline models promote {version} --by NAME --why TEXT`"
     if settings.retrain_promote == "ask":

@@ -106,7 +106,7 @@ class Retraining:
         judged = [self._judged(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
         run.report_on(judged, members, learnt, self._settings, self._claim.subject)
-        return Outcome(RunOutcome.DONE, "", [_told(one) for one in judged])
+        return Outcome(RunOutcome.DONE, "", [_as_json(one) for one in judged])
 
     def _judged(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "Judged":
         from training.retraining import run
@@ -151,7 +151,7 @@ class Retraining:
         if run_id and (known := snapshot.lessons(snapshot.folder_of(self._settings.store, run_id), champion.modality)) is not None:
             return not (snapshot.lessons(taken.folder, champion.modality) or Counter()) <= known
         # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
-        is_another = taken.manifest_sha256 != champion.places[0].member.told.get("data_sha256")
+        is_another = taken.manifest_sha256 != champion.places[0].member.description.get("data_sha256")
         return is_another or snapshot.has_own_lessons(taken.folder, champion.modality, self._settings.store)
 
     def _tell(self, step: str) -> None:
@@ -195,7 +195,7 @@ class _Watch:
                 log.warning("progress not written", error=trouble.name(error))
 
 
-def _told(judged: "Judged") -> dict[str, Any]:
+def _as_json(judged: "Judged") -> dict[str, Any]:
     """As JSON tells it, and `workers.outcome` reads it."""
-    told = judged.ruling.told()
-    return {"name": judged.challenger.name, "champion": judged.champion, "challenger": judged.challenger.version, **told}
+    ruling = judged.ruling.as_json()
+    return {"name": judged.challenger.name, "champion": judged.champion, "challenger": judged.challenger.version, **ruling}

@@ -30,14 +30,14 @@ _NICE = 19
 
 def main() -> None:
     """Runs one training run to its outcome."""
-    told = json.loads(sys.stdin.readline())
-    die_with(int(told["parent"]))
+    order = json.loads(sys.stdin.readline())
+    die_with(int(order["parent"]))
     _give_way()
     log.configure("training")
     try:
         settings = load()
         engine = connect(settings.database_url)
-        outcome = without_gpu(settings) or Retraining(settings, engine, Claim(**told["claim"]), Run(**told["run"])).run()
+        outcome = without_gpu(settings) or Retraining(settings, engine, Claim(**order["claim"]), Run(**order["run"])).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
         structlog.get_logger().error(
             "the training cannot go on", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]

@@ -53,16 +53,16 @@ def export(member: Member, form: str, out: Path) -> Path:
     member.checked_weights()
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"network{ENDINGS[form]}"
-        told = _written(member, form, made)
-        if not told["difference"] <= agreement.LIMIT:
+        written = _written(member, form, made)
+        if not written["difference"] <= agreement.LIMIT:
             raise ModelError(
                 f"As {form}, member `{member.version}` does not answer as it does in Keras (a probability moves by "
-                f"{told['difference']:.1e}): nothing was written. Try another --format."
+                f"{written['difference']:.1e}): nothing was written. Try another --format."
             )
         parts = {made.with_suffix(".bin"): target.with_suffix(".bin")} if form == "openvino" else {}
         parts |= {made: target}
-        note = made.with_name("told.json")
-        note.write_text(json.dumps(describe(member, form, told, parts), indent=2) + "\n")
+        note = made.with_name("description.json")
+        note.write_text(json.dumps(describe(member, form, written, parts), indent=2) + "\n")
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             for source, place in ({note: target.with_name(f"{target.name}.json")} | parts).items():
@@ -72,16 +72,16 @@ def export(member: Member, form: str, out: Path) -> Path:
     return target
 
 
-def describe(member: Member, form: str, told: dict[str, Any], parts: dict[Path, Path]) -> dict[str, Any]:
+def describe(member: Member, form: str, written: dict[str, Any], parts: dict[Path, Path]) -> dict[str, Any]:
     """What someone who has nothing but the exported file must know.
 
     Args:
         member: whose network was exported.
         form: one of `ENDINGS`.
-        told: as models/interchange/write.py answers: `difference`, and the shapes `input` and `output`.
+        written: as models/interchange/write.py answers: `difference`, and the shapes `input` and `output`.
         parts: each written file or folder -> what it will be called.
     """
-    temperature = member.told.get("temperature", 1.0)
+    temperature = member.description.get("temperature", 1.0)
     return {
         "version": member.version,
         "modality": member.modality,
@@ -90,18 +90,18 @@ def describe(member: Member, form: str, told: dict[str, Any], parts: dict[Path, 
         "format": form,
         "sha256": {name: digest for source, place in parts.items() for name, digest in _digests(source, place.name)},
         "input": {
-            "shape": told["input"],
+            "shape": written["input"],
             "type": "float32",
             "range": [0, 1],
             "preprocess": member.preprocess,
             "in_words": in_words(member.preprocess),
         },
-        "output": {"shape": told["output"], "type": "float32", "what": "logits, one a finding", "findings": list(member.outputs)},
+        "output": {"shape": written["output"], "type": "float32", "what": "logits, one a finding", "findings": list(member.outputs)},
         "temperature": temperature,
         "probabilities": f"softmax(logits / {temperature})",
         "compared_with_keras": {
             "pictures": len(agreement.pictures(member.preprocess)),
-            "probability_moves_at_most": told["difference"],
+            "probability_moves_at_most": written["difference"],
             "allowed": agreement.LIMIT,
         },
         "licence": _LICENCE,
@@ -124,12 +124,12 @@ def _written(member: Member, form: str, made: Path) -> dict[str, Any]:
             timeout=_SECONDS,
             check=False,
         )
-        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": f"exit {done.returncode}"}
+        written: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": f"exit {done.returncode}"}
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
-        told = {"error": type(error).__name__}
-    if "error" in told:
-        raise ModelError(f"Member `{member.version}` cannot be written as {form} ({told['error']}): try another --format.")
-    return told
+        written = {"error": type(error).__name__}
+    if "error" in written:
+        raise ModelError(f"Member `{member.version}` cannot be written as {form} ({written['error']}): try another --format.")
+    return written
 
 
 def _digests(source: Path, name: str) -> list[tuple[str, str]]:

@@ -39,7 +39,7 @@ class Layer:
         return [weight.shape for weight in self.weights]
 
     @property
-    def told(self) -> str:
+    def label(self) -> str:
         """For people."""
         return shown(self.name or self.kind)
 
@@ -76,17 +76,17 @@ def read(path: Path, most_bytes: int) -> Foreign:
             done = subprocess.run(
                 command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=_SECONDS, check=False
             )
-            told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": _DAMAGED}
+            answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": _DAMAGED}
         except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
-            told = {"error": _DAMAGED}
-        if "error" in told:
-            raise ModelError(told["error"])
+            answer = {"error": _DAMAGED}
+        if "error" in answer:
+            raise ModelError(answer["error"])
         with arrays.open("rb") as file:
             layers = tuple(
                 Layer(name, kind, settings, tuple(np.load(file, allow_pickle=False) for _ in range(count)))
-                for name, kind, settings, count in told["layers"]
+                for name, kind, settings, count in answer["layers"]
             )
     for layer in layers:
         if not all(np.isfinite(weight).all() for weight in layer.weights):
-            raise ModelError(f"Layer `{layer.told}` holds a weight that is no number: its training had failed. Train it again.")
-    return Foreign(layers, tuple(told["sides"]) if told["sides"] else None, tuple(map(shown, told["code"])))
+            raise ModelError(f"Layer `{layer.label}` holds a weight that is no number: its training had failed. Train it again.")
+    return Foreign(layers, tuple(answer["sides"]) if answer["sides"] else None, tuple(map(shown, answer["code"])))

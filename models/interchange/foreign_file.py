@@ -81,7 +81,7 @@ def read(path: Path, most_bytes: int, arrays: Path) -> dict[str, Any]:
             if stored is path and start != _HDF5:
                 raise ModelError("This is no file of Keras': `.h5` or `.keras`, as `model.save` or `model.save_weights` write it.")
             with h5py.File(stored, "r") as file:
-                return _told(file, config, most_bytes, arrays)
+                return _describe(file, config, most_bytes, arrays)
         except _DAMAGED:
             raise ModelError("The file is damaged, or not as Keras writes it: save or fetch it again.") from None
 
@@ -89,8 +89,8 @@ def read(path: Path, most_bytes: int, arrays: Path) -> dict[str, Any]:
 def _unpacked(path: Path, folder: Path, most_bytes: int) -> tuple[Any, Path]:
     """Description and weights of a `.keras` file."""
     with zipfile.ZipFile(path) as packed:
-        told, weights = packed.getinfo(_CONFIG), packed.getinfo(_WEIGHTS)
-        if told.file_size > _TEXT_MOST or weights.file_size > most_bytes:
+        config, weights = packed.getinfo(_CONFIG), packed.getinfo(_WEIGHTS)
+        if config.file_size > _TEXT_MOST or weights.file_size > most_bytes:
             raise ModelError(_TOO_LARGE.format(most_bytes >> 20))
         target = folder / _WEIGHTS
         with packed.open(weights) as source, target.open("wb") as file:
@@ -98,10 +98,10 @@ def _unpacked(path: Path, folder: Path, most_bytes: int) -> tuple[Any, Path]:
             while left > 0 and (piece := source.read(min(left, 2**20))):
                 file.write(piece)
                 left -= len(piece)
-        return json.loads(packed.read(told)), target
+        return json.loads(packed.read(config)), target
 
 
-def _told(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> dict[str, Any]:
+def _describe(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> dict[str, Any]:
     if "model_config" in file.attrs:
         config = json.loads(file.attrs["model_config"])
     described = list(_described(config)) if config else []
@@ -144,16 +144,16 @@ def _described(config: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
             yield from _described(layer, depth + 1)
 
 
-def _sides(told: list[dict[str, Any]]) -> tuple[int, int] | None:
-    for layer in told:
+def _sides(layers: list[dict[str, Any]]) -> tuple[int, int] | None:
+    for layer in layers:
         shape = layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape")
         if isinstance(shape, list) and len(shape) == 4 and all(isinstance(one, int) for one in shape[1:3]):
             return shape[1], shape[2]
     return None
 
 
-def _code(told: list[dict[str, Any]]) -> list[str]:
-    return [str(layer["config"].get("name", "Lambda")) for layer in told if layer.get("class_name") == "Lambda"]
+def _code(layers: list[dict[str, Any]]) -> list[str]:
+    return [str(layer["config"].get("name", "Lambda")) for layer in layers if layer.get("class_name") == "Lambda"]
 
 
 def _legacy(root: h5py.Group) -> Iterator[_Stored]:
@@ -254,10 +254,10 @@ def main(path: Path, most_bytes: int, arrays: Path) -> None:
         most = 2 * most_bytes + _BYTES_OF_LIBRARIES
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
     try:
-        told = read(path, most_bytes, arrays)
+        answer = read(path, most_bytes, arrays)
     except ModelError as error:
-        told = {"error": str(error)}
-    print(json.dumps(told))
+        answer = {"error": str(error)}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

@@ -58,8 +58,8 @@ def transplant(foreign: Foreign, network: keras.Model) -> None:
     for layer, place in pairs:
         if layer.shapes != place.shapes:
             raise ModelError(
-                f"Layer `{layer.told}` of the file does not fit the recipe's `{place.layer.name}`: its weights are {_told(layer.shapes)}, "
-                f"expected are {_told(place.shapes)}."
+                f"Layer `{layer.label}` of the file does not fit the recipe's `{place.layer.name}`: "
+                f"its weights are {_sizes(layer.shapes)}, expected are {_sizes(place.shapes)}."
             )
         _check_settings(layer, place, last=place.layer is places[-1].layer)
     _check_sides(foreign, network)
@@ -78,10 +78,10 @@ def _places(network: keras.Model, *, in_base: bool = False) -> Any:
 def _pairs(layers: list[Layer], places: Sequence[_Place]) -> list[tuple[Layer, _Place]]:
     """Each of our layers with one of the file's."""
     named = {layer.name: layer for layer in layers if layer.name and not _BY_KERAS.fullmatch(layer.name)}
-    told = all(layer.name for layer in layers)
+    has_names = all(layer.name for layer in layers)
     pairs: dict[int, Layer] = {}
     for number, place in enumerate(places):
-        if told and place.in_base and not _BY_KERAS.fullmatch(place.layer.name):
+        if has_names and place.in_base and not _BY_KERAS.fullmatch(place.layer.name):
             if place.layer.name not in named:
                 raise _lacking(place)
             pairs[number] = named[place.layer.name]
@@ -96,12 +96,12 @@ def _pairs(layers: list[Layer], places: Sequence[_Place]) -> list[tuple[Layer, _
         rest.remove(fitting)
         pairs[number] = fitting
     if rest:
-        raise ModelError(f"The file has a layer that the recipe lacks: `{rest[0].told}` ({_told(rest[0].shapes)}). {_OTHER}")
+        raise ModelError(f"The file has a layer that the recipe lacks: `{rest[0].label}` ({_sizes(rest[0].shapes)}). {_OTHER}")
     return [(pairs[number], place) for number, place in enumerate(places)]
 
 
 def _lacking(place: _Place) -> ModelError:
-    return ModelError(f"The file lacks a layer for the recipe's `{place.layer.name}` ({_told(place.shapes)}). {_OTHER}")
+    return ModelError(f"The file lacks a layer for the recipe's `{place.layer.name}` ({_sizes(place.shapes)}). {_OTHER}")
 
 
 def _check_settings(layer: Layer, place: _Place, *, last: bool) -> None:
@@ -117,7 +117,7 @@ def _check_settings(layer: Layer, place: _Place, *, last: bool) -> None:
             fits = _plain(theirs) == _plain(ours[name])
         if not fits:
             raise ModelError(
-                f"Layer `{layer.told}` of the file computes otherwise than the recipe's `{place.layer.name}`: "
+                f"Layer `{layer.label}` of the file computes otherwise than the recipe's `{place.layer.name}`: "
                 f"its {name} is {str(theirs)[:40]}, expected is {' or '.join(_LAST) if last and name == 'activation' else ours[name]}."
             )
 
@@ -137,5 +137,5 @@ def _plain(value: Any) -> Any:
     return list(value) if isinstance(value, (list, tuple)) else value
 
 
-def _told(shapes: list[tuple[int, ...]]) -> str:
+def _sizes(shapes: list[tuple[int, ...]]) -> str:
     return ", ".join("x".join(map(str, shape)) or "one number" for shape in shapes)

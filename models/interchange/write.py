@@ -146,7 +146,7 @@ def written(folder: Path, form: str, path: Path) -> dict[str, Any]:
     runtime = run(path)
     engine: Engine = runtime
     reference = KerasEngine(network).run(agreement.pictures(member.preprocess))
-    difference = agreement.difference(engine, member.preprocess, reference, float(member.told.get("temperature", 1.0)))
+    difference = agreement.difference(engine, member.preprocess, reference, float(member.description.get("temperature", 1.0)))
     given, answered = (_sizes(shape) for shape in runtime.shapes)
     return {"difference": difference, "input": given, "output": answered}
 
@@ -161,10 +161,10 @@ def main() -> None:
     asked = json.load(sys.stdin)
     die_with(int(asked["parent"]))
     try:
-        told = written(Path(asked["member"]), asked["format"], Path(asked["path"]))
+        answer = written(Path(asked["member"]), asked["format"], Path(asked["path"]))
     except Exception as error:
-        told = {"error": type(error).__name__}
-    print(json.dumps(told))
+        answer = {"error": type(error).__name__}
+    print(json.dumps(answer))
 
 
 if __name__ == "__main__":

@@ -53,12 +53,12 @@ def find(folder: Path, member: Member) -> Converted | None:
 def keep(folder: Path, member: Member, converted: Converted) -> None:
     """Puts a converted network in place, whole or not at all, and removes those that were not used for longest."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    told = io.BytesIO()
+    packed = io.BytesIO()
     description, weights = (np.frombuffer(part, np.uint8) for part in (converted.description, converted.weights))
-    np.savez(told, description=description, weights=weights, reference=converted.reference)
+    np.savez(packed, description=description, weights=weights, reference=converted.reference)
     descriptor, draft = tempfile.mkstemp(dir=folder, suffix=".draft")
     with os.fdopen(descriptor, "wb") as file:
-        file.write(told.getbuffer())
+        file.write(packed.getbuffer())
         file.flush()
         os.fsync(file.fileno())
     os.replace(draft, folder / _name(member))  # two that convert at once write the same
@@ -87,10 +87,10 @@ def convert(folder: Path, members: Iterable[Member]) -> dict[str, str]:
             timeout=_CONVERSION_SECONDS,
             check=False,
         )
-        told: dict[str, str] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
+        errors: dict[str, str] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
     except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
         return dict.fromkeys(missing, type(error).__name__)
-    return {name: told.get(name, _UNKNOWN) for name in missing if told.get(name, _UNKNOWN)}
+    return {name: errors.get(name, _UNKNOWN) for name in missing if errors.get(name, _UNKNOWN)}
 
 
 def _name(member: Member) -> str:

@@ -54,7 +54,7 @@ class Engines:
         log.info("engine", member=place.member.version, engine=engine.name, differences=differences)
         return engine
 
-    def told(self, place: Place) -> str:
+    def describe(self, place: Place) -> str:
         """What will run a member here, as far as that can be told without converting or loading TensorFlow; for `lungline doctor`.
 
         Raises:

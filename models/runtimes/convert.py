@@ -54,15 +54,15 @@ def description_and_weights(network: keras.Model, folder: Path) -> tuple[bytes, 
 
 def main(folder: Path) -> None:
     """Converts what standard input names into `folder`."""
-    told: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for name in json.load(sys.stdin):
         member = read_member(Path(name))
         try:
             cache.keep(folder, member, converted(member))
-            told[member.version] = ""
+            errors[member.version] = ""
         except Exception as error:
-            told[member.version] = type(error).__name__
-    print(json.dumps(told))
+            errors[member.version] = type(error).__name__
+    print(json.dumps(errors))
 
 
 if __name__ == "__main__":

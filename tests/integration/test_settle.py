@@ -53,7 +53,7 @@ class Clinic:
         (out / ENSEMBLES / "xray.json").write_text(json.dumps(told | {"thresholds": told["thresholds"] | {"margin": 0.1}}))
         gate: dict[str, Any] = {"name": "xray", "champion": against or self.champion(), "challenger": read_ensemble(out, "xray").version}
         clause = Clause("newer_labels", GateOutcome.GIVEN)
-        return claim, Outcome("done", "", [gate | Ruling(Decision.PASSED, "newer labels", (clause,), 1).told()])
+        return claim, Outcome("done", "", [gate | Ruling(Decision.PASSED, "newer labels", (clause,), 1).as_json()])
 
     def close(self) -> None:
         self.writer.close()

@@ -68,15 +68,15 @@ def load(root: Path, modality: Modality | None) -> DataSet:
     """
     manifest = _manifest_of(root)
     rows = manifests.read(manifest)
-    told = hashlib.sha256(manifest.read_bytes())
+    digest = hashlib.sha256(manifest.read_bytes())
     if modality:
         examples = [_example(row, row.label) for row in rows if row.modality == modality.value and row.label]
     else:
         neither = _there(manifest.parent / "neither" / "manifest.csv")
         examples = [_example(row, row.modality) for row in rows] + _strangers(neither)
-        told.update(neither.read_bytes())
+        digest.update(neither.read_bytes())
     check_groups(examples)
-    return DataSet(tuple(examples), told.hexdigest())
+    return DataSet(tuple(examples), digest.hexdigest())
 
 
 def digest(root: Path) -> str:

@@ -96,8 +96,8 @@ def _numbered(path: Path, left_out: Counter[str] | None = None) -> list[tuple[in
         raise TrainingError(f"The table cannot be read ({error.strerror}); see docs/data.md.") from None
     table = tables.read(data, padded=True)
     if table.twice:
-        told = ", ".join(f"`{_plain(name)}` (columns {first} and {second})" for name, first, second in table.twice)
-        raise TrainingError(f"Two columns of the table have one name: {told}. Take one away, or name it otherwise.")
+        named = ", ".join(f"`{_plain(name)}` (columns {first} and {second})" for name, first, second in table.twice)
+        raise TrainingError(f"Two columns of the table have one name: {named}. Take one away, or name it otherwise.")
     if bad := [record.row for record in table.records if record.cells is None]:
         if left_out is None:
             raise TrainingError(

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lungline import RESEARCH_USE
-from training.evaluation.caveats import Told, judged
+from training.evaluation.caveats import CardData, judged
 from training.evaluation.checklist import items
 from training.evaluation.sections import Section, Table, sections
 
@@ -13,15 +13,15 @@ from training.evaluation.sections import Section, Table, sections
 _PUBLIC_NAMES: Final = {"macro_auroc": "roc_auc", "accuracy": "accuracy", "balanced_accuracy": "balanced_accuracy", "brier": "brier_score"}
 
 
-def card(told: Told, version: str) -> str:
+def card(facts: CardData, version: str) -> str:
     """Markdown with YAML in front, as Hugging Face reads it.
 
     Args:
-        told: `member.json`, or an ensemble's JSON with its modality, and its findings as `outputs`.
+        facts: `member.json`, or an ensemble's JSON with its modality, and its findings as `outputs`.
         version: of the member or the ensemble.
     """
-    lines = [*_front(told, version), f"# {version}", "", f"**{RESEARCH_USE}**", ""]
-    for section in [*sections(told), items(told)]:
+    lines = [*_front(facts, version), f"# {version}", "", f"**{RESEARCH_USE}**", ""]
+    for section in [*sections(facts), items(facts)]:
         lines += _section(section)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -38,11 +38,11 @@ def _section(section: Section) -> Iterable[str]:
         yield ""
 
 
-def _front(told: Told, version: str) -> list[str]:
+def _front(facts: CardData, version: str) -> list[str]:
     """Front matter, https://huggingface.co/docs/hub/model-cards: JSON values, which are YAML, too."""
-    tags = ["medical-imaging", "research-only", told["modality"] or "admission", *told.get("outputs", ())]
-    if "architecture" in told:
-        tags.insert(0, told["architecture"])
+    tags = ["medical-imaging", "research-only", facts["modality"] or "admission", *facts.get("outputs", ())]
+    if "architecture" in facts:
+        tags.insert(0, facts["architecture"])
     front: dict[str, Any] = {
         "license": "other",
         "license_name": "research-only",
@@ -51,12 +51,12 @@ def _front(told: Told, version: str) -> list[str]:
         "tags": tags,
         "metrics": list(_PUBLIC_NAMES.values()),
     }
-    results = [_result(split, measured) for split, measured in judged(told)] if told["modality"] else []
+    results = [_result(split, measured) for split, measured in judged(facts)] if facts["modality"] else []
     front["model-index"] = [{"name": version, "results": results}]
     return ["---", *(f"{name}: {json.dumps(value)}" for name, value in front.items()), "---", ""]
 
 
-def _result(split: str, measured: Told) -> dict[str, Any]:
+def _result(split: str, measured: CardData) -> dict[str, Any]:
     metrics = [
         {"type": public, "name": name.replace("_", " "), "value": measured[name]["value"]}
         for name, public in _PUBLIC_NAMES.items()

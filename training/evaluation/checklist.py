@@ -7,7 +7,7 @@ TRIPOD+AI: Collins et al. (BMJ 2024), https://doi.org/10.1136/bmj-2023-078378. C
 from typing import Final
 
 from lungline import RESEARCH_USE
-from training.evaluation.caveats import Told, judged
+from training.evaluation.caveats import CardData, judged
 from training.evaluation.sections import Section, Table, bar
 from training.metrics.figures import RESAMPLES
 
@@ -30,23 +30,23 @@ _CODE: Final = "Code: Lungline, MIT. Data: under their publishers' terms, which 
 _SOURCES: Final = "Retrospective, from public collections or labelled scans of the store; who was included is as their publishers chose."
 
 
-def items(told: Told) -> Section:
+def items(facts: CardData) -> Section:
     """The section, out of `member.json` or an ensemble's JSON."""
     found = (
-        ("intended use", "1, 3", "1, 3", f"Classifies single {_pictures(told)}. {RESEARCH_USE}"),
-        ("data", "5, 6", "5, 7, 8", _data(told)),
-        ("preparation", "7", "9", _preparation(told)),
+        ("intended use", "1, 3", "1, 3", f"Classifies single {_pictures(facts)}. {RESEARCH_USE}"),
+        ("data", "5, 6", "5, 7, 8", _data(facts)),
+        ("preparation", "7", "9", _preparation(facts)),
         ("outcome", "8", "14, 16, 18", _OUTCOME),
-        ("sample size", "10", "19", _sizes(told)),
+        ("sample size", "10", "19", _sizes(facts)),
         ("missing data", "11", "13", _MISSING),
         ("partitions", "12", "20, 21", _DISJOINT),
-        ("model", "12, 22", "22, 23, 27", _model(told)),
-        ("training", "12, 13", "24, 25, 26", _training(told)),
+        ("model", "12, 22", "22, 23, 27", _model(facts)),
+        ("training", "12, 13", "24, 25, 26", _training(facts)),
         ("measures", "12", "28, 29", _MEASURES),
         ("robustness", "12", "30", _ROBUSTNESS),
         ("explanation", "12", "31", _EXPLANATION),
         ("fairness", "3, 14", "34", _FAIRNESS),
-        ("performance", "23", "35, 36", _performance(told)),
+        ("performance", "23", "35, 36", _performance(facts)),
         ("limits", "26", "38", _LIMITS),
         ("ethics, funding, patients", "17, 18, 19", "40, 42", _ETHICS),
         ("code and data", "18", "41", _CODE),
@@ -54,48 +54,48 @@ def items(told: Told) -> Section:
     return Section("items", "By TRIPOD+AI and CLAIM, in short", (Table(_HEAD, found),))
 
 
-def _pictures(told: Told) -> str:
+def _pictures(facts: CardData) -> str:
     kinds = {"xray": "frontal chest X-rays", "ct": "axial lung CT slices", None: "pictures: chest X-ray, lung CT slice, or neither"}
-    return kinds[told["modality"]] + (f" as {', '.join(told['outputs'])}" if told["modality"] else "")
+    return kinds[facts["modality"]] + (f" as {', '.join(facts['outputs'])}" if facts["modality"] else "")
 
 
-def _data(told: Told) -> str:
-    sources = sorted({source for _, measured in judged(told) for source in measured["within_source"]})
-    named = f" Judged within: {', '.join(sources)}." if sources and told["modality"] else ""
+def _data(facts: CardData) -> str:
+    sources = sorted({source for _, measured in judged(facts) for source in measured["within_source"]})
+    named = f" Judged within: {', '.join(sources)}." if sources and facts["modality"] else ""
     return (
         "Retrospective, from public collections or labelled scans of the store; who was included there is as their publishers chose."
         + named
     )
 
 
-def _preparation(told: Told) -> str:
-    way = f"`{told['preprocess']}`" if "preprocess" in told else "each member's own"
+def _preparation(facts: CardData) -> str:
+    way = f"`{facts['preprocess']}`" if "preprocess" in facts else "each member's own"
     return f"Gray, shrunk to a square, contrast stretched: {way}, the same in training and serving."
 
 
-def _sizes(told: Told) -> str:
-    sizes = "; ".join(f"{split}: {of['images']} pictures of {of['groups']} groups" for split, of in judged(told))
+def _sizes(facts: CardData) -> str:
+    sizes = "; ".join(f"{split}: {of['images']} pictures of {of['groups']} groups" for split, of in judged(facts))
     return f"As many as there are, not planned. {sizes or 'Not judged yet'}."
 
 
-def _model(told: Told) -> str:
-    if "members" in told:
-        return f"A vote of {len(told['members'])} calibrated networks; those that are unsure or differ go to review."
-    return f"{told['architecture']}, {told['parameters']:,} parameters, one network."
+def _model(facts: CardData) -> str:
+    if "members" in facts:
+        return f"A vote of {len(facts['members'])} calibrated networks; those that are unsure or differ go to review."
+    return f"{facts['architecture']}, {facts['parameters']:,} parameters, one network."
 
 
-def _training(told: Told) -> str:
-    if "members" in told:
+def _training(facts: CardData) -> str:
+    if "members" in facts:
         return "See the members' cards."
-    if "imported" in told:
-        return f"Imported, as recipe `{told['recipe']}`; not known."
-    return f"Recipe `{told['recipe']}`, seed {told['seed']}, {told['epochs']} epochs; base: {told['base']}. The recipe says the rest."
+    if "imported" in facts:
+        return f"Imported, as recipe `{facts['recipe']}`; not known."
+    return f"Recipe `{facts['recipe']}`, seed {facts['seed']}, {facts['epochs']} epochs; base: {facts['base']}. The recipe says the rest."
 
 
-def _performance(told: Told) -> str:
+def _performance(facts: CardData) -> str:
     names = ("macro_auroc", "balanced_accuracy", "kept", "turned_away")
     of = [
         f"{split}: " + ", ".join(f"{name.replace('_', ' ')} {bar(measured[name])}" for name in names if name in measured)
-        for split, measured in judged(told)
+        for split, measured in judged(facts)
     ]
     return "; ".join(of) + "." if of else "Not measured yet."

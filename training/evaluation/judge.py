@@ -46,7 +46,7 @@ class Found:
     """What judging one version found."""
 
     version: str
-    told: Measured  # all of `member.json`; or of an ensemble's JSON with its modality, and its findings as `outputs`
+    description: Measured  # all of `member.json`; or of an ensemble's JSON with its modality, and its findings as `outputs`
     card: str
     files: EnsembleFiles  # of a member: as it stands by itself
     judged: Mapping[str, Judged]  # by split; none of admission
@@ -79,20 +79,20 @@ class Judge:
             threshold: of an admission network.
             writes: whether `member.json` and `card.md` are written.
         """
-        told = self._uses.known(member.told)
-        files = by_itself(member, told["temperature"])
+        description = self._uses.known(member.description)
+        files = by_itself(member, description["temperature"])
         judged: dict[str, Judged] = {}
         if member.modality is None:
             assert threshold is not None
-            told["threshold"] = threshold
+            description["threshold"] = threshold
             files = dataclasses.replace(files, thresholds={NEITHER: threshold})
         if "test" in splits:  # counted first: killed later, it has looked
-            told["test_uses"] = self._uses.use(member.modality, member.version)
+            description["test_uses"] = self._uses.use(member.modality, member.version)
         for split in splits:
             say(f"{member.version}: judged on {split}")
             if member.modality is None:
                 admitted = self._readings.admit(files, split)
-                told[CALLED[split]] = measure.admission_figures(self._readings.data(None).split(split), admitted)
+                description[CALLED[split]] = measure.admission_figures(self._readings.data(None).split(split), admitted)
                 continue
             judged[split] = self._readings.judge(files, split)
             measured = self._measure(files, judged[split], with_controls=split == splits[-1])
@@ -100,17 +100,17 @@ class Judge:
                 measured.pop(name, None)
             if split == splits[-1]:
                 measured["source_in_features"] = self._source_in_features(member, split)
-                if self._leave_one_out and "teacher" not in told:  # a student's teacher knows every source
+                if self._leave_one_out and "teacher" not in description:  # a student's teacher knows every source
                     measured["left_out"] = {"within_source": self._left_out(member, judged[split])}
-            if "teacher" in told:
+            if "teacher" in description:
                 measured |= distillation.lost(member, self._uses.folder, split, self._readings)
-            if split == "test" and "imported" not in member.told:
+            if split == "test" and "imported" not in member.description:
                 measured |= self._shuffled_labels(member)
-            told[CALLED[split]] = measured
-        text = card(told, member.version)
+            description[CALLED[split]] = measured
+        text = card(description, member.version)
         if writes:
-            _write(member.folder / MEMBER, told, member.folder / CARD, text)
-        return Found(member.version, _with_origin(told, splits), text, files, judged)
+            _write(member.folder / MEMBER, description, member.folder / CARD, text)
+        return Found(member.version, _with_origin(description, splits), text, files, judged)
 
     def ensemble(self, files: EnsembleFiles, path: Path, splits: Sequence[str], *, writes: bool = True) -> Found:
         """Judges an ensemble.
@@ -121,25 +121,25 @@ class Judge:
             splits: of val and test, the one that counts last; a look at test is counted.
             writes: whether both are written.
         """
-        told: Measured = self._uses.known(json.loads(path.read_text()))
+        description: Measured = self._uses.known(json.loads(path.read_text()))
         judged: dict[str, Judged] = {}
         if "test" in splits:
-            told["test_uses"] = self._uses.use(files.modality, files.version)
+            description["test_uses"] = self._uses.use(files.modality, files.version)
         for split in splits:
             say(f"{files.version}: judged on {split}")
             judged[split] = self._readings.judge(files, split)
-            told[CALLED[split]] = self._measure(files, judged[split], with_controls=split == splits[-1])
+            description[CALLED[split]] = self._measure(files, judged[split], with_controls=split == splits[-1])
         shown = {
-            **told,
+            **description,
             "name": files.name,
             "modality": files.modality,
             "outputs": list(FINDINGS[files.modality]) if files.modality else [],
         }
-        if limits := [place.member.told["limit"] for place in files.places if "limit" in place.member.told]:
+        if limits := [place.member.description["limit"] for place in files.places if "limit" in place.member.description]:
             shown["limit"] = max(limits)  # a member that is a trial makes its ensemble one
         text = card(shown, files.version)
         if writes:
-            _write(path, told, path.with_suffix(".md"), text)
+            _write(path, description, path.with_suffix(".md"), text)
         return Found(files.version, _with_origin(shown, splits), text, files, judged)
 
     def _measure(self, files: EnsembleFiles, judged: Judged, *, with_controls: bool) -> Measured:
@@ -174,14 +174,14 @@ class Judge:
         say(f"{member.version}: control, whether its features tell the source")
         train, test = (self._readings.data(member.modality).split(one) for one in ("train", split))
         learnt, asked = (self._readings.features(member, one) for one in ("train", split))
-        told = {}
+        scores = {}
         for label in sorted({example.label for example in test}):
             here, there = ([number for number, example in enumerate(examples) if example.label == label] for examples in (train, test))
             origins = [np.array([examples[row].origin for row in rows]) for examples, rows in ((train, here), (test, there))]
             value = controls.source_in_features(learnt[here], origins[0], asked[there], origins[1]) if here else float("nan")
             if np.isfinite(value):
-                told[label] = {**alone(value), "images": len(there)}
-        return told
+                scores[label] = {**alone(value), "images": len(there)}
+        return scores
 
     def _shuffled_labels(self, member: Member) -> Measured:
         """The member's recipe, trained for some epochs on shuffled labels, mean of several: at chance on test, or something leaks."""
@@ -197,25 +197,25 @@ class Judge:
             found.append(figures.macro_auroc(votes[rows], test.outputs[rows]))
         if not np.isfinite(found).all():
             return {}
-        told = {**alone(float(np.mean(found))), "lowest": round(min(found), 4), "highest": round(max(found), 4)}
-        return {"shuffled_labels": {"macro_auroc": told}}
+        shuffled = {**alone(float(np.mean(found))), "lowest": round(min(found), 4), "highest": round(max(found), 4)}
+        return {"shuffled_labels": {"macro_auroc": shuffled}}
 
     def _left_out(self, member: Member, judged: Judged) -> Measured:
         trained = self._again(member, judged.data)
-        return left_out(trained[0], trained[1], judged, trained[2], member.told["seed"]) if trained else {}
+        return left_out(trained[0], trained[1], judged, trained[2], member.description["seed"]) if trained else {}
 
     def _again(self, member: Member, split: str) -> tuple[Recipe, tuple[Labelled, Labelled, Labelled], LoadBase | None] | None:
         """What trains a member's recipe anew: the recipe with as many epochs as it had; train, val and `split`; and its base. None for what
         no recipe of ours made on our splits, where the data have none, and where the base weights are missing."""
-        if "as_published" in member.told or "imported" in member.told:
+        if "as_published" in member.description or "imported" in member.description:
             return None
-        recipe = recipes.load(member.told["recipe"])
+        recipe = recipes.load(member.description["recipe"])
         if not all(self._readings.has(recipe.modality, one) for one in ("train", "val")):
             return None
-        recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, member.told["epochs"]))
+        recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, member.description["epochs"]))
         try:
             load_base, _ = base_weights.loader(
-                recipe.architecture, "none" if member.told["base"] == "none" else "imagenet", self._weights_dir
+                recipe.architecture, "none" if member.description["base"] == "none" else "imagenet", self._weights_dir
             )
         except TrainingError as error:
             say(f"{member.version}: without the controls that train it again: {error}")
@@ -246,11 +246,11 @@ class Judge:
         return self._rivals[key]
 
 
-def _with_origin(told: Measured, splits: Sequence[str]) -> Measured:
+def _with_origin(description: Measured, splits: Sequence[str]) -> Measured:
     """For the report: whether what it tells of test is of this run."""
-    return told | {"from_card": True} if "figures" in told and "test" not in splits else told
+    return description | {"from_card": True} if "figures" in description and "test" not in splits else description
 
 
-def _write(path: Path, told: Measured, card_path: Path, text: str) -> None:
+def _write(path: Path, description: Measured, card_path: Path, text: str) -> None:
     replace_text(card_path, text)
-    replace_text(path, json.dumps(told, indent=2) + "\n")
+    replace_text(path, json.dumps(description, indent=2) + "\n")

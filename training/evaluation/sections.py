@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lungline.findings import FINDINGS, Modality
-from training.evaluation.caveats import Told, caveats, judged
+from training.evaluation.caveats import CardData, caveats, judged
 from training.evaluation.controls import SHUFFLES
 from training.metrics.figures import RESAMPLES
 from training.metrics.reliability import BINS, COVERAGES
@@ -28,15 +28,15 @@ class Section:
     parts: tuple[str | Table, ...]
 
 
-def sections(told: Told) -> list[Section]:
+def sections(facts: CardData) -> list[Section]:
     """All that is to be said, in order."""
-    lines = caveats(told)
+    lines = caveats(facts)
     found = [Section("caveats", "What these figures are worth", tuple(lines))] if lines else []
-    found.append(Section("made", "How it was made", tuple(_ensemble(told) if "members" in told else _member(told))))
-    if "as_published" in told:
-        found.append(Section("published", "As it was published", tuple(_published(told))))
-    found += _admission(told) if told["modality"] is None else _findings(told)
-    return [*found, Section("uses", "Looks at the test split", tuple(_uses(told)))]
+    found.append(Section("made", "How it was made", tuple(_ensemble(facts) if "members" in facts else _member(facts))))
+    if "as_published" in facts:
+        found.append(Section("published", "As it was published", tuple(_published(facts))))
+    found += _admission(facts) if facts["modality"] is None else _findings(facts)
+    return [*found, Section("uses", "Looks at the test split", tuple(_uses(facts)))]
 
 
 def bar(figure: Mapping[str, float | None] | None) -> str:
@@ -47,39 +47,41 @@ def bar(figure: Mapping[str, float | None] | None) -> str:
     return f"{figure['value']:.3f}{interval}"
 
 
-def _member(told: Told) -> Iterable[str]:
+def _member(facts: CardData) -> Iterable[str]:
     yield (
-        f"{told['architecture']}, {told['parameters']:,} parameters, preprocessing `{told['preprocess']}`; "
-        f"answers {', '.join(told['outputs'])}."
+        f"{facts['architecture']}, {facts['parameters']:,} parameters, preprocessing `{facts['preprocess']}`; "
+        f"answers {', '.join(facts['outputs'])}."
     )
-    if "imported" in told:
+    if "imported" in facts:
         yield (
-            f"Trained elsewhere, and taken in by recipe `{told['recipe']}` from a file with sha256 {told['imported']['file_sha256'][:16]}. "
+            f"Trained elsewhere, and taken in by recipe `{facts['recipe']}` from a file with sha256 "
+            f"{facts['imported']['file_sha256'][:16]}. "
             "On which pictures it was trained is not known: some of those below may be among them."
         )
         return
     yield (
-        f"Trained by recipe `{told['recipe']}`, seed {told['seed']}, {told['epochs']} epochs (the best was {told['best_epoch']}), "
-        f"base weights: {told['base']}."
+        f"Trained by recipe `{facts['recipe']}`, seed {facts['seed']}, {facts['epochs']} epochs (the best was {facts['best_epoch']}), "
+        f"base weights: {facts['base']}."
     )
-    if "versions" in told:
-        versions = ", ".join(f"{name} {version}" for name, version in told["versions"].items())
-        yield f"Data: manifest sha256 {told['data_sha256'][:16]}. Made with {versions}. Weights: see LICENSE-weights.md."
+    if "versions" in facts:
+        versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+        yield f"Data: manifest sha256 {facts['data_sha256'][:16]}. Made with {versions}. Weights: see LICENSE-weights.md."
 
 
-def _ensemble(told: Told) -> Iterable[str | Table]:
-    members = ((f"{one['member']}-{one['sha256'][:8]}", f"{one['weight']:.2f}", f"{one['temperature']:.2f}") for one in told["members"])
+def _ensemble(facts: CardData) -> Iterable[str | Table]:
+    members = ((f"{one['member']}-{one['sha256'][:8]}", f"{one['weight']:.2f}", f"{one['temperature']:.2f}") for one in facts["members"])
     yield Table(("member", "weight in the vote", "temperature"), tuple(members))
-    if "margin" in told["thresholds"]:
+    if "margin" in facts["thresholds"]:
         yield (
-            f"A scan goes to review if the two most probable findings are closer than {told['thresholds']['margin']:.3f}, or the members "
-            f"differ by more than {told['thresholds']['disagreement']:.3f}. Temperatures, weights and thresholds were chosen on validation."
+            f"A scan goes to review if the two most probable findings are closer than {facts['thresholds']['margin']:.3f}, or "
+            f"the members differ by more than {facts['thresholds']['disagreement']:.3f}. "
+            "Temperatures, weights and thresholds were chosen on validation."
         )
 
 
-def _published(told: Told) -> Iterable[str | Table]:
+def _published(facts: CardData) -> Iterable[str | Table]:
     """The published figure, the same by the published protocol, and the honest one."""
-    own = told["as_published"]
+    own = facts["as_published"]
     metric, value = own["published"]["metric"], own["published"]["value"]
     said = f"{value:.3f}" if value is not None else "in no text"
     counts = f"{own['figures']['images']} ({own['figures']['groups']})"
@@ -88,7 +90,7 @@ def _published(told: Told) -> Iterable[str | Table]:
         ("here, by the published protocol", counts, bar(own["figure"])),
         *(
             (f"**here, on {split}, by groups that nothing learnt from**", f"{of['images']} ({of['groups']})", bar(of.get(metric)))
-            for split, of in judged(told)
+            for split, of in judged(facts)
         ),
     ]
     yield f"{own['system']}. {own['protocol']}"
@@ -102,8 +104,8 @@ def _published(told: Told) -> Iterable[str | Table]:
         yield "Not stated by its article, and chosen here: " + "; ".join(own["unstated"]) + "."
 
 
-def _findings(told: Told) -> Iterable[Section]:
-    splits = judged(told)
+def _findings(facts: CardData) -> Iterable[Section]:
+    splits = judged(facts)
     if not splits:
         return
     first = next(iter(splits[0][1]["confusion"]))
@@ -114,9 +116,9 @@ def _findings(told: Told) -> Iterable[Section]:
         Table(head, tuple(row for split, measured in splits for row in _whole(split, measured, first))),
     ]
     known = splits[0][1]["confusion"]
-    if unknown := [finding for finding in FINDINGS[Modality(told["modality"])] if finding not in known]:
+    if unknown := [finding for finding in FINDINGS[Modality(facts["modality"])] if finding not in known]:
         parts.append(f"Judged are scans of {', '.join(known)} alone: it cannot tell {', '.join(unknown)}.")
-    elif told["modality"] == "ct":
+    elif facts["modality"] == "ct":
         parts.append(
             "Judged are covid19 and the same sources' non_covid slices; community pneumonia and normal slices come from other sources."
         )
@@ -130,7 +132,7 @@ def _findings(told: Told) -> Iterable[Section]:
     split, measured = splits[0]
     if apart := list(_left_out(measured, first)):
         yield Section("left_out", f"Each source left out of training, on {split}", tuple(apart))
-    if lost := tuple(_lost(told["teacher"], split, of["lost_to_teacher"]) for split, of in splits if "lost_to_teacher" in of):
+    if lost := tuple(_lost(facts["teacher"], split, of["lost_to_teacher"]) for split, of in splits if "lost_to_teacher" in of):
         yield Section("student", "What it loses against the ensemble that taught it", lost)
     yield Section("findings", f"Each finding, on {split}", tuple(_of_findings(split, measured, first)))
     if controls := list(_controls(measured)):
@@ -139,14 +141,14 @@ def _findings(told: Told) -> Iterable[Section]:
     yield Section("coverage", "Risk against coverage", tuple(line for split, measured in splits for line in _coverage(split, measured)))
 
 
-def _whole(split: str, measured: Told, first: str) -> Iterable[tuple[str, ...]]:
+def _whole(split: str, measured: CardData, first: str) -> Iterable[tuple[str, ...]]:
     """A split, and beside it what needs no look at the lungs."""
     yield _row(f"**{split}**", measured, measured, first)
     for rival, of in measured.get("beside", {}).items():
         yield _row(f"beside it: {_called(rival)}", of, measured, first)
 
 
-def _within(split: str, measured: Told, first: str) -> Iterable[tuple[str, ...]]:
+def _within(split: str, measured: CardData, first: str) -> Iterable[tuple[str, ...]]:
     """The same, source by source."""
     for source, here in measured["within_source"].items():
         yield _row(f"**{split}, {source}**", here, here, first)
@@ -155,12 +157,12 @@ def _within(split: str, measured: Told, first: str) -> Iterable[tuple[str, ...]]
                 yield _row(f"beside it: {_called(rival)}", of["within_source"][source], here, first)
 
 
-def _row(name: str, of: Told, counts: Told, first: str) -> tuple[str, ...]:
+def _row(name: str, of: CardData, counts: CardData, first: str) -> tuple[str, ...]:
     names = ("macro_auroc", f"{first}_auroc", "balanced_accuracy", "accuracy")
     return (name, f"{counts['images']} ({counts['groups']})", *(bar(of.get(each)) for each in names))
 
 
-def _left_out(measured: Told, first: str) -> Iterable[str | Table]:
+def _left_out(measured: CardData, first: str) -> Iterable[str | Table]:
     """What the recipe makes of a source that it did not learn from, beside what it makes of it else."""
     rows: list[tuple[str, ...]] = []
     for source, apart in measured.get("left_out", {}).get("within_source", {}).items():
@@ -175,14 +177,14 @@ def _called(rival: str) -> str:
     return rival.replace("_", " ")
 
 
-def _lost(teacher: str, split: str, lost: Told) -> str:
+def _lost(teacher: str, split: str, lost: CardData) -> str:
     names = {"macro AUROC": "macro_auroc", "balanced accuracy": "balanced_accuracy", "Brier score": "brier"}
     by = ", ".join(f"{called} {bar(lost.get(name))}" for called, name in names.items())
     by += f". Both give the same finding to {lost['same_finding']['value']:.0%}."
     return f"On the same {split} scans `{teacher}` is better by (below zero: worse): {by}"
 
 
-def _of_findings(split: str, measured: Told, first: str) -> Iterable[str | Table]:
+def _of_findings(split: str, measured: CardData, first: str) -> Iterable[str | Table]:
     names = ("sensitivity", "specificity", "precision", "f1")
     confusion = measured["confusion"]
     rows = [
@@ -197,7 +199,7 @@ def _of_findings(split: str, measured: Told, first: str) -> Iterable[str | Table
     yield Table((f"{split}: label \\ answer", *answers), counts)
 
 
-def _controls(measured: Told) -> Iterable[str]:
+def _controls(measured: CardData) -> Iterable[str]:
     if "black_lungs" in measured:
         dark = measured["black_lungs"]
         yield (
@@ -210,11 +212,11 @@ def _controls(measured: Told) -> Iterable[str]:
             f"Trained on shuffled labels, {SHUFFLES} times: macro AUROC {shuffled['value']:.3f} on the mean, "
             f"from {shuffled['lowest']:.3f} to {shuffled['highest']:.3f}; .5 is chance."
         )
-    if told := [f"{label} {one['value']:.3f}" for label, one in measured.get("source_in_features", {}).items()]:
-        yield f"The features tell the source of pictures with one label, macro AUROC: {', '.join(told)}; .5 would be blind to it."
+    if scores := [f"{label} {one['value']:.3f}" for label, one in measured.get("source_in_features", {}).items()]:
+        yield f"The features tell the source of pictures with one label, macro AUROC: {', '.join(scores)}; .5 would be blind to it."
 
 
-def _calibration(split: str, measured: Told) -> str:
+def _calibration(split: str, measured: CardData) -> str:
     brier, before, after = (measured[name]["value"] for name in ("brier_before", "ece_before", "ece"))
     return (
         f"On {split}, before and after temperature: Brier {brier:.3f} and {bar(measured['brier'])}; ECE ({BINS} bins of equal mass) "
@@ -222,7 +224,7 @@ def _calibration(split: str, measured: Told) -> str:
     )
 
 
-def _coverage(split: str, measured: Told) -> Iterable[str]:
+def _coverage(split: str, measured: CardData) -> Iterable[str]:
     shares = ", ".join(f"{measured[f'accuracy_at_coverage_{percent}']['value']:.3f} of {percent} %" for percent in COVERAGES)
     yield f"Accuracy on {split} among the surest: {shares}."
     if "accepted_share" in measured:
@@ -234,9 +236,9 @@ def _coverage(split: str, measured: Told) -> Iterable[str]:
         )
 
 
-def _admission(told: Told) -> Iterable[Section]:
+def _admission(facts: CardData) -> Iterable[Section]:
     names = ("xray_kept", "ct_kept", "kept", "right_modality", "turned_away")
-    splits = judged(told)
+    splits = judged(facts)
     rows = [(split, str(of["images"]), *(bar(of.get(name)) for name in names)) for split, of in splits]
     kinds = sorted({kind for _, of in splits for kind in of["within_source"]})
     head = ("", "images", "chest X-rays kept", "lung CT kept", "both kept", "of these, right modality", "others turned away")
@@ -250,19 +252,19 @@ def _admission(told: Told) -> Iterable[Section]:
                 ("others turned away, by kind", *(split for split, _ in splits)),
                 tuple((kind, *(_of_kind(of, kind) for _, of in splits)) for kind in kinds),
             ),
-            f"A picture is turned away when `neither` is more probable than {told['threshold']}, chosen on validation.",
+            f"A picture is turned away when `neither` is more probable than {facts['threshold']}, chosen on validation.",
             "Not measured: films of shoulder, spine and abdomen, and CT of the upper abdomen.",
         ),
     )
 
 
-def _of_kind(measured: Told, kind: str) -> str:
+def _of_kind(measured: CardData, kind: str) -> str:
     one = measured["within_source"].get(kind, {}).get("turned_away")
     return f"{one['value']:.3f} of {one['images']}" if one else ""
 
 
-def _uses(told: Told) -> Sequence[str]:
-    if "test_uses" in told:
-        uses = told["test_uses"]
+def _uses(facts: CardData) -> Sequence[str]:
+    if "test_uses" in facts:
+        uses = facts["test_uses"]
         return [f"This test split was looked at for {len(uses)} versions so far: {', '.join(uses)}."]
-    return ["Not judged on test yet: `lungline evaluate` does so."] if not {"figures", "judged_on"} & set(told) else []
+    return ["Not judged on test yet: `lungline evaluate` does so."] if not {"figures", "judged_on"} & set(facts) else []

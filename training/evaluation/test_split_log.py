@@ -29,11 +29,11 @@ class Uses:
     before: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what was judged elsewhere on the same data, as `read` gives it
     data: str = ""  # names another test split than that of LUNGLINE_TRAINING_DATA, which has a list of its own
 
-    def known(self, told: Mapping[str, Any]) -> dict[str, Any]:
+    def known(self, description: Mapping[str, Any]) -> dict[str, Any]:
         """`member.json` or an ensemble's JSON, less what was measured on other splits than these; `judged_on` names another data set."""
         if not self.data:
-            return dict(told)
-        return {name: value for name, value in told.items() if name not in _MEASURED} | {"judged_on": self.data}
+            return dict(description)
+        return {name: value for name, value in description.items() if name not in _MEASURED} | {"judged_on": self.data}
 
     def use(self, modality: str | None, version: str) -> list[str]:
         """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.
@@ -52,10 +52,10 @@ class Uses:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with _alone(self.folder):
-                told = read(self.folder)
-                versions = told.setdefault(f"{name} of {self.data}" if self.data else name, [])
+                versions_by_split = read(self.folder)
+                versions = versions_by_split.setdefault(f"{name} of {self.data}" if self.data else name, [])
                 versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
-                replace_text(self.folder / USES, json.dumps(told, indent=2) + "\n")
+                replace_text(self.folder / USES, json.dumps(versions_by_split, indent=2) + "\n")
         except OSError:
             raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
         return versions
@@ -79,12 +79,12 @@ def read(folder: Path) -> dict[str, list[str]]:
         TrainingError: it is damaged.
     """
     try:
-        told: dict[str, list[str]] = json.loads((folder / USES).read_text())
+        versions_by_split: dict[str, list[str]] = json.loads((folder / USES).read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         raise TrainingError(f"{USES} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
-    return told
+    return versions_by_split
 
 
 def of_what_ships(readings: Readings) -> dict[str, list[str]]:
@@ -92,6 +92,6 @@ def of_what_ships(readings: Readings) -> dict[str, list[str]]:
     looks, found = read(SHIPPED), {}
     for files in (*shipped().values(), shipped_admission()):
         with suppress(TrainingError):  # no pictures for admission
-            if readings.data(files.modality).sha256 == files.places[0].member.told.get("data_sha256"):
+            if readings.data(files.modality).sha256 == files.places[0].member.description.get("data_sha256"):
                 found[files.name] = looks[files.name]
     return found

@@ -45,7 +45,7 @@ class Checkpoint:
         Raises:
             OSError: the disk is full, or cannot be written; what was written is gone, so that others have its room.
         """
-        told = {
+        progress = {
             "key": self._key,
             "rng": rng.bit_generator.state,
             "epoch": standing.epoch,
@@ -59,7 +59,7 @@ class Checkpoint:
         part = self._path.with_suffix(".part")
         try:
             with part.open("wb") as file:
-                np.savez(file, told=np.array(json.dumps(told)), **arrays)
+                np.savez(file, told=np.array(json.dumps(progress)), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -74,8 +74,8 @@ class Checkpoint:
         """
         try:
             with np.load(self._path, allow_pickle=False) as kept:
-                told = json.loads(str(kept["told"]))
-                if told["key"] != self._key:
+                progress = json.loads(str(kept["told"]))
+                if progress["key"] != self._key:
                     return None
                 network.optimizer.build(network.trainable_variables)
                 state = [kept[f"{_STATE}{number}"] for number in range(len(_variables(network)))]
@@ -87,8 +87,8 @@ class Checkpoint:
             return None
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)
-        rng.bit_generator.state = told["rng"]
-        return Standing(told["epoch"], told["best_epoch"], told["best_auroc"], best, average, told["curve"])
+        rng.bit_generator.state = progress["rng"]
+        return Standing(progress["epoch"], progress["best_epoch"], progress["best_auroc"], best, average, progress["curve"])
 
     def remove(self) -> None:
         """After the last use."""

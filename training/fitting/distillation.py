@@ -60,10 +60,10 @@ def lost(member: Member, models: Path, split: str, readings: Readings) -> Measur
         the teacher is not at hand.
     """
     try:
-        teacher = find(member.told["teacher"], models)
+        teacher = find(member.description["teacher"], models)
     except ModelError:
         return {}
-    student, ensemble = (readings.judge(files, split) for files in (alone(member, float(member.told["temperature"])), teacher))
+    student, ensemble = (readings.judge(files, split) for files in (alone(member, float(member.description["temperature"])), teacher))
 
     balanced = figures.balanced_accuracy
 

@@ -135,12 +135,12 @@ class Shelf:
         """Removes what was used longest ago, until the rest is small enough; and what was abandoned."""
         assert self._folder is not None
         now, total = time.time(), 0
-        told = {}
+        stats = {}
         for path in self._folder.iterdir():
             with suppress(FileNotFoundError):  # another training tidies, too
                 if path.is_file():
-                    told[path] = path.stat()
-        for path, stat in sorted(told.items(), key=lambda one: -one[1].st_mtime):
+                    stats[path] = path.stat()
+        for path, stat in sorted(stats.items(), key=lambda one: -one[1].st_mtime):
             total += stat.st_size
             if total > _MOST_BYTES or (path.suffix == ".part" and now - stat.st_mtime > _ABANDONED_SECONDS):
                 path.unlink(missing_ok=True)  # who reads it at present keeps it until the end
@@ -157,8 +157,8 @@ def _key(trunk: keras.Model, pictures: Pixels, how: Augment | None, count: int) 
     """A hash of everything that decides the features."""
     # By kinds: names that Keras makes up count the layers that this process has built before.
     layers = [type(layer).__name__ for inner in trunk.layers if isinstance(inner, keras.Model) for layer in inner.layers]
-    told: list[Any] = [count, how and asdict(how), pictures.shape, keras.backend.backend(), layers, code_version(), libraries()]
-    digest = hashlib.sha256(json.dumps(told).encode())
+    inputs: list[Any] = [count, how and asdict(how), pictures.shape, keras.backend.backend(), layers, code_version(), libraries()]
+    digest = hashlib.sha256(json.dumps(inputs).encode())
     for one in (*trunk.get_weights(), pictures):
         digest.update(np.ascontiguousarray(one).data)
     return digest.hexdigest()[:32]

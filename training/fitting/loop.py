@@ -93,8 +93,8 @@ def fit(
             standing.best_auroc, standing.best_epoch, standing.best = auroc, standing.epoch, standing.average
         seconds = time.monotonic() - began
         loss = float(np.mean(losses))
-        told = {f"validation_{name}": round(value, 5) for name, value in found.items()}
-        standing.curve.append({"epoch": standing.epoch, "loss": round(loss, 5), **told, "seconds": round(seconds, 2)})
+        scores = {f"validation_{name}": round(value, 5) for name, value in found.items()}
+        standing.curve.append({"epoch": standing.epoch, "loss": round(loss, 5), **scores, "seconds": round(seconds, 2)})
         _tell(recipe, standing, epochs)
         checkpoint.write(trained, rng, standing)
     trained.set_weights(standing.best)

@@ -52,7 +52,7 @@ def lessons(recipe: Recipe, readings: Readings, seed: int) -> tuple[Recipe, Labe
     return own, _rows(both, learnt), _rows(both, held)
 
 
-def told(published: Published, logits: npt.NDArray[np.floating], train: Labelled, held: Labelled) -> dict[str, Any]:
+def compare(published: Published, logits: npt.NDArray[np.floating], train: Labelled, held: Labelled) -> dict[str, Any]:
     """What `member.json` says of it: protocol, its figures on what was held out, the published figure, and what is wrong.
 
     Args:
@@ -64,11 +64,11 @@ def told(published: Published, logits: npt.NDArray[np.floating], train: Labelled
     votes, groups, outputs = probabilities(logits, 1.0), held.groups, published.outputs
 
     def of(rows: figures.Rows) -> dict[str, float]:
-        told = {"accuracy": figures.accuracy(votes[rows], held.outputs[rows])}
+        scores = {"accuracy": figures.accuracy(votes[rows], held.outputs[rows])}
         for number, output in enumerate(outputs):
             one = figures.of_output(votes[rows], held.outputs[rows], number)
-            told |= {f"{output}_{name}": value for name, value in one.items()}
-        return told
+            scores |= {f"{output}_{name}": value for name, value in one.items()}
+        return scores
 
     measured = figures.with_intervals(groups, of)
     torn = int(np.isin(groups, train.groups).sum())

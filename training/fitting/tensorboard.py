@@ -27,7 +27,7 @@ def write(folder: Path, members: Iterable[Member]) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     for member in members:
-        _write(folder / member.name, member.told.get("curve", ()))
+        _write(folder / member.name, member.description.get("curve", ()))
 
 
 def _write(folder: Path, curve: Iterable[dict[str, Any]]) -> None:

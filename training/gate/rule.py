@@ -69,7 +69,7 @@ class Clause:
     images: int | None = None
     groups: int | None = None
 
-    def told(self) -> str:
+    def sentence(self) -> str:
         """For people: one line."""
         named = self.name if self.source is None else f"{self.name} ({self.source})"
         both = f" {self.champion:.3f} -> {self.challenger:.3f}" if self.champion is not None and self.challenger is not None else ""
@@ -100,14 +100,14 @@ class Ruling:
     clauses: tuple[Clause, ...]
     uses: int  # how many challengers were judged on this split so far, this one included
 
-    def told(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """As JSON holds it, for the report."""
         return asdict(self)
 
     def lines(self) -> list[str]:
         """For people."""
         head = f"gate: {self.decision}: {self.reason} (use {self.uses} of this split)"
-        return [head, *(f"gate: {clause.told()}" for clause in self.clauses)]
+        return [head, *(f"gate: {clause.sentence()}" for clause in self.clauses)]
 
 
 def judge(champion: Judged, challenger: Judged | None, besides: Besides, uses: int) -> Ruling:
@@ -142,7 +142,7 @@ def judge(champion: Judged, challenger: Judged | None, besides: Besides, uses: i
 def _decide(harms: Sequence[Clause], reasons: Sequence[Clause]) -> tuple[Decision, str]:
     failed = [clause for clause in harms if clause.outcome is Outcome.FAILED]
     if failed:
-        return Decision.REFUSED, "; ".join(clause.told() for clause in failed)
+        return Decision.REFUSED, "; ".join(clause.sentence() for clause in failed)
     if any(clause.outcome is Outcome.UNDEFINED and clause.name in (MACRO_AUROC, SENSITIVITY, LOWER_BOUND) for clause in harms):
         return Decision.HELD, "the gate's scans lack a finding, so that nothing can be said"
     given = [clause for clause in reasons if clause.outcome is Outcome.GIVEN]
@@ -156,9 +156,9 @@ def _whole(champion: Judged, challenger: Judged) -> dict[str, Figure]:
 
     def measure(drawn: Rows) -> dict[str, float]:
         before, after = (_measures(judged, drawn) for judged in (champion, challenger))
-        told = {name: after[name] - before[name] for name in (MACRO_AUROC, SENSITIVITY)}
-        told[BRIER] = before[BRIER] - after[BRIER]  # the smaller, the better
-        return told | {"champion": before[MACRO_AUROC], "challenger": after[MACRO_AUROC]}
+        differences = {name: after[name] - before[name] for name in (MACRO_AUROC, SENSITIVITY)}
+        differences[BRIER] = before[BRIER] - after[BRIER]  # the smaller, the better
+        return differences | {"champion": before[MACRO_AUROC], "challenger": after[MACRO_AUROC]}
 
     return with_intervals(champion.groups, measure)
 
@@ -219,8 +219,8 @@ def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
 
 def _shuffled(recipe: str, least: Figure) -> Clause:
     """Trained on shuffled labels, each of some networks still knows the truth: it reaches them by another way."""
-    told = least["low"] is not None and least["low"] > 0.5
-    return Clause(SHUFFLED, Outcome.FAILED if told else Outcome.PASSED, recipe, None, least["value"], low=least["low"], high=least["high"])
+    leaks = least["low"] is not None and least["low"] > 0.5
+    return Clause(SHUFFLED, Outcome.FAILED if leaks else Outcome.PASSED, recipe, None, least["value"], low=least["low"], high=least["high"])
 
 
 def _files(fault: str | None) -> Clause:

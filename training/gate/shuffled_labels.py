@@ -28,8 +28,8 @@ def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> F
     """
     kept = folder / f".{recipe.name}.control.json"
     try:
-        told: Figure = json.loads(kept.read_text())
-        return told
+        figure: Figure = json.loads(kept.read_text())
+        return figure
     except (OSError, ValueError):
         pass
     load_base, _ = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
@@ -48,5 +48,5 @@ def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> F
 
 def _figure(votes: figures.Votes, wanted: figures.Wanted, examples: list[Example]) -> Figure:
     groups = np.array([example.group for example in examples])
-    told = with_intervals(groups, lambda drawn: {"auroc": figures.macro_auroc(votes[drawn], wanted[drawn])})
-    return told.get("auroc", figures.alone(0.5))  # one finding alone tells nothing
+    figures_found = with_intervals(groups, lambda drawn: {"auroc": figures.macro_auroc(votes[drawn], wanted[drawn])})
+    return figures_found.get("auroc", figures.alone(0.5))  # one finding alone tells nothing

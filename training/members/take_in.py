@@ -79,7 +79,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
         if readings:
             _judge(root, member, ensemble, readings, models)
         else:
-            (member.folder / CARD).write_text(card(member.told, member.version), encoding="utf-8")
+            (member.folder / CARD).write_text(card(member.description, member.version), encoding="utf-8")
         adopt(root, models)
         in_store = read_member(models / name / member.version)
         return Imported(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)
@@ -93,17 +93,17 @@ def _network(
     foreign = read_foreign(file, _BYTES_A_WEIGHT * network.count_params() + _BYTES_BESIDE)
     answers = outputs_of(foreign)
     count = max(2, answers)
-    told = _checked(recipe, modality, outputs, answers)
+    labels = _checked(recipe, modality, outputs, answers)
     if answers != len(recipe.outputs):
         network = build(recipe.architecture, answers)
     transplant(foreign, network)
     if answers == 1:
         network = _of_two(network, build(recipe.architecture, count))
-    known = list(dict.fromkeys([*FINDINGS[modality], *recipe.outputs, *told]))
-    order = sorted(range(count), key=lambda output: known.index(told[output]))
+    known = list(dict.fromkeys([*FINDINGS[modality], *recipe.outputs, *labels]))
+    order = sorted(range(count), key=lambda output: known.index(labels[output]))
     head = network.layers[-1]
     head.set_weights([weight[..., order] for weight in head.get_weights()])  # so that another order of outputs is another version
-    return network, tuple(told[output] for output in order), foreign.code
+    return network, tuple(labels[output] for output in order), foreign.code
 
 
 def _of_two(one: keras.Model, two: keras.Model) -> keras.Model:
@@ -143,7 +143,7 @@ def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, 
 def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[str, ...], file: Path, readings: Readings | None) -> None:
     folder.mkdir()
     network.save_weights(folder / WEIGHTS)  # in full precision: it answers as it did where it was trained
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "name": recipe.name,
         "recipe": recipe.name,
         "modality": recipe.modality,
@@ -160,12 +160,12 @@ def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[st
         rows = np.flatnonzero(np.isin(labels, outputs))
         if len(rows):
             logits = KerasEngine(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
-            told["temperature"] = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
-    (folder / MEMBER).write_text(json.dumps(told, indent=2) + "\n")
+            facts["temperature"] = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
+    (folder / MEMBER).write_text(json.dumps(facts, indent=2) + "\n")
 
 
 def _ensemble(root: Path, member: Member, modality: Modality, readings: Readings | None) -> EnsembleFiles:
-    temperature, thresholds = float(member.told["temperature"]), dict(_ALL_TO_REVIEW)
+    temperature, thresholds = float(member.description["temperature"]), dict(_ALL_TO_REVIEW)
     if readings:
         rows = judged_labels(FINDINGS[modality], readings.data(modality).split("val"))
         votes = probabilities(readings.logits(member, "val")[rows], temperature) @ fold(modality, member.version, member.outputs)

@@ -175,7 +175,7 @@ def _write(
     recipe = dataclasses.replace(recipe, epochs=start.epochs or recipe.epochs)
     if recipe.doubles_smallest:
         lessons = with_doubles(recipe, lessons, start.seed)
-    told: dict[str, Any] = {
+    description: dict[str, Any] = {
         "name": recipe.name,
         "recipe": book,
         "modality": recipe.modality,
@@ -189,9 +189,9 @@ def _write(
         **more,
     }
     if start.limit:
-        told["limit"] = start.limit
+        description["limit"] = start.limit
     out.mkdir(parents=True, exist_ok=True)
-    by = [told, dataclasses.asdict(recipe), provenance.code_version(), provenance.libraries()]
+    by = [description, dataclasses.asdict(recipe), provenance.code_version(), provenance.libraries()]
     key = hashlib.sha256(json.dumps(by).encode()).hexdigest()
     if finished := _finished(out / recipe.name, key):
         say(f"{recipe.name}: finished already, by the same recipe, data, seed and code; remove its folder to train it anew.")
@@ -202,7 +202,7 @@ def _write(
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
     network = _save(recipe, fitted, draft / WEIGHTS)
-    told |= {
+    description |= {
         "sha256": hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest(),
         "made_by": key,
         **parameters(recipe, network),
@@ -212,8 +212,8 @@ def _write(
         "curve": fitted.curve,
     }
     if start.as_published and recipe.published:
-        told["as_published"] = published.told(recipe.published, KerasEngine(network).run(val.pictures), lessons, val)
-    (draft / MEMBER).write_text(json.dumps(told, indent=2) + "\n")
+        description["as_published"] = published.compare(recipe.published, KerasEngine(network).run(val.pictures), lessons, val)
+    (draft / MEMBER).write_text(json.dumps(description, indent=2) + "\n")
     sync_tree(draft)
     folder = out / recipe.name
     shutil.rmtree(folder, ignore_errors=True)
@@ -231,7 +231,7 @@ def _finished(folder: Path, key: str) -> Member | None:
         member.checked_weights()
     except ModelError:
         return None
-    return member if member.told.get("made_by") == key else None
+    return member if member.description.get("made_by") == key else None
 
 
 def _temperature(recipe: Recipe, network: keras.Model, val: Labelled) -> float:

@@ -126,8 +126,8 @@ def with_intervals(groups: npt.NDArray[np.str_], figures: Measure) -> dict[str, 
         for name, value in figures(drawn).items():
             if np.isfinite(value):
                 values.setdefault(name, []).append(value)
-    told = {name: value for name, value in figures(np.arange(len(groups))).items() if np.isfinite(value)}
-    return {name: _figure(value, values.get(name, [])) for name, value in told.items()}
+    known = {name: value for name, value in figures(np.arange(len(groups))).items() if np.isfinite(value)}
+    return {name: _figure(value, values.get(name, [])) for name, value in known.items()}
 
 
 def alone(value: float) -> Figure:

@@ -54,35 +54,35 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
     if any("train" in splits.get(short_name(folder.name), ()) for folder in series):
         raise TrainingError("A CT series is of a patient of the split `train`; leave it out of --series, as it may have been learnt from.")
     network = pose.read(folder)
-    told = json.loads((folder / DESCRIPTION).read_text())
-    network.threshold = told["threshold"] = threshold(network, examples_of(roots, "val"))
-    told["test_uses"] = Uses(folder.parent).use("pose", network.version)
+    facts = json.loads((folder / DESCRIPTION).read_text())
+    network.threshold = facts["threshold"] = threshold(network, examples_of(roots, "val"))
+    facts["test_uses"] = Uses(folder.parent).use("pose", network.version)
     for split in ("val", "test"):
         say(f"pose: judged on {split}")
-        told[split] = figures(network, examples_of(roots, split))
-    told["beside"] = beside(roots)
-    told["projections"] = {one.name: of_projections(network, one) for one in series}
-    replace_text(folder / DESCRIPTION, description(told))
-    replace_text(folder / "card.md", card(told))
+        facts[split] = figures(network, examples_of(roots, split))
+    facts["beside"] = beside(roots)
+    facts["projections"] = {one.name: of_projections(network, one) for one in series}
+    replace_text(folder / DESCRIPTION, description(facts))
+    replace_text(folder / "card.md", card(facts))
 
 
 def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds `of_left_out` to a network that was judged, and to its card."""
     found = of_left_out(roots, volumes_of(roots, series, rendered), json.loads((folder / DESCRIPTION).read_text())["seed"], epochs)
-    told = json.loads((folder / DESCRIPTION).read_text()) | {"left_out": found}  # read again: it took long
-    replace_text(folder / DESCRIPTION, description(told))
-    replace_text(folder / "card.md", card(told))
+    facts = json.loads((folder / DESCRIPTION).read_text()) | {"left_out": found}  # read again: it took long
+    replace_text(folder / DESCRIPTION, description(facts))
+    replace_text(folder / "card.md", card(facts))
 
 
 def add_control(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds a negative control to a network that was judged, and to its card: trained on shuffled kinds, on validation."""
-    told = json.loads((folder / DESCRIPTION).read_text())
-    lessons = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), told["seed"])
-    network = Network(fit(replace(lessons, shuffled=True), told["seed"], epochs), told["threshold"])
+    facts = json.loads((folder / DESCRIPTION).read_text())
+    lessons = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), facts["seed"])
+    network = Network(fit(replace(lessons, shuffled=True), facts["seed"], epochs), facts["threshold"])
     films_known = [figure["known"]["value"] for kind, figure in figures(network, examples_of(roots, "val")).items() if kind in FILMS]
-    told["shuffled"] = {"epochs": epochs, "known": round(float(np.mean(films_known)), 4)}
-    replace_text(folder / DESCRIPTION, description(told))
-    replace_text(folder / "card.md", card(told))
+    facts["shuffled"] = {"epochs": epochs, "known": round(float(np.mean(films_known)), 4)}
+    replace_text(folder / DESCRIPTION, description(facts))
+    replace_text(folder / "card.md", card(facts))
 
 
 def threshold(network: Network, examples: Sequence[Example]) -> float:
@@ -99,7 +99,7 @@ def threshold(network: Network, examples: Sequence[Example]) -> float:
 
 def figures(network: Network, examples: Sequence[Example]) -> dict[str, Any]:
     """Shares with intervals over groups: `doubted` of what lies right, `caught` and `set_right` of what lies wrong, by source, too."""
-    told: dict[str, Any] = {}
+    by_kind: dict[str, Any] = {}
     for modality, poses in _POSES.items():
         here = [example for example in examples if example.label == modality]
         pictures, groups = _pictures(here), np.array([example.group for example in here])
@@ -109,14 +109,14 @@ def figures(network: Network, examples: Sequence[Example]) -> dict[str, Any]:
             judged = _judge(network, posed(pictures, number))
             doubted = wrong_share(judged) > network.threshold
             right = judged.argmax(axis=1) == KINDS.index(kind)
-            told[kind] = {**_shares(groups, {"doubted": doubted, "known": right}), "images": len(here), "groups": len(np.unique(groups))}
-            told[kind]["by_source"] = {
+            by_kind[kind] = {**_shares(groups, {"doubted": doubted, "known": right}), "images": len(here), "groups": len(np.unique(groups))}
+            by_kind[kind]["by_source"] = {
                 str(source): [int(doubted[sources == source].sum()), int((sources == source).sum())] for source in np.unique(sources)
             }
     strangers = [example for example in examples if example.label == NEITHER]
     if strangers:
-        told[NEITHER] = {"doubted": int((_wrong(network, _pictures(strangers)) > network.threshold).sum()), "images": len(strangers)}
-    return told
+        by_kind[NEITHER] = {"doubted": int((_wrong(network, _pictures(strangers)) > network.threshold).sum()), "images": len(strangers)}
+    return by_kind
 
 
 def beside(roots: Sequence[Path]) -> dict[str, float]:
@@ -124,12 +124,12 @@ def beside(roots: Sequence[Path]) -> dict[str, float]:
     looks: dict[str, Callable[[Pixels], Pixels]] = {"edges": _edges, "thumbnails": _thumbnails}
     learnt, asked = (_pictures([one for one in examples_of(roots, split) if one.label == Modality.XRAY]) for split in ("train", "test"))
     poses = range(len(FILMS))
-    told = {}
+    scores = {}
     for name, look in looks.items():
         rows, others = (np.concatenate([look(posed(pictures, pose)) for pose in poses]) for pictures in (learnt, asked))
         guess = LogisticRegression(C=0.1, max_iter=300).fit(rows, np.repeat(poses, len(learnt)))
-        told[name] = round(float(guess.score(others, np.repeat(poses, len(asked)))), 4)
-    return told
+        scores[name] = round(float(guess.score(others, np.repeat(poses, len(asked)))), 4)
+    return scores
 
 
 def _edges(pictures: Pixels) -> Pixels:
@@ -152,7 +152,7 @@ def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epo
     strangers = [example for example in splits["train"] if example.label == NEITHER]
     scans = [example for examples in splits.values() for example in examples if example.label != NEITHER]
     names = [sorted({example.origin for example in scans if example.label == modality}) for modality in Modality]
-    told = []
+    halves = []
     for half in (0, 1):
         left_out = {name for sources in names for name in sources[half::2]}
         learnt = [example for example in splits["train"] if example.label != NEITHER and example.origin not in left_out]
@@ -160,8 +160,8 @@ def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epo
         network = Network(weights, 0.5)
         network.threshold = threshold(network, [example for example in splits["val"] if example.origin not in left_out])
         asked = [example for example in scans if example.origin in left_out]
-        told.append({"epochs": epochs, "threshold": network.threshold, **figures(network, asked)})
-    return told
+        halves.append({"epochs": epochs, "threshold": network.threshold, **figures(network, asked)})
+    return halves
 
 
 def of_projections(network: Network, folder: Path) -> dict[str, list[int]]:

@@ -39,7 +39,7 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
     out.mkdir(parents=True, exist_ok=True)
     halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in weights.items()}
     np.savez_compressed(out / WEIGHTS, **halves)
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "sha256": hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest(),
         "kinds": KINDS,
         "threshold": 0.5,
@@ -52,13 +52,13 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
         "volumes": len(volumes),
         "libraries": provenance.libraries(),
     }
-    replace_text(out / DESCRIPTION, description(told))
+    replace_text(out / DESCRIPTION, description(facts))
     say(f"pose: written to {out}; now set its threshold and judge it: python -m training.pose judge")
 
 
-def description(told: Mapping[str, Any]) -> str:
+def description(facts: Mapping[str, Any]) -> str:
     """What is written as `pose.json`: a line for each thing told, as its figures by source would fill a thousand."""
-    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in told.items()) + "\n}\n"
+    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items()) + "\n}\n"
 
 
 def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:

@@ -101,7 +101,7 @@ def contrasts(judged: Judged) -> list[str]:
 
 def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
     """Baselines on the same pictures, by their names; within sources, too."""
-    told: dict[str, Measured] = {}
+    by_rival: dict[str, Measured] = {}
     first = judged.findings[0]
     for rival, votes in rivals.items():
         within = {}
@@ -120,8 +120,8 @@ def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
             "balanced_accuracy": figures.balanced_accuracy(votes, judged.wanted),
             "accuracy": figures.accuracy(votes, judged.wanted),
         }
-        told[rival] = {**_known(measured), "within_source": within}
-    return told
+        by_rival[rival] = {**_known(measured), "within_source": within}
+    return by_rival
 
 
 def _known(measured: Mapping[str, float]) -> Measured:
@@ -148,8 +148,8 @@ def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]
         here = np.flatnonzero(chosen)
         if not len(here):
             return {}
-        told = with_intervals(groups[here], lambda drawn: {"share": float(right[here[drawn]].mean())})
-        return {**told["share"], **_counts(groups[here])}
+        interval = with_intervals(groups[here], lambda drawn: {"share": float(right[here[drawn]].mean())})
+        return {**interval["share"], **_counts(groups[here])}
 
     shares = {
         "kept": share(scans, kept),
@@ -160,7 +160,7 @@ def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]
     }
     return {
         **_counts(groups),
-        **{name: told for name, told in shares.items() if told},
+        **{name: figure for name, figure in shares.items() if figure},
         "within_source": {str(kind): {"turned_away": share(sources == kind, ~kept)} for kind in np.unique(sources[strangers])},
     }
 
@@ -172,7 +172,7 @@ def _counts(groups: npt.NDArray[np.str_]) -> dict[str, int]:
 def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
     votes, wanted, accepted = judged.votes[drawn], judged.wanted[drawn], judged.accepted[drawn]
     first = judged.findings[0]
-    told = {
+    measured = {
         "macro_auroc": figures.macro_auroc(votes, wanted),
         f"{first}_auroc": figures.first_auroc(votes, wanted),
         "balanced_accuracy": figures.balanced_accuracy(votes, wanted, judged.wanted),
@@ -182,9 +182,11 @@ def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
         "accepted_accuracy": figures.accuracy(votes[accepted], wanted[accepted]) if accepted.any() else float("nan"),
     }
     for output, finding in enumerate(judged.findings):
-        told |= {f"{finding}_{name}": value for name, value in figures.of_output(votes, wanted, output).items()}
-    told[f"{first}_precision_at_10"] = figures.precision_at(PREVALENCE, told[f"{first}_sensitivity"], told[f"{first}_specificity"])
-    return told
+        measured |= {f"{finding}_{name}": value for name, value in figures.of_output(votes, wanted, output).items()}
+    measured[f"{first}_precision_at_10"] = figures.precision_at(
+        PREVALENCE, measured[f"{first}_sensitivity"], measured[f"{first}_specificity"]
+    )
+    return measured
 
 
 def _source_figures(judged: Judged, drawn: Rows, whole: Wanted) -> dict[str, float]:

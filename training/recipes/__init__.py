@@ -127,9 +127,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     """Tables merged, `above` counting."""
-    both = {name: _over(below[name], told) if isinstance(told, dict) and name in below else told for name, told in above.items()}
+    both = {name: _over(below[name], value) if isinstance(value, dict) and name in below else value for name, value in above.items()}
     return below | both
 
 
 def _tuples(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(told) if isinstance(told, list) else told for name, told in said.items()}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}

@@ -37,7 +37,7 @@ def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequen
         TrainingError: the folder cannot be written, or a picture is gone.
     """
     say("writing the report")
-    told = {
+    report = {
         "run": folder.name,
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "lungline": __version__,
@@ -45,12 +45,12 @@ def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequen
         "gate": list(gate),
         "versions": [_version(one, readings) for one in found],
     }
-    told = _plain(told)
+    report = _plain(report)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        _put(folder / REPORT, json.dumps(told, indent=1, allow_nan=False))
-        _put(folder / PAGE, page(told))
+        _put(folder / REPORT, json.dumps(report, indent=1, allow_nan=False))
+        _put(folder / PAGE, page(report))
     except OSError as error:
         raise TrainingError(f"The report cannot be written below LUNGLINE_HOME ({error.strerror}); check its folder `reports`.") from None
     return folder / PAGE
@@ -61,20 +61,20 @@ def _version(found: Found, readings: Readings) -> dict[str, Any]:
     judged = list(found.judged.values())
     return {
         "version": found.version,
-        "kind": "ensemble" if "members" in found.told else "member",
-        "told": found.told,
+        "kind": "ensemble" if "members" in found.description else "member",
+        "told": found.description,
         "curves": {one.data: curves(one) for one in judged},
         "pictures": {"split": judged[-1].data, "shown": pictures(found, judged[-1], readings)} if judged else None,
     }
 
 
-def _plain(told: Any) -> Any:
+def _plain(value: Any) -> Any:
     """As JSON can hold it: what is no number is nothing."""
-    if isinstance(told, dict):
-        return {str(name): _plain(value) for name, value in told.items()}
-    if isinstance(told, list | tuple):
-        return [_plain(value) for value in told]
-    return None if isinstance(told, float) and not math.isfinite(told) else told
+    if isinstance(value, dict):
+        return {str(name): _plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _put(path: Path, text: str) -> None:

@@ -32,32 +32,32 @@ _SPLITS: Final = {"test": "test", "val": "validation"}
 _MARKS: Final = ((re.compile(r"\*\*(.+?)\*\*"), r"<strong>\1</strong>"), (re.compile(r"`(.+?)`"), r"<code>\1</code>"))
 
 
-def page(told: Mapping[str, Any]) -> str:
+def page(report: Mapping[str, Any]) -> str:
     """HTML that is well-formed XML, too, and holds every picture itself."""
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["marked"] = _marked
     environment.tests["table"] = lambda part: isinstance(part, Table)
-    gate, versions = [ruling(one) for one in told["gate"]], [_shown(one) for one in told["versions"]]
-    return environment.get_template("page.html.j2").render(told=told, gate=gate, versions=versions)
+    gate, versions = [ruling(one) for one in report["gate"]], [_shown(one) for one in report["versions"]]
+    return environment.get_template("page.html.j2").render(report=report, gate=gate, versions=versions)
 
 
 def _shown(version: Mapping[str, Any]) -> dict[str, Any]:
     """What the template is given of one version."""
-    told, pictures = version["told"], version["pictures"]
+    facts, pictures = version["told"], version["pictures"]
     return {
         "version": version["version"],
         "kind": version["kind"],
-        "modality": told["modality"] or "admission",
-        "tiles": _tiles(told),
-        "sections": [(section, _drawn(section, version)) for section in (*sections(told), items(told))],
+        "modality": facts["modality"] or "admission",
+        "tiles": _tiles(facts),
+        "sections": [(section, _drawn(section, version)) for section in (*sections(facts), items(facts))],
         "pictures": pictures and {**pictures, "split": _SPLITS.get(pictures["split"], pictures["split"])},
     }
 
 
-def _tiles(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    splits = judged(told)
+def _tiles(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    splits = judged(facts)
     if not splits:
         return []
     split, measured = splits[0]

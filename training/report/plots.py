@@ -43,12 +43,12 @@ def training(curve: Points) -> str:
     return _svg(draw, "Training")
 
 
-def roc(told: Mapping[str, Mapping[str, Any]], title: str) -> str:
+def roc(by_finding: Mapping[str, Mapping[str, Any]], title: str) -> str:
     """A line a finding, against the rest."""
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=_FAINT, lw=1, ls=":")
-        for colour, (finding, one) in zip(_COLOURS, told.items(), strict=False):
+        for colour, (finding, one) in zip(_COLOURS, by_finding.items(), strict=False):
             if one["points"]:
                 axes.plot(*_xy(one["points"]), color=colour, label=f"{finding} {one['auroc']:.3f}")
         _square(axes, "false alarms (1 - specificity)", "sensitivity")

@@ -8,15 +8,15 @@ from training.evaluation.sections import Section, Table
 _HEAD: Final = ("clause", "says", "champion", "challenger", "difference, or interval", "scans (groups)")
 
 
-def ruling(told: Mapping[str, Any]) -> Section:
+def ruling(ruled: Mapping[str, Any]) -> Section:
     """A ruling as a section: its decision with the reason, and a row a clause.
 
     Args:
-        told: `training.gate.Ruling.told` beside the versions `champion` and `challenger`.
+        ruled: `training.gate.Ruling.as_json` beside the versions `champion` and `challenger`.
     """
-    said = f"**{told['decision']}**: {told['reason']}. It was use {told['uses']} of these scans; the more, the less they are worth."
-    versions = f"`{told['challenger']}` against the champion `{told['champion']}`, on the same scans of the split `gate`."
-    rows = tuple(_row(clause) for clause in told["clauses"])
+    said = f"**{ruled['decision']}**: {ruled['reason']}. It was use {ruled['uses']} of these scans; the more, the less they are worth."
+    versions = f"`{ruled['challenger']}` against the champion `{ruled['champion']}`, on the same scans of the split `gate`."
+    rows = tuple(_row(clause) for clause in ruled["clauses"])
     return Section("gate", "The gate", (said, versions, Table(_HEAD, rows)))
 
 

@@ -20,7 +20,7 @@ def chosen(said: str, champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]
     names = [name.strip() for name in said.split(",") if name.strip()]
     if not names:
         known = recipes.names()
-        made_by = (str(place.member.told.get("recipe")) for files in champions.values() for place in files.places)
+        made_by = (str(place.member.description.get("recipe")) for files in champions.values() for place in files.places)
         names = [name for name in made_by if name in known]
     if not names:
         raise TrainingError("No champion was made by a recipe of this Lungline: set LUNGLINE_RETRAIN_RECIPES.")

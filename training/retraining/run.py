@@ -143,7 +143,7 @@ def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learn
     folder = settings.home / "reports" / run_id
     try:
         found, readings = _found(judged, members, learnt, settings, folder)
-        rulings = [{"champion": one.champion, "challenger": one.challenger.version, **one.ruling.told()} for one in judged]
+        rulings = [{"champion": one.champion, "challenger": one.challenger.version, **one.ruling.as_json()} for one in judged]
         report.write(folder, found, readings, rulings)
         tensorboard.write(folder / "tensorboard", members)
     except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page

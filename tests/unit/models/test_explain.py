@@ -62,7 +62,7 @@ def test_a_head_that_lacks_the_finding_is_told() -> None:
 
 def test_randomised_weights_change_the_map() -> None:
     """The check of Adebayo et al., "Sanity Checks for Saliency Maps" (NeurIPS 2018), https://arxiv.org/abs/1810.03292."""
-    member = min((place.member for place in shipped()[Modality.XRAY].places), key=lambda member: member.told["parameters"])
+    member = min((place.member for place in shipped()[Modality.XRAY].places), key=lambda member: member.description["parameters"])
     network = load_network(member)
     films = [prepare(member.preprocess, picture("xray", seed, 256).astype(np.float32) / np.float32(255)) for seed in range(6)]
     pictures = np.stack(films)

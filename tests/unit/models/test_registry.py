@@ -65,7 +65,7 @@ def test_descriptions_list_ensembles_with_their_members(tmp_path: Path) -> None:
         assert len(each.sha256) == 64
         assert each.shipped
         assert (each.kind == "ensemble") == bool(each.members)
-    students = {each.version for each in found if "teacher" in each.told}
+    students = {each.version for each in found if "teacher" in each.description}
     assert {member for each in found for member in each.members} | students == {each.version for each in found if each.kind == "member"}
     assert all(set(each.figures) == {"val", "test"} for each in found if each.kind == "member")
 

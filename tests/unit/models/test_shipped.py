@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.predictions.predict import Readings
 
 MEMBERS = [read_member(path.parent) for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
-STUDENTS = [member for member in MEMBERS if "teacher" in member.told]
+STUDENTS = [member for member in MEMBERS if "teacher" in member.description]
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_a_students_figures_come_out_again(student: Member, readings: "Readings"
     from training.metrics.figures import macro_auroc
     from training.predictions.predict import alone
 
-    judged = readings.judge(alone(student, student.told["temperature"]), "val")
+    judged = readings.judge(alone(student, student.description["temperature"]), "val")
     assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.figures["val"]["macro_auroc"]["value"], abs=0.005)
 
 
@@ -57,7 +57,7 @@ def test_each_modality_has_a_student_that_does_not_vote_and_names_the_ensemble_t
     for student in STUDENTS:
         assert student.modality is not None
         ensemble = shipped()[student.modality]
-        assert student.told["teacher"] == ensemble.version
+        assert student.description["teacher"] == ensemble.version
         assert student.version not in {place.member.version for place in ensemble.places}
 
 

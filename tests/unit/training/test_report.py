@@ -48,7 +48,7 @@ class Run:
     found: list[Found]
     readings: Readings
     folder: Path
-    told: dict[str, Any]
+    report: dict[str, Any]
     page: ET.Element
 
 
@@ -73,7 +73,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         Clause("macro_auroc", Outcome.PASSED, None, 0.9, 0.912, 0.012, -0.004, 0.03, 60, 41),
         Clause("newer_labels", Outcome.NOT_GIVEN),
     )
-    ruled = Ruling(Decision.HELD, "no reason to change", clauses, 3).told()
+    ruled = Ruling(Decision.HELD, "no reason to change", clauses, 3).as_json()
     path = report.write(folder, found, readings, gate=[{"champion": "xray-1-a", "challenger": "xray-1-b", **ruled}])
     assert path == folder / "index.html"
     return Run(found, readings, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
@@ -120,7 +120,7 @@ def test_no_patient_group_or_file_is_named(run: Run) -> None:
 
 def test_figures_stand_with_intervals_counts_baselines_and_sources(run: Run) -> None:
     whole = section(run, "figures")
-    figure = run.found[0].told["figures"]["balanced_accuracy"]
+    figure = run.found[0].description["figures"]["balanced_accuracy"]
     assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in whole
     assert "18 (9)" in whole
     for rival in ("majority class", "source rule", "blind", "thumbnails"):
@@ -128,7 +128,7 @@ def test_figures_stand_with_intervals_counts_baselines_and_sources(run: Run) -> 
         assert f"beside it: {rival}" in section(run, "sources")
     assert "test, clinic 0 12 (6)" in section(run, "sources")
     assert "clinic 1" not in section(run, "sources")  # two pictures of a finding tell nothing
-    apart = run.found[0].told["figures"]["left_out"]["within_source"]["clinic 0"]["macro_auroc"]["value"]
+    apart = run.found[0].description["figures"]["left_out"]["within_source"]["clinic 0"]["macro_auroc"]["value"]
     assert f"clinic 0, left out 12 (6) {apart:.3f}" in section(run, "left_out")
     assert "sensitivity (recall) specificity precision F1" in section(run, "findings")
     assert "label \\ answer" in section(run, "findings")
@@ -172,7 +172,7 @@ def test_each_section_has_its_drawing(run: Run) -> None:
 
 
 def test_ten_pictures_with_label_answer_and_map(run: Run) -> None:
-    shown = run.told["versions"][0]["pictures"]["shown"]
+    shown = run.report["versions"][0]["pictures"]["shown"]
     assert len(shown) == 10
     judged = run.found[0].judged["test"]
     wrong = int((judged.votes.argmax(axis=1) != judged.wanted).sum())
@@ -196,11 +196,11 @@ def test_which_pictures_is_fixed_by_their_bytes(run: Run) -> None:
 
 
 def test_the_page_shows_what_the_json_holds_and_no_more(run: Run) -> None:
-    assert page(run.told) == (run.folder / "index.html").read_text()
+    assert page(run.report) == (run.folder / "index.html").read_text()
 
 
 def test_what_means_nothing_is_told_and_undefined_figures_leave_gaps(run: Run) -> None:
-    told = json.loads(json.dumps(run.told | {"versions": run.told["versions"][:1]}))
+    told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
     one = told["versions"][0]["told"]
     one["limit"] = 32
     one.pop("figures")
@@ -215,7 +215,7 @@ def test_what_means_nothing_is_told_and_undefined_figures_leave_gaps(run: Run) -
 
 
 def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) -> None:
-    told = json.loads(json.dumps(run.told | {"versions": run.told["versions"][:1]}))
+    told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
     figure = {"metric": "accuracy", "value": 0.9, "low": 0.8, "high": 1.0}
     told["versions"][0]["told"]["as_published"] = {
         "system": "A system (a page, 2020)",
@@ -234,7 +234,7 @@ def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) 
         },
     }
     (own,) = ET.fromstring(page(told)).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
-    honest = run.found[0].told["figures"]["accuracy"]["value"]
+    honest = run.found[0].description["figures"]["accuracy"]["value"]
     for said in ("covid19 10 0.750 [0.800, 1.000]", "normal 3 7", "Its base sees two views."):
         assert said in text(own)
     for said in ("0.980", "0.900 [0.800, 1.000]", f"{honest:.3f}", "Patients on both sides.", "the learning rate"):
@@ -242,13 +242,13 @@ def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) 
 
 
 def test_what_could_be_markup_is_shown_as_text(run: Run) -> None:
-    told = dict(run.told)
-    told |= {"versions": [], "gate": [run.told["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
+    told = dict(run.report)
+    told |= {"versions": [], "gate": [run.report["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
     assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(told)))
 
 
 def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
-    said = card(run.found[0].told, run.found[0].version)
+    said = card(run.found[0].description, run.found[0].version)
     assert said == run.found[0].card
     front = yaml.safe_load(said.split("---\n")[1])
     assert front["license"] == "other"
@@ -257,7 +257,7 @@ def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
     assert entry["name"] == run.found[0].version
     result = next(one for one in entry["results"] if one["dataset"]["split"] == "test")
     values = {metric["type"]: metric["value"] for metric in result["metrics"]}
-    assert values["accuracy"] == run.found[0].told["figures"]["accuracy"]["value"]
+    assert values["accuracy"] == run.found[0].description["figures"]["accuracy"]["value"]
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium (Debian: apt install chromium)")

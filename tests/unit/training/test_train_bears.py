@@ -128,7 +128,7 @@ def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_ag
         with pytest.raises(Killed):
             train([FIRST], start(tiny_data), out)
     (place,) = read_ensemble(out, "xray").places
-    assert place.member.told["seed"] == 5
+    assert place.member.description["seed"] == 5
     before = (out / FIRST / WEIGHTS).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("training.members.train.fit", die)
@@ -163,10 +163,10 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
 
 def test_a_control_without_its_base_weights_is_left_out(made: Member, tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
-    based = dataclasses.replace(made, told={**made.told, "recipe": "xray-mobilenetv2", "base": "imagenet"})
+    based = dataclasses.replace(made, description={**made.description, "recipe": "xray-mobilenetv2", "base": "imagenet"})
     found = Judge(Readings(tiny_data), tmp_path, Uses(tmp_path / "counted")).member(based, ["test"], writes=False)
-    assert "shuffled_labels" not in found.told["figures"]
-    assert "macro_auroc" in found.told["figures"]
+    assert "shuffled_labels" not in found.description["figures"]
+    assert "macro_auroc" in found.description["figures"]
     assert [line for line in said if made.version in line and "mobilenetv2_notop" in line]
 
 
@@ -176,8 +176,8 @@ def test_a_split_that_lacks_findings_is_judged_all_the_same(
 ) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["label"] in labels)
     found = Judge(Readings(data), None, Uses(tmp_path / "counted")).member(made, ["test"], writes=False)
-    assert ("beside" in found.told["figures"]) == (split == "test")
-    assert found.told["figures"]["images"] == (4 if split == "test" else 12)
+    assert ("beside" in found.description["figures"]) == (split == "test")
+    assert found.description["figures"]["images"] == (4 if split == "test" else 12)
 
 
 def test_what_val_lacks_is_named(tiny_data: Path, tmp_path: Path) -> None:

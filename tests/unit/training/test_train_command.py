@@ -49,8 +49,8 @@ def test_makes_members_and_their_ensembles(out: Path) -> None:
     for stem, name in (("xray", "xray-cnn"), ("admission", "admission-mobilenetv2")):
         (place,) = read_ensemble(out, stem).places
         assert place.member.name == name
-        assert place.member.told["seed"] == 7
-        assert "validation" in place.member.told
+        assert place.member.description["seed"] == 7
+        assert "validation" in place.member.description
     assert not list(out.glob(".*"))  # no draft is left
 
 
@@ -73,7 +73,7 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
     told = json.loads(page.with_name("report.json").read_text())
     assert [one["version"] for one in told["versions"]] == versions
     assert set(told["versions"][0]["curves"]) == {"val", "test"}
-    assert told["versions"][0]["told"]["figures"] == made.places[0].member.told["figures"]
+    assert told["versions"][0]["told"]["figures"] == made.places[0].member.description["figures"]
 
 
 def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home
     assert f"Judged on another data set than it was made with: {counted[0].removeprefix('ct of ')}" in page.read_text()
     told = json.loads(page.with_name("report.json").read_text())
     assert "beside" not in told["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
-    assert "validation" in files.places[0].member.told
+    assert "validation" in files.places[0].member.description
     for one in told["versions"]:  # figures of its own data are not those of this set
         assert set(one["curves"]) == {"test"}
         assert "validation" not in one["told"]
@@ -131,12 +131,12 @@ def test_evaluate_makes_cards_and_figures_and_counts_the_look_at_test(out: Path,
     assert done.exit_code == 0, done.exception
     ensemble = read_ensemble(out, "xray")
     member = ensemble.places[0].member
-    told = member.told["figures"]
+    told = member.description["figures"]
     assert told["images"] == 12
     assert set(told["beside"]) == {"majority_class", "source_rule", "blind", "thumbnails"}
     assert {"black_lungs", "shuffled_labels", "source_in_features", "ece_null", "confusion", "reliability"} <= set(told)
     assert sum(sum(row.values()) for row in told["confusion"].values()) == 12
-    assert member.told["test_uses"] == [member.version]
+    assert member.description["test_uses"] == [member.version]
     assert json.loads((out / "test-uses.json").read_text())["xray"] == [member.version, ensemble.version]
     for card in (member.folder / "card.md", out / "ensembles" / "xray.md"):
         assert card.read_text() in done.stdout

@@ -12,7 +12,7 @@ from training.data import manifests
 from training.data.audit import checks, likeness
 from training.data.audit.checks import Finding, Severity
 from training.data.audit.image_statistics import look_at
-from training.data.audit.shortcuts import Told
+from training.data.audit.shortcuts import Separation
 
 _RULES: Final = 1  # counts up when the checks change, so that what was found by older ones is not believed
 
@@ -22,7 +22,7 @@ class Audit:
     """What the audit found, and how well classes are told without a look at the lungs."""
 
     findings: tuple[Finding, ...]
-    figures: tuple[Told, ...]
+    figures: tuple[Separation, ...]
 
     @property
     def errors(self) -> list[Finding]:

@@ -54,8 +54,8 @@ def split_leak(rows: Sequence[Row]) -> Iterator[Finding]:
                 of[name].append(row)
         torn = {tuple(row.number for row in same): same for same in of.values() if len({row.side for row in same}) > 1}
         leaks += [(numbers, f"one {what} in {_names({row.side for row in same})}") for numbers, same in torn.items()]
-    told = dict(reversed(leaks))  # a patient that is a group is told once, as a patient
-    yield from _capped("split_leak", (f"{_rows(numbers)}: {text}" for numbers, text in sorted(told.items())))
+    by_rows = dict(reversed(leaks))  # a patient that is a group is told once, as a patient
+    yield from _capped("split_leak", (f"{_rows(numbers)}: {text}" for numbers, text in sorted(by_rows.items())))
 
 
 def near_duplicate(rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Finding]:
@@ -106,29 +106,33 @@ def imbalance(rows: Sequence[Row]) -> Iterator[Finding]:
                 yield _warning("imbalance", f"{modality}: no {_names(missing)} in {split}")
 
 
-def shortcut(rows: Sequence[Row], looks: Sequence[Look | None]) -> tuple[list[shortcuts.Told], list[Finding]]:
+def shortcut(rows: Sequence[Row], looks: Sequence[Look | None]) -> tuple[list[shortcuts.Separation], list[Finding]]:
     """What tells a class without a look at the lungs: all figures, and those that are too high."""
-    figures: list[shortcuts.Told] = []
+    figures: list[shortcuts.Separation] = []
     findings: list[Finding] = []
     for modality in sorted({row.modality for row in rows}):
         seen = [(row, look) for row, look in zip(rows, looks, strict=True) if look and row.label and row.modality == modality]
         ours, theirs = [row for row, _ in seen], [look for _, look in seen]
-        found = list(shortcuts.told(modality, [row.finding for row in ours], ours, theirs))
+        found = list(shortcuts.separations(modality, [row.finding for row in ours], ours, theirs))
         findings += _judged(found, may_block=True)
         if {row.label for row in ours} != {row.finding for row in ours}:
-            finer = [told for told in shortcuts.told(modality, [row.label for row in ours], ours, theirs) if told.label not in _found(ours)]
+            finer = [
+                separation
+                for separation in shortcuts.separations(modality, [row.label for row in ours], ours, theirs)
+                if separation.label not in _found(ours)
+            ]
             findings += _judged(finer, may_block=False)
             found += finer
         figures += found
     return figures, findings
 
 
-def _judged(figures: Iterable[shortcuts.Told], *, may_block: bool) -> Iterator[Finding]:
-    for told in figures:
-        if told.z < _FEWEST_DEVIATIONS or told.auroc < WARNING_AUROC:
+def _judged(figures: Iterable[shortcuts.Separation], *, may_block: bool) -> Iterator[Finding]:
+    for separation in figures:
+        if separation.z < _FEWEST_DEVIATIONS or separation.auroc < WARNING_AUROC:
             continue
-        blocks = may_block and told.auroc >= BLOCKING_AUROC and told.by not in _NEVER_BLOCKING
-        yield Finding("shortcut", Severity.ERROR if blocks else Severity.WARNING, str(told))
+        blocks = may_block and separation.auroc >= BLOCKING_AUROC and separation.by not in _NEVER_BLOCKING
+        yield Finding("shortcut", Severity.ERROR if blocks else Severity.WARNING, str(separation))
 
 
 def _found(rows: Iterable[Row]) -> set[str]:

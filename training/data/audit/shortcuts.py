@@ -30,7 +30,7 @@ Way = Callable[[Numbers, Flags, Numbers], Scores]
 
 
 @dataclass(frozen=True)
-class Told:
+class Separation:
     """How well one class is told from the others of its modality by one thing."""
 
     modality: str
@@ -44,7 +44,7 @@ class Told:
         return f"{self.modality}: {self.label} is told from the rest by {self.by} alone at AUROC {self.auroc:.2f} ({self.groups} groups)"
 
 
-def told(modality: str, labels: Sequence[str], rows: Sequence[Row], looks: Sequence[Look]) -> Iterator[Told]:
+def separations(modality: str, labels: Sequence[str], rows: Sequence[Row], looks: Sequence[Look]) -> Iterator[Separation]:
     """How well each class of `labels` (one a row) is told by each thing. A class with too few groups to tell is left out."""
     names = np.array(labels)
     groups = np.array([row.group for row in rows])
@@ -60,7 +60,7 @@ def told(modality: str, labels: Sequence[str], rows: Sequence[Row], looks: Seque
             area = max(auroc(_crossed(way, wanted, folds), wanted) for way in tried)
             # The deviation of chance (Mann and Whitney 1947), counted in groups, since pictures of one are not independent.
             deviation = np.sqrt((inside + outside + 1) / (12 * inside * outside))
-            yield Told(modality, label, by, area, float((area - 0.5) / deviation), len(set(groups)))
+            yield Separation(modality, label, by, area, float((area - 0.5) / deviation), len(set(groups)))
 
 
 def _ways(rows: Sequence[Row], looks: Sequence[Look]) -> dict[str, tuple[Way, ...]]:

@@ -62,7 +62,7 @@ def test_a_precision_that_rounds_too_much_is_passed_over(folder: Path, place: Pl
     assert [line["event"] for line in logs] == ["engine"]
     assert list(logs[0]["differences"]) == rounding
     with capture_logs() as logs:
-        assert Engines("auto", folder).told(place) == "openvino f32"
+        assert Engines("auto", folder).describe(place) == "openvino f32"
     assert logs == []
 
 

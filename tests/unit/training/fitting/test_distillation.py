@@ -67,18 +67,18 @@ def test_a_student_tells_its_teacher_and_joins_no_ensemble(tiny_data: Path, tmp_
     small = dataclasses.replace(XRAY, architecture="small_cnn", preprocess="gray-96")
     monkeypatch.setattr(recipes, "load", lambda name: small)
     (made,) = train(["xray-student"], Start(tiny_data, 0, "none", None, 1), tmp_path)
-    assert made.told["teacher"] == shipped()[Modality.XRAY].version
+    assert made.description["teacher"] == shipped()[Modality.XRAY].version
     assert not may_join(made)
     assert not (tmp_path / "ensembles").exists()
-    lost = made.told["validation"]["lost_to_teacher"]
+    lost = made.description["validation"]["lost_to_teacher"]
     readings = Readings(tiny_data)
     ensemble = readings.judge(shipped()[Modality.XRAY], "val")
     from training.metrics.figures import macro_auroc
 
-    own = made.told["validation"]["macro_auroc"]["value"]
+    own = made.description["validation"]["macro_auroc"]["value"]
     assert lost["macro_auroc"]["value"] == pytest.approx(macro_auroc(ensemble.votes, ensemble.wanted) - own, abs=2e-4)
     assert lost["macro_auroc"]["low"] <= lost["macro_auroc"]["value"] <= lost["macro_auroc"]["high"]
-    assert f"`{made.told['teacher']}` is better by" in (made.folder / "card.md").read_text()
+    assert f"`{made.description['teacher']}` is better by" in (made.folder / "card.md").read_text()
 
 
 def test_the_students_fit_into_five_megabytes() -> None:

@@ -25,7 +25,7 @@ def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
 def test_each_epoch_is_a_point(tmp_path: Path) -> None:
     curve: list[dict[str, float]] = [{"epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 10, "seconds": 2.0} for n in (1, 2, 3)]
     curve[0] |= {"validation_loss": 0.7, "validation_accuracy": 0.5}  # which curves of older members lack
-    member = dataclasses.replace(shipped()[Modality.XRAY].places[0].member, told={"curve": curve})
+    member = dataclasses.replace(shipped()[Modality.XRAY].places[0].member, description={"curve": curve})
     for _ in range(2):  # written anew, not twice
         tensorboard.write(tmp_path / "logs", [member])
     found = points(tmp_path / "logs" / member.name)

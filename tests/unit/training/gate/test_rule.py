@@ -163,7 +163,7 @@ def test_others_than_the_same_scans_are_no_comparison() -> None:
 
 def test_every_clause_tells_its_figures() -> None:
     ruling = rule.judge(judged(1), judged(2), NEWER, 2)
-    clause = next(clause for clause in ruling.told()["clauses"] if clause["name"] == rule.MACRO_AUROC)
+    clause = next(clause for clause in ruling.as_json()["clauses"] if clause["name"] == rule.MACRO_AUROC)
     assert clause["images"] == 220
     assert clause["groups"] == 110
     assert clause["low"] <= clause["difference"] <= clause["high"]

@@ -66,7 +66,7 @@ def test_without_scans_it_enters_unjudged_and_sends_all_to_review(files: Path) -
 def test_with_scans_it_is_calibrated_judged_and_counted(files: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     made = member(run(files / "three.keras", "--outputs", "covid19,normal,pneumonia"))
-    assert made.told["temperature"] != 1.0
+    assert made.description["temperature"] != 1.0
     card = (made.folder / "card.md").read_text()
     assert "Trained elsewhere" in card
     assert made.version in json.loads((models_folder(load()) / "test-uses.json").read_text())["xray"]

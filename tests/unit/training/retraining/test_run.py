@@ -17,7 +17,7 @@ def with_another_cnn(champion: EnsembleFiles, folder: Path) -> EnsembleFiles:
     there = {place.member.name: place for place in champion.places}["xray-cnn"]
     other = Path(shutil.copytree(there.member.folder, folder))
     (other / WEIGHTS).write_bytes(b"others")
-    told = {**there.member.told, "sha256": hashlib.sha256(b"others").hexdigest()}
+    told = {**there.member.description, "sha256": hashlib.sha256(b"others").hexdigest()}
     (other / MEMBER).write_text(json.dumps(told))
     return dataclasses.replace(champion, places=(dataclasses.replace(there, member=read_member(other)),))
 
