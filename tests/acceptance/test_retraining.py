@@ -99,7 +99,7 @@ def test_the_same_run_gives_the_same_weights(stack: Stack, promoted: Promoted) -
     assert "the same weights" in told.stdout, told.stdout
 
 
-def test_nothing_new_is_skipped_and_a_harmful_challenger_is_refused(stack: Stack, promoted: Promoted) -> None:
+def test_skips_without_new_data_and_refuses_harmful_challenger(stack: Stack, promoted: Promoted) -> None:
     champions = champion(stack)
     told = stack.run("retrain", "--now", timeout=300)
     assert told.returncode == 1

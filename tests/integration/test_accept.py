@@ -61,7 +61,7 @@ def test_what_stays_in_the_inbox_counts_once(engine: Engine) -> None:
     assert outcomes(engine) == {"accepted": 3}
 
 
-def test_an_urgent_duplicate_makes_its_scan_urgent_and_a_quarantined_one_wait_again(engine: Engine) -> None:
+def test_urgent_duplicate_makes_its_scan_urgent(engine: Engine) -> None:
     enter(engine, [drop(1), drop(2), drop(3)])
     with engine.begin() as connection:
         scan_id = connection.scalar(text("SELECT id FROM scans WHERE sha256 = :sha256"), {"sha256": drop(2).sha256})
@@ -73,7 +73,7 @@ def test_an_urgent_duplicate_makes_its_scan_urgent_and_a_quarantined_one_wait_ag
     assert counts(engine, "SELECT state, count(*) FROM jobs GROUP BY state") == {"waiting": 4}
 
 
-def test_two_watchers_that_enter_the_same_bytes_in_another_order(engine: Engine) -> None:
+def test_two_watchers_enter_the_same_bytes_in_other_orders(engine: Engine) -> None:
     """They wait for each other, never in a circle: PostgreSQL would end one of them."""
     numbers = range(300)
     writers = [Writer(engine), Writer(engine)]

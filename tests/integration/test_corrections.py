@@ -93,7 +93,7 @@ def test_a_rejected_correction_is_one(connection: Connection) -> None:
     assert current(connection) == [second]
 
 
-def test_the_original_sent_once_more_is_a_duplicate_and_the_correction_stays(connection: Connection) -> None:
+def test_resent_original_is_a_duplicate_and_correction_stays(connection: Connection) -> None:
     judged(connection, dropped(connection, "a"))
     second = judged(connection, dropped(connection, "b"))
     assert drops.accept(connection, Drop(new_id(), "a" * 64, 10, Priority.SCANS, None)) is Outcome.DUPLICATE
@@ -112,7 +112,7 @@ def test_reading_the_earlier_one_again_changes_no_order(connection: Connection) 
 
 @pytest.mark.parametrize("key", ["patient_key", "study_key", "series_key", "image_key"])
 @pytest.mark.parametrize("value", ["other", None])
-def test_an_instance_uid_of_another_patient_study_or_series_corrects_nothing(connection: Connection, key: str, value: str | None) -> None:
+def test_instance_uid_of_another_patient_corrects_nothing(connection: Connection, key: str, value: str | None) -> None:
     first = judged(connection, dropped(connection, "a"))
     second = judged(connection, dropped(connection, "b"), replace(FACTS, **{key: value}))  # type: ignore[arg-type]
     assert current(connection) == [first, second]

@@ -124,7 +124,7 @@ def test_no_path_answers_without_credentials(start: Callable[..., Flower]) -> No
     assert {asked: status for asked, status in answers.items() if status != 401} == {}
 
 
-def test_with_credentials_it_shows_queues_and_never_the_brokers_password(start: Callable[..., Flower], broker: Broker) -> None:
+def test_shows_queues_to_users_and_never_the_broker_password(start: Callable[..., Flower], broker: Broker) -> None:
     flower = start()
     app = make_app(load())
     for number in range(5):
@@ -145,7 +145,7 @@ def test_with_credentials_it_shows_queues_and_never_the_brokers_password(start: 
 
 
 @pytest.mark.usefixtures("worker")
-def test_each_scan_is_a_task_and_history_survives_kill_9_and_outages(start: Callable[..., Flower], broker: Broker) -> None:
+def test_scans_are_tasks_and_history_survives_kills(start: Callable[..., Flower], broker: Broker) -> None:
     flower = start()
     app = make_app(load())
 

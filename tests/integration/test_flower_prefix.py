@@ -78,7 +78,7 @@ def _proxy(port: int) -> ThreadingHTTPServer:
 _PAGES = ("", "/", "/workers", "/tasks", "/broker", "/metrics", "/healthcheck", "/api/workers", "/api/tasks", "/api/queues/length")
 
 
-def test_every_page_answers_below_the_prefix_and_none_without_the_password(flower: Flower) -> None:
+def test_pages_answer_below_the_prefix_with_password_only(flower: Flower) -> None:
     shown = [f"/pacs/flower{path}" for path in (*_PAGES, "/static/js/flower.js", "/static/css/flower.css")]
     closed = [*shown, "/pacs/flower/static/favicon.ico", "/pacs/flower/login", "/pacs/flower/no-such-page"]
     assert [path for path in closed if flower.ask("GET", path, None)[0] != 401] == []
@@ -87,7 +87,7 @@ def test_every_page_answers_below_the_prefix_and_none_without_the_password(flowe
     assert flower.get("/pacs/flower/no-such-page")[0] == 404
 
 
-def test_every_link_of_a_page_stays_below_the_prefix_and_answers(flower: Flower) -> None:
+def test_links_of_pages_stay_below_the_prefix_and_answer(flower: Flower) -> None:
     for page in ("/", "/tasks", "/broker"):
         text = flower.get(f"/pacs/flower{page}")[1]
         links = {link for link in re.findall(r'(?:href|src)="([^"]+)"', text) if not link.startswith(("http", "#"))}

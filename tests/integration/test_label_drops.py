@@ -255,7 +255,7 @@ def test_a_database_that_is_away_is_waited_for(home_of: Callable[..., Home], mon
     assert len(home.kept) == 1
 
 
-def test_what_became_of_a_dropped_file_is_told_to_who_dropped_it(home_of: Callable[..., Home], tmp_path: Path) -> None:
+def test_drop_reports_what_became_of_label_files(home_of: Callable[..., Home], tmp_path: Path) -> None:
     home = home_of()
     folder = tmp_path / "labels"
     folder.mkdir()

@@ -85,7 +85,7 @@ def test_a_database_of_the_first_version_keeps_what_is_in_it(first: Settings) ->
     engine.dispose()
 
 
-def test_instances_that_were_corrected_before_are_told_after_the_migration(database_url: str, tmp_path: Path) -> None:
+def test_earlier_corrections_show_after_the_migration(database_url: str, tmp_path: Path) -> None:
     """From the schema of migration 5, with two versions of one instance judged in it."""
     settings = Settings(home=tmp_path, database_url=database_url)
     engine = connect(settings.database_url)

@@ -18,7 +18,7 @@ _BECAUSE = ("--by", "dr who", "--why", "another threshold")
 
 
 @pytest.mark.timeout(400)
-def test_a_running_worker_takes_up_what_is_promoted_and_what_is_rolled_back(tmp_path: Path) -> None:
+def test_running_worker_takes_up_promotion_and_rollback(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "stack")
     try:
         stack.up()

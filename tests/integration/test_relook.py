@@ -240,7 +240,7 @@ def note(place: Place) -> Path:
     return path
 
 
-def test_a_half_that_was_copied_is_replaced_by_the_whole_that_came_after_it(place: Place) -> None:
+def test_copied_half_is_replaced_by_the_whole_file(place: Place) -> None:
     half = place.truncated()
     place.accept(WHOLE)
     held, old, new = note(place), half.parent.name, hashlib.sha256(WHOLE).hexdigest()
@@ -252,7 +252,7 @@ def test_a_half_that_was_copied_is_replaced_by_the_whole_that_came_after_it(plac
     assert place.notes() == []
 
 
-def test_a_half_that_was_copied_and_not_read_yet_is_left_and_marked(place: Place) -> None:
+def test_copied_half_not_yet_read_is_left_and_marked(place: Place) -> None:
     place.accept(HALF)
     held, old, new = note(place), hashlib.sha256(HALF).hexdigest(), hashlib.sha256(WHOLE).hexdigest()
     for _ in range(2):  # before the whole is entered, and after

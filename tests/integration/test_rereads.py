@@ -116,7 +116,7 @@ def test_back_to_a_former_version_its_verdict_is_current_again(connection: Conne
     assert connection.scalar(text("SELECT count(*) FROM model_predictions")) == 1
 
 
-def test_a_worker_that_still_has_the_former_champion_changes_nothing(connection: Connection) -> None:
+def test_worker_with_the_former_champion_changes_nothing(connection: Connection) -> None:
     scan_id = done(connection, verdict("A"))
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)
@@ -170,7 +170,7 @@ def test_one_that_kills_workers_alone_ends_with_its_verdict(connection: Connecti
     assert results_of(connection) == [("A", "normal")]
 
 
-def test_a_lost_lease_leaves_it_waiting_and_the_late_answer_void(connection: Connection) -> None:
+def test_lost_lease_leaves_it_waiting_and_voids_a_late_answer(connection: Connection) -> None:
     scan_id = done(connection, verdict("A"))
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)

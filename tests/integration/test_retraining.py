@@ -92,7 +92,7 @@ def at_home(home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> Itera
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_better_is_promoted_equal_is_held_and_shuffled_is_refused(at_home: Home, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = at_home.champion()
     data = lessons(home.parent / "data")
     first = at_home.retrain()
@@ -183,7 +183,7 @@ def test_without_any_data_a_scheduled_run_is_skipped(at_home: Home) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_a_disk_that_fills_during_a_checkpoint_fails_the_run_and_nothing_else(at_home: Home, home: Path) -> None:
+def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path) -> None:
     lessons(home.parent / "data")
     shipped = at_home.champion()
     claim = at_home.begin()

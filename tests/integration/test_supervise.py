@@ -92,7 +92,7 @@ def drive(tmp_path: Path) -> Iterator[Callable[..., Driver]]:
         driver.close()
 
 
-def test_who_dies_is_started_again_after_growing_pauses_and_the_others_stay(drive: Callable[..., Driver]) -> None:
+def test_dead_process_restarts_after_growing_pauses(drive: Callable[..., Driver]) -> None:
     driver = drive(f"start('frail', 'import sys; sys.exit(3)'); start('sound', {_SLEEP!r})")
     sound = wait_for(driver.children)
     wait_for(lambda: driver.said.count("process ended") >= 4)
@@ -105,7 +105,7 @@ def test_who_dies_is_started_again_after_growing_pauses_and_the_others_stay(driv
     assert driver.end() == 0
 
 
-def test_pauses_end_at_half_a_minute_and_are_forgotten_after_a_minute_of_life(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pauses_are_capped_and_forgotten_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     child = Child("frail", list)
@@ -178,7 +178,7 @@ def test_the_base_is_stopped_last(drive: Callable[..., Driver]) -> None:
     assert (driver.folder / "order").read_text().split() == ["other", "base"]
 
 
-def test_a_base_that_comes_back_elsewhere_has_the_others_started_anew(drive: Callable[..., Driver]) -> None:
+def test_others_restart_when_the_broker_comes_back_elsewhere(drive: Callable[..., Driver]) -> None:
     driver = drive(
         "ports = iter(range(1000, 2000))\n"
         f"supervisor.add(Child('base', lambda: [sys.executable, '-c', {_SLEEP!r}, str(next(ports))], base=True))\n"
@@ -194,7 +194,7 @@ def test_a_base_that_comes_back_elsewhere_has_the_others_started_anew(drive: Cal
     assert driver.end() == 0
 
 
-def test_a_program_that_is_not_ours_is_told_present_in_its_place(drive: Callable[..., Driver]) -> None:
+def test_supervisor_announces_programs_that_are_not_ours(drive: Callable[..., Driver]) -> None:
     driver = drive(f"start('redis', {_SLEEP!r}, probe=lambda: (folder / 'answers').exists())")
     (pid,) = driver.children()
     run = driver.folder / "run"

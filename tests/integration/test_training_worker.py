@@ -93,7 +93,7 @@ def test_a_run_by_the_doorbell_to_its_end(ledger: Ledger, work: Callable[[], "su
     wait_for(lambda: ledger.run(forced)["state"] == "failed", "failed", 240)
 
 
-def test_a_worker_that_is_killed_leaves_no_training_and_its_run_goes_on_with_the_next(
+def test_run_of_a_killed_worker_goes_on_with_the_next(
     ledger: Ledger, work: Callable[[], "subprocess.Popen[bytes]"], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(lessons(home.parent / "data")))

@@ -53,7 +53,7 @@ def asked_of_pip(clone: Path) -> list[str]:
     return asked
 
 
-def test_the_hashed_lock_is_installed_then_the_project_then_nothing_more(clone: Path) -> None:
+def test_installs_the_lock_then_the_project_then_nothing(clone: Path) -> None:
     assert setup(clone).returncode == 0
     locked, project = asked_of_pip(clone)
     assert "--require-hashes --requirement requirements.lock" in locked
@@ -92,7 +92,7 @@ def test_another_pyproject_only_installs_the_project_again(clone: Path) -> None:
     assert "--editable" in asked
 
 
-def test_the_gpu_lock_takes_the_others_place_and_stays_until_told(clone: Path) -> None:
+def test_gpu_lock_replaces_the_other_and_stays(clone: Path) -> None:
     setup(clone)
     asked_of_pip(clone)
     (clone / ".venv" / "stale").touch()
@@ -105,7 +105,7 @@ def test_the_gpu_lock_takes_the_others_place_and_stays_until_told(clone: Path) -
     assert "requirements.lock" in asked_of_pip(clone)[0]
 
 
-def test_an_environment_whose_interpreter_went_away_is_made_again(clone: Path) -> None:
+def test_environment_without_its_interpreter_is_remade(clone: Path) -> None:
     setup(clone)
     asked_of_pip(clone)
     (clone / ".venv" / "bin" / "python").unlink()
@@ -138,7 +138,7 @@ def test_a_lock_names_no_address_and_pins_all_by_hash(lock: str) -> None:
     assert all("==" in pin and pin.endswith("\\") for pin in pins)
 
 
-def test_the_two_tensorflows_never_stand_in_one_lock_for_one_platform() -> None:
+def test_no_lock_has_two_tensorflows_for_one_platform() -> None:
     assert "\ntensorflow-cpu==" not in (_REPOSITORY / "requirements-gpu.lock").read_text()
     assert "nvidia-" not in (_REPOSITORY / "requirements.lock").read_text()
     assert not (_REPOSITORY / "uv.lock").exists()

@@ -11,7 +11,7 @@ import pytest
 from tests.integration.arrival.watching import PICTURE, Watching, different, needs_root
 
 
-def test_a_picture_that_grows_with_pauses_longer_than_the_quiet_period_200_folders_deep(watching: Watching) -> None:
+def test_slowly_growing_picture_deep_in_folders_arrives_whole(watching: Watching) -> None:
     watching.start()
     folder = watching.inbox.joinpath(*[f"level-{number:03}" for number in range(200)])
     folder.mkdir(parents=True)
@@ -23,7 +23,7 @@ def test_a_picture_that_grows_with_pauses_longer_than_the_quiet_period_200_folde
     assert watching.bytes_in_store() == [PICTURE]
 
 
-def test_files_that_are_replaced_renamed_or_removed_before_they_settle(watching: Watching) -> None:
+def test_files_replaced_renamed_or_removed_while_unstable(watching: Watching) -> None:
     watching.settings["QUIET_SECONDS"] = "1.0"
     watching.start()
     for name in ("replaced", "renamed", "removed", "rewritten"):
@@ -39,7 +39,7 @@ def test_files_that_are_replaced_renamed_or_removed_before_they_settle(watching:
 
 
 @pytest.mark.slow
-def test_a_file_that_is_swapped_all_the_time_ends_as_one_of_its_versions(watching: Watching) -> None:
+def test_constantly_swapped_file_ends_as_one_of_its_versions(watching: Watching) -> None:
     watching.settings["QUIET_SECONDS"] = "0.05"
     watching.start()
     whole = {different(number) for number in range(200)}
@@ -52,7 +52,7 @@ def test_a_file_that_is_swapped_all_the_time_ends_as_one_of_its_versions(watchin
     assert set(watching.bytes_in_store()) <= whole
 
 
-def test_a_folder_that_is_renamed_away_in_mid_copy_and_comes_back(watching: Watching, tmp_path: Path) -> None:
+def test_folder_renamed_away_in_mid_copy_comes_back(watching: Watching, tmp_path: Path) -> None:
     watching.settings["QUIET_SECONDS"] = "1.0"
     watching.start()
     folder = watching.inbox / "study"
@@ -96,7 +96,7 @@ def test_a_sparse_file_of_10_gigabytes_keeps_nobody_waiting(watching: Watching) 
     assert time.monotonic() - began < 30  # reading it takes longer
 
 
-def test_a_watcher_that_is_killed_again_and_again_among_copies_and_moves(watching: Watching, tmp_path: Path) -> None:
+def test_repeated_kills_of_the_watcher_lose_no_file(watching: Watching, tmp_path: Path) -> None:
     originals = tmp_path / "originals"
     originals.mkdir()
     for number in range(300):
@@ -135,7 +135,7 @@ watcher.intake.Intake.bring, Sightings.walk, watcher.watch.relook = stumbling, w
 """
 
 
-def test_errors_that_nobody_reckoned_with_cost_one_file_its_place_and_the_watcher_nothing(watching: Watching) -> None:
+def test_unexpected_error_costs_one_file_and_not_the_watcher(watching: Watching) -> None:
     watching.prelude = _POISON
     watching.settings["OBSERVER"] = "polling"
     watching.start()

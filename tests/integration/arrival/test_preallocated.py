@@ -63,7 +63,7 @@ def test_what_is_half_filled_and_closed_is_waited_for(watching: Watching, how: s
     assert watching.bytes_in_store() == [FILM]
 
 
-def test_what_another_process_has_open_is_copied_and_taken_in_anew_when_it_has_changed(watching: Watching) -> None:
+def test_open_file_is_copied_and_taken_in_anew_after_a_change(watching: Watching) -> None:
     watching.prelude = _QUICK.format(patience=1.0)
     watching.start()
     path = watching.inbox / "film.dcm"
@@ -81,7 +81,7 @@ def test_what_another_process_has_open_is_copied_and_taken_in_anew_when_it_has_c
 
 
 @pytest.mark.parametrize("restarted", [False, True])
-def test_what_was_open_and_whole_leaves_the_inbox_once_it_is_closed(watching: Watching, restarted: bool) -> None:
+def test_whole_open_file_leaves_the_inbox_once_closed(watching: Watching, restarted: bool) -> None:
     watching.prelude = _QUICK.format(patience=1.0)
     watching.start()
     path = watching.inbox / "film.dcm"

@@ -52,7 +52,7 @@ def test_an_inbox_that_is_gone_for_a_while(watching: Watching) -> None:
 
 
 @pytest.mark.parametrize("how", ["renamed", pytest.param("unmounted", marks=[needs_root, pytest.mark.slow])])
-def test_a_store_that_flaps_while_files_arrive_keeps_none_of_them(watching: Watching, tmp_path: Path, how: str) -> None:
+def test_store_that_flaps_while_files_arrive_loses_none(watching: Watching, tmp_path: Path, how: str) -> None:
     disk, files = tmp_path / "disk", 600
     disk.mkdir()
 
@@ -127,7 +127,7 @@ def test_a_full_disk_under_the_database_and_room_on_it_again(watching: Watching,
         watching.stop()
 
 
-def test_sqlite_is_locked_by_another_for_longer_than_anyone_waits(watching: Watching) -> None:
+def test_sqlite_locked_longer_than_the_busy_timeout(watching: Watching) -> None:
     watching.prelude = "import db.connect; db.connect._BUSY_MS = 200"
     watching.start()
     other = sqlite3.connect(watching.database, isolation_level=None)
@@ -142,7 +142,7 @@ def test_sqlite_is_locked_by_another_for_longer_than_anyone_waits(watching: Watc
 
 
 @needs_root
-def test_a_file_on_a_bad_sector_ends_as_unreadable_and_the_others_as_ever(watching: Watching) -> None:
+def test_file_on_a_bad_sector_is_unreadable_and_others_finish(watching: Watching) -> None:
     watching.prelude = "from watcher import settle; settle._FAILED_SECONDS = 1.0; settle.EMPTY_PATIENCE_SECONDS = 0.0"
     bad = watching.inbox / "bad.dcm"
     bad.touch()

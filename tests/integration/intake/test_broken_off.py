@@ -62,7 +62,7 @@ def test_a_lost_database_loses_nothing(place: Place) -> None:
     assert place.counts() == (1, 1, 0, 0)
 
 
-def test_what_another_watcher_brings_at_this_moment_is_not_thrown_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_another_watcher_is_staging_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = place.store.incoming / "0~scans~any"
     folder.mkdir()
     iterdir = Path.iterdir
@@ -96,7 +96,7 @@ def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> N
     assert place.counts() == (2, 2, 0, 0)
 
 
-def test_lost_bytes_that_are_dropped_again_are_found_before_they_are_in_place(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     first = place.bring(place.drop())
     place.entering.enter([first])
     shutil.rmtree(place.store.folder(str(first.drop.sha256)))
@@ -118,7 +118,7 @@ def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:
     assert place.counts() == (1, 1, 0, 0)
 
 
-def test_what_a_full_disk_kept_a_start_from_finishing_is_finished_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leftovers_are_finished_after_a_full_disk_at_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.bring(place.drop())
     place.intake.close()
     synced = []
@@ -139,7 +139,7 @@ def test_what_a_full_disk_kept_a_start_from_finishing_is_finished_later(place: P
     assert place.in_incoming() == []
 
 
-def test_what_a_stale_store_kept_a_start_from_finishing_is_finished_later(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leftovers_are_finished_after_a_stale_store_at_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.bring(place.drop())
 
     def away(_: Path) -> None:

@@ -17,7 +17,7 @@ def reasons(place: Place) -> list[str]:
 
 
 @pytest.mark.parametrize("at", [0, 3, 6])
-def test_a_row_that_the_database_does_not_take_costs_no_other_its_place(place: Place, at: int) -> None:
+def test_row_refused_by_the_database_costs_no_other_file(place: Place, at: int) -> None:
     brought = [place.bring(place.drop(f"{number}.png", b"%d" % number)) for number in range(7)]
     brought[at] = replace(brought[at], drop=replace(brought[at].drop, sha256=UNBINDABLE))
     outcomes = place.entering.enter(brought)
@@ -28,7 +28,7 @@ def test_a_row_that_the_database_does_not_take_costs_no_other_its_place(place: P
     assert place.store.refused_names(brought[at].drop.id) == [f"{at}.png"]
 
 
-def test_a_row_that_is_not_taken_in_any_form_stays_where_the_bytes_are_kept(place: Place) -> None:
+def test_row_refused_in_any_form_stays_in_staging(place: Place) -> None:
     brought = [place.bring(place.drop("a.png", b"a")), place.bring(place.drop("b.png", b"b"))]
     brought[0] = replace(brought[0], drop=replace(brought[0].drop, bytes=2**70))
     assert place.entering.enter(brought) == [Outcome.ACCEPTED]
@@ -37,7 +37,7 @@ def test_a_row_that_is_not_taken_in_any_form_stays_where_the_bytes_are_kept(plac
     assert place.counts() == (2, 2, 0, 0)
 
 
-def test_leftovers_that_make_no_sense_keep_no_other_from_being_finished(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_senseless_leftovers_do_not_block_the_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.bring(place.drop("a.png", b"a"))
     place.bring(place.drop("b.png", b"b"))
     iterdir = Path.iterdir

@@ -29,7 +29,7 @@ def test_a_duplicate_is_a_second_name(place: Place) -> None:
     assert place.in_incoming() == []
 
 
-def test_duplicates_that_come_together_are_put_in_place_together(place: Place) -> None:
+def test_duplicates_of_one_batch_are_put_in_place_together(place: Place) -> None:
     brought = []
     for number in range(60):
         folder = place.inbox / str(number)
@@ -113,7 +113,7 @@ def test_two_links_to_one_file_are_two_drops(place: Place) -> None:
     assert place.counts() == (2, 1, 1, 0)
 
 
-def test_an_original_that_was_written_to_since_it_was_copied_is_left(place: Place) -> None:
+def test_original_written_to_after_the_copy_is_left(place: Place) -> None:
     path = place.link()
     brought, before = place.bring(path), path.stat()
     path.write_bytes(b"DATA")
@@ -143,7 +143,7 @@ def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("bytes_", "reason"), [(b"", Reason.EMPTY), (b"data", None)])
-def test_what_another_process_has_open_for_writing_is_never_moved(place: Place, bytes_: bytes, reason: Reason | None) -> None:
+def test_file_open_for_writing_elsewhere_is_never_moved(place: Place, bytes_: bytes, reason: Reason | None) -> None:
     path = place.drop(data=bytes_)
     with path.open("ab") as writer:
         brought = place.bring(path)
@@ -160,7 +160,7 @@ def test_what_another_process_has_open_for_writing_is_never_moved(place: Place, 
     assert place.counts() == ((1, 0, 0, 1) if reason else (1, 1, 0, 0))
 
 
-def test_a_copy_whose_row_a_crash_prevented_costs_the_original_nothing(place: Place) -> None:
+def test_crash_between_copy_and_row_keeps_the_original(place: Place) -> None:
     path = place.drop()
     with path.open("ab"):
         place.bring(path)
@@ -172,7 +172,7 @@ def test_a_copy_whose_row_a_crash_prevented_costs_the_original_nothing(place: Pl
     assert place.in_incoming() == []
 
 
-def test_what_may_be_open_for_all_that_the_system_says_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_may_be_open_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("intake", "held", "settle"):
         monkeypatch.setattr(f"watcher.{module}.has_writer", lambda _: None)
     path = place.drop()

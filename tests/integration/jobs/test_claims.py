@@ -109,7 +109,7 @@ def test_a_waiting_scan_dropped_again_as_urgent_is_urgent(connection: Connection
     assert to_ring(connection, Priority.STAT, 10, None) == [scan_id]
 
 
-def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection: Connection) -> None:
+def test_doorbell_is_repeated_only_when_it_counts_as_lost(connection: Connection) -> None:
     scan_id = waiting(connection)
     job_doorbells.note_rung(connection, [job_of(connection, scan_id)])
     assert to_ring(connection, Priority.SCANS, 10, None) == []
@@ -120,7 +120,7 @@ def test_a_rung_scan_is_rung_again_only_when_its_bell_counts_as_lost(connection:
         assert to_ring(connection, Priority.SCANS, 10, Look(60.0)) == [scan_id]
 
 
-def test_a_lease_of_before_the_clock_was_set_back_ends_in_its_time_unless_it_is_renewed(connection: Connection) -> None:
+def test_lease_ends_in_time_though_the_clock_was_set_back(connection: Connection) -> None:
     claim = claimed(connection, waiting(connection))
     connection.execute(update(jobs_table).values(lease_until=now(6 * 3600)))
     assert leases.expire(connection, KINDS)[0] == 0  # whoever lives goes on
@@ -161,7 +161,7 @@ def test_a_renewed_lease_does_not_run_out(connection: Connection) -> None:
     assert (state(connection, kept), state(connection, lost)) == (State.READING, State.WAITING)
 
 
-def test_what_is_given_back_is_rung_again_at_once_and_blames_nobody(connection: Connection) -> None:
+def test_returned_job_is_rung_at_once_without_blame(connection: Connection) -> None:
     scan_id = waiting(connection)
     job_doorbells.note_rung(connection, [job_of(connection, scan_id)])
     for _ in range(5):
@@ -170,7 +170,7 @@ def test_what_is_given_back_is_rung_again_at_once_and_blames_nobody(connection: 
     assert not claimed(connection, scan_id).alone
 
 
-def test_a_scan_is_read_alone_after_two_lost_leases_and_condemned_after_two_deaths_alone(connection: Connection) -> None:
+def test_scan_that_kills_workers_is_read_alone_then_condemned(connection: Connection) -> None:
     scan_id = waiting(connection)
     for _ in range(2):
         assert not claimed(connection, scan_id).alone
@@ -223,7 +223,7 @@ def test_a_release_starts_with_a_clean_slate(connection: Connection) -> None:
     assert not ends.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
 
 
-def test_the_same_bytes_dropped_again_release_a_quarantined_scan(connection: Connection) -> None:
+def test_duplicate_drop_releases_a_quarantined_scan(connection: Connection) -> None:
     scan_id = waiting(connection)
     ends.turn_away(connection, claimed(connection, scan_id), Reason.TRUNCATED, "x")
     assert drops.accept(connection, drop()) is Outcome.DUPLICATE
@@ -277,7 +277,7 @@ def test_views_are_the_same_on_both_databases(connection: Connection) -> None:
     assert connection.scalar(text("SELECT superseded_at FROM scan_history")) is None
 
 
-def test_the_worklist_begins_with_the_surest_covid19_and_goes_on_with_the_oldest_in_doubt(connection: Connection) -> None:
+def test_worklist_has_surest_covid19_first_then_oldest_reviews(connection: Connection) -> None:
     found = [("covid19", 0.6), ("normal", 0.4), ("normal", 0.6), ("covid19", 0.9)]
     for number, (finding, probability) in enumerate(found):
         claim = claimed(connection, waiting(connection, f"{number:064}"))

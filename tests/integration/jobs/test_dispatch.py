@@ -43,7 +43,7 @@ def test_what_waits_is_rung_once_in_its_queue(writer: Writer, app: Celery) -> No
     assert queue_lengths(app, READ.queues) == {"stat": 2, "scans": 3}
 
 
-def test_no_more_than_so_many_doorbells_lie_in_redis_the_urgent_first(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+def test_doorbells_in_redis_are_bounded_and_urgent_first(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     waiting(writer, 6)
     dispatcher = Dispatcher(app, writer, kinds=[replace(kind, most_rung=4) for kind in KINDS])
     assert dispatcher.turn() == 4
@@ -93,7 +93,7 @@ def test_what_a_restarted_redis_lost_is_rung_again_at_once(writer: Writer, app: 
     assert queue_lengths(app, READ.queues)["scans"] == 3
 
 
-def test_a_fresh_dispatcher_believes_no_bell_that_it_does_not_see(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+def test_fresh_dispatcher_trusts_only_doorbells_that_it_sees(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     waiting(writer, 3)
     assert Dispatcher(app, writer).turn() == 3
     assert Dispatcher(app, writer).turn() == 0  # they lie in their queue
@@ -164,7 +164,7 @@ def test_what_a_full_redis_did_not_take_is_rung_once_it_does(
     assert queue_lengths(app, READ.queues) == {"stat": 2, "scans": 3}
 
 
-def test_an_urgent_bell_that_is_lost_does_not_wait_for_all_others(
+def test_lost_urgent_doorbell_does_not_wait_for_all_others(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     time = Time(writer, monkeypatch)

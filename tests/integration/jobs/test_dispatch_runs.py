@@ -39,7 +39,7 @@ def born(writer: Writer, ago: timedelta) -> None:
     writer.do(lambda connection: connection.execute(text("UPDATE facts SET value = :since WHERE name = 'since'"), since))
 
 
-def test_a_missed_slot_is_entered_once_by_two_dispatchers_and_rung(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+def test_two_dispatchers_enter_a_missed_slot_once_and_ring(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     born(writer, timedelta(hours=5))
     two = [Dispatcher(app, writer, partial(runs.enter_due, schedule=HOURLY)) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
@@ -71,7 +71,7 @@ def test_a_run_that_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_
     assert runs_waiting(app) == 1
 
 
-def test_a_run_that_waits_in_redis_keeps_no_scan_from_being_rung_again(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+def test_waiting_run_does_not_block_repeated_doorbells_of_scans(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     writer.do(runs.enter, "hand")
     Dispatcher(app, writer, partial(runs.enter_due, schedule=NEVER)).turn()
     enter(writer, any_drop())

@@ -122,7 +122,7 @@ def test_a_lease_that_cannot_be_ended(either: Writer, engine: Engine, app: Celer
     assert states == {ids[0]: "quarantined", ids[1]: "reading", ids[2]: "quarantined"}
 
 
-def test_a_worker_starts_though_one_of_its_predecessors_scans_cannot_be_freed(either: Writer, engine: Engine) -> None:
+def test_worker_starts_though_a_scan_cannot_be_freed(either: Writer, engine: Engine) -> None:
     ids = [enter(either, any_drop()) for _ in range(3)]
     for scan_id in ids:
         either.do(claim_scan, scan_id, "slot/boot/x")

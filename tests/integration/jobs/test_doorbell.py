@@ -107,7 +107,7 @@ def test_no_event_is_lost_between_threads(app: Celery, work: Callable[[int], Non
     assert {task["result"] for task in heard()} == {f"'normal scan-{number}'" for number in range(600)}
 
 
-def test_an_absent_redis_is_told_at_once_and_does_not_matter_when_it_is_back(app: Celery, broker: Broker) -> None:
+def test_absent_redis_is_reported_at_once_and_recovers(app: Celery, broker: Broker) -> None:
     ring(app, READ.task, "before", "scans")
     broker.kill()
     for ask in (lambda: ring(app, READ.task, "meanwhile", "scans"), lambda: queue_lengths(app, READ.queues)):

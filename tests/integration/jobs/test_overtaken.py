@@ -212,7 +212,7 @@ def test_somebody_elses_message_at_the_head_tells_nothing(
     assert dispatcher.turn() == 0
 
 
-def test_a_redis_that_moves_nothing_and_tells_no_head_still_rings(app: Celery, fresh_broker: Broker) -> None:
+def test_rings_on_a_redis_that_shows_no_head_of_the_queue(app: Celery, fresh_broker: Broker) -> None:
     ring(app, READ.task, "first", "scans")
     fresh_broker.client.acl_setuser("default", enabled=True, keys=["*"], categories=["+@all"], commands=["-lmove", "-lindex"])
     ring_first(app, READ.task, "second", "scans")

@@ -39,7 +39,7 @@ def allow(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     return make
 
 
-def test_the_account_that_the_docs_write_is_enough_and_no_more_is_asked_for(
+def test_documented_account_has_exactly_the_needed_rights(
     allow: Callable[..., None], fresh_broker: Broker, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     allow()
@@ -93,7 +93,7 @@ def test_what_is_missing_is_named_and_nothing_is_left_in_redis(
     assert fresh_broker.client.keys("*") == []
 
 
-def test_who_may_not_discard_or_ask_for_the_servers_run_is_served_all_the_same(allow: Callable[..., None], fresh_broker: Broker) -> None:
+def test_account_without_discard_and_info_is_served(allow: Callable[..., None], fresh_broker: Broker) -> None:
     allow("-discard", "-info")
     app = make_app(load())
     require(app)

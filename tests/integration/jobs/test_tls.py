@@ -79,7 +79,7 @@ def test_no_process_sends_the_password_to_a_stranger(command: tuple[str, ...], d
     assert "Traceback" not in said()
 
 
-def test_a_worker_of_celery_itself_sends_no_password_to_a_stranger(door: Door) -> None:
+def test_celery_worker_sends_no_password_to_a_false_server(door: Door) -> None:
     worker = subprocess.Popen([sys.executable, "-c", WORKER], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: door.knocks >= 2, "two tries")

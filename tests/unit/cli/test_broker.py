@@ -32,7 +32,7 @@ def test_without_any_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.Monk
         broker.find_server()
 
 
-def test_the_password_stands_in_closed_files_and_not_in_the_command(home: Path) -> None:
+def test_password_is_in_closed_files_and_not_in_the_command(home: Path) -> None:
     command = broker.command(load())
     address = urlsplit((home / "secrets" / "broker.url").read_text().strip())
     assert address.password

@@ -91,7 +91,7 @@ def test_what_no_retraining_can_begin_with_is_wrong(
     assert told in wrong
 
 
-def test_what_a_retraining_stands_on_is_told_and_how_the_last_one_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_needs_of_a_retraining_and_the_last_outcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "manifest.csv").touch()
     for name, value in (("RETRAIN_RECIPES", "ct-cnn, xray-cnn"), ("TRAINING_DATA", str(tmp_path)), ("WEIGHTS_DIR", str(tmp_path))):
         monkeypatch.setenv(f"LUNGLINE_{name}", value)

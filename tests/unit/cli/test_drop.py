@@ -99,7 +99,7 @@ def take_in_and_read(inbox: Path, files: int) -> None:
     engine.dispose()
 
 
-def test_again_is_what_was_there_before_and_not_a_twin_in_the_same_drop(tmp_path: Path, home: Path) -> None:
+def test_again_means_known_before_and_not_twice_in_a_drop(tmp_path: Path, home: Path) -> None:
     open_database(load()).dispose()
     study = tmp_path / "study"
     study.mkdir()

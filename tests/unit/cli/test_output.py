@@ -128,7 +128,7 @@ def test_a_command_runs_without_its_output(closed: int, folder: Path) -> None:
     assert b"Error" not in ended.stderr
 
 
-def test_what_cannot_be_written_is_written_by_a_look_alike_or_escaped() -> None:
+def test_unencodable_text_is_replaced_or_escaped() -> None:
     script = "from cli.output import plain_output\nwith plain_output(): print('running · 3 …', 'é', '\\udcff')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=60, check=True)

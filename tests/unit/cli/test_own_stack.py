@@ -35,7 +35,7 @@ def test_one_that_ends_is_not_waited_for_and_its_log_is_named() -> None:
         pytest.fail("ready")
 
 
-def test_waiting_is_given_up_when_nothing_more_comes_and_not_before() -> None:
+def test_waiting_ends_only_when_progress_stops() -> None:
     came: list[int] = []
 
     def count() -> int:  # one more each time it is looked at, until three have come

@@ -52,7 +52,7 @@ def _said(*arguments: str) -> dict[str, Any]:
     return row
 
 
-def test_show_gives_programs_names_as_they_are_and_figures_in_their_place(scan: str) -> None:
+def test_show_json_has_names_and_figures_as_values(scan: str) -> None:
     row = _said("show", scan, "--json")
     assert sorted(row["names"]) == sorted(_NAMES)
     assert row["probabilities"] == {"covid19": 0.75, "normal": 0.25}

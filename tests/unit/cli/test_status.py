@@ -18,7 +18,7 @@ from lungline.presence import Presence
 from lungline.settings import PREFIX, load
 
 
-def test_a_broker_that_never_finishes_its_sentence_does_not_hold_it(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_broker_that_never_finishes_a_reply_does_not_block(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
 
     def drip(server: socket.socket) -> None:
@@ -83,9 +83,7 @@ def test_a_database_is_read_though_nothing_ever_ran_here(home: Path) -> None:
     assert not (home / "run").exists()
 
 
-def test_a_named_process_is_ready_though_the_database_cannot_be_counted(
-    home: Path, broker_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_named_process_is_ready_though_counts_fail(home: Path, broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}BROKER_URL", broker_url)
     presences = [Presence.take(home / "run", name) for name in ("watch", "flower", "inference-0", "training")]
     for presence in presences:

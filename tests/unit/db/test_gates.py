@@ -36,7 +36,7 @@ def ruling(challenger: str, uses: int) -> Gate:
     return Gate("xray", "xray-1", challenger, "refused", "brier", uses, (harmed, {**CLAUSE, "name": "better", "outcome": "not_given"}))
 
 
-def test_each_clause_is_a_row_with_its_figures_and_the_uses_beside(connection: Connection) -> None:
+def test_each_clause_is_a_row_with_its_figures(connection: Connection) -> None:
     run_id = runs.enter(connection, "hand")
     assert run_id
     assert gates.uses(connection, "xray") == 0
@@ -56,7 +56,7 @@ def test_each_clause_is_a_row_with_its_figures_and_the_uses_beside(connection: C
     assert [tuple(row) for row in audited] == [("gate", "xray-2")]
 
 
-def test_a_challenger_that_is_judged_twice_has_used_the_scans_twice(connection: Connection) -> None:
+def test_challenger_judged_twice_counts_as_two_uses(connection: Connection) -> None:
     for uses in (1, 2):
         run_id = runs.enter(connection, "hand")
         assert run_id

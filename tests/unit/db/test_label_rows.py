@@ -27,7 +27,7 @@ def test_a_row_says_who_read_what_and_when() -> None:
     assert row.read_at == datetime(2024, 11, 20, 9, tzinfo=UTC)
 
 
-def test_columns_come_in_any_order_with_others_beside_them_and_as_spreadsheets_write_them() -> None:
+def test_columns_come_in_any_order_and_spelling() -> None:
     table = read("\ufeffReader, Read_At ,note,FINDING,frame,SOP_Instance_UID\r\nA,2024-11-20,x,normal,3,1.2.3\r\n\r\n")
     (row,) = table.rows
     assert (table.by, row.scan, row.frame, row.read_at) == ("sop_instance_uid", "1.2.3", 3, datetime(2024, 11, 20, tzinfo=UTC))
@@ -112,7 +112,7 @@ def test_what_spreadsheets_write_is_read(encoding: str, end: str, separator: str
     assert (row.line, row.scan, row.reader) == (2 + bool(first), "aa", "dr Wér")
 
 
-def test_cells_may_hold_the_other_separators_and_empty_ones_may_follow() -> None:
+def test_cells_may_hold_other_separators() -> None:
     (row,) = read("SHA256;Finding;Reader;Read At;score;;\naa;normal;Q, Dr;2024-11-20;0,93;;;\n").rows
     assert (row.scan, row.reader, row.read_at) == ("aa", "Q, Dr", datetime(2024, 11, 20, tzinfo=UTC))
 
@@ -175,7 +175,7 @@ def test_each_line_is_taken_or_named_whatever_is_in_it() -> None:
 
 
 @pytest.mark.parametrize("row", ["aa;normal;A;2024-11-20", "aa,normal,Andr\udce9,2024-11-20"])  # of other separators, and of Latin-1
-def test_a_row_that_is_written_otherwise_is_told_what_is_expected(row: str) -> None:
+def test_malformed_row_is_refused_with_what_is_expected(row: str) -> None:
     (refused,) = read(HEAD + row).refused
     assert any(expected in refused.fault.sentence for expected in ("other separators", "UTF-8"))
 
@@ -188,6 +188,6 @@ def test_a_reading_is_not_of_the_future() -> None:
     assert [(one.line, one.fault) for one in table.refused] == [(3, Fault.BAD_READ_AT), (4, Fault.BAD_READ_AT)]
 
 
-def test_a_finding_that_is_not_known_is_told_with_those_that_are() -> None:
+def test_unknown_finding_is_refused_with_the_known_ones() -> None:
     told = Fault.UNKNOWN_FINDING.sentence
     assert told.endswith("X-ray: covid19, pneumonia, normal; CT: covid19, non_covid, cap, normal")

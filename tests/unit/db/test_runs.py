@@ -69,13 +69,13 @@ def test_of_two_dispatchers_one_enters_a_slot(engine: Engine) -> None:
         assert slots == 1
 
 
-def test_another_crontab_catches_up_nothing_older_than_the_last_slot(connection: Connection) -> None:
+def test_changed_crontab_catches_up_nothing_before_last_slot(connection: Connection) -> None:
     born(connection, timedelta(days=400))
     assert runs.enter_due(connection, EVERY_MINUTE)
     assert runs.enter_due(connection, Schedule("0 3 1 1 *", UTC)) is None
 
 
-def test_a_slot_of_before_the_clock_was_set_back_blocks_no_other(connection: Connection) -> None:
+def test_slot_from_before_a_clock_reset_blocks_no_other(connection: Connection) -> None:
     born(connection, timedelta(days=30))
     hourly = Schedule("0 * * * *", UTC)
     assert runs.enter(connection, "schedule", slot=datetime.now(UTC) + timedelta(days=3650))
@@ -118,7 +118,7 @@ def test_claim_that_ran_out_is_void(connection: Connection) -> None:
     assert (shown["state"], shown["resumed"], shown["epochs_done"], shown["decision"]) == ("running", 1, 3, None)
 
 
-def test_worker_that_starts_again_goes_on_at_once_and_one_that_stops_is_not_blamed(connection: Connection) -> None:
+def test_restarted_worker_goes_on_and_a_stop_is_no_blame(connection: Connection) -> None:
     run_id = entered(connection)
     claimed(connection, run_id, "slot/boot/a")
     assert free_slot(connection, [TRAIN], "slo", "boot") == (0, 0)

@@ -21,7 +21,7 @@ def caught(engine: Engine, work: Callable[[Connection], object]) -> Exception:
     return caught.value
 
 
-def test_an_error_of_the_program_is_a_fault_and_names_itself_and_what_to_do(engine: Engine) -> None:
+def test_program_error_is_a_fault_that_names_its_mend(engine: Engine) -> None:
     with engine.begin() as connection:
         insert_new(connection, facts, name="x", value="y")
     for statement in (
@@ -95,7 +95,7 @@ def test_a_sqlite_that_is_locked_full_or_none_is_an_outage(sqlite_url: str) -> N
         assert "LUNGLINE_DATABASE_URL" in str(trouble.in_our_words(error))
 
 
-def test_a_postgresql_that_ends_the_session_or_is_gone_is_an_outage(postgres_url: str) -> None:
+def test_postgresql_ending_the_session_is_an_outage(postgres_url: str) -> None:
     engine = connect(postgres_url)
     end = "SELECT pg_terminate_backend(pg_backend_pid())"
     gone = caught(engine, lambda connection: connection.execute(text(end)))

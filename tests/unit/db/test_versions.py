@@ -64,7 +64,7 @@ def test_an_upgrade_leaves_alone_what_a_person_promoted(connection: Connection) 
     assert states(connection)["xray-2"] == "challenger"
 
 
-def test_an_upgrade_takes_the_place_of_a_shipped_one_that_a_person_went_back_to(connection: Connection) -> None:
+def test_upgrade_replaces_a_shipped_version_after_rollback(connection: Connection) -> None:
     versions.enter(connection, [*ensemble(1, shipped=True), *ensemble(5)])
     versions.promote(connection, "xray-5", ["a-5"], "dr who", "better")
     versions.rollback(connection, "xray-5", "xray-1", ["a-1"], "dr who", "not better")

@@ -116,7 +116,7 @@ def test_a_poison_job_fails_alone(ledger_writer: tuple[Writer, Engine], poison: 
 
 
 @pytest.mark.parametrize("value", ["caf\udce9", "a\x00b"])
-def test_a_name_that_cannot_be_held_fails_alone_and_is_not_quoted(
+def test_name_that_cannot_be_stored_fails_alone_unquoted(
     ledger_writer: tuple[Writer, Engine], value: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     writer, engine = ledger_writer
@@ -128,7 +128,7 @@ def test_a_name_that_cannot_be_held_fails_alone_and_is_not_quoted(
     assert "caf" not in "".join(capfd.readouterr())
 
 
-def test_a_job_that_spoils_the_commit_is_found_and_the_others_stand(ledger_writer: tuple[Writer, Engine]) -> None:
+def test_write_that_spoils_the_commit_fails_alone(ledger_writer: tuple[Writer, Engine]) -> None:
     writer, engine = ledger_writer
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE up (id INTEGER PRIMARY KEY)"))
@@ -189,7 +189,7 @@ def test_a_deadlock_is_tried_again(postgres_url: str) -> None:
     engine.dispose()
 
 
-def test_a_database_that_goes_away_is_told_to_all_and_comes_back(postgres_url: str) -> None:
+def test_lost_database_is_reported_to_all_and_recovers(postgres_url: str) -> None:
     engine = migrate.open_database(load().model_copy(update={"database_url": postgres_url}))
     writer = Writer(engine)
     end = text("SELECT pg_terminate_backend(pg_backend_pid())")
@@ -201,7 +201,7 @@ def test_a_database_that_goes_away_is_told_to_all_and_comes_back(postgres_url: s
     engine.dispose()
 
 
-def test_a_job_that_spoils_its_own_savepoint_ends_neither_the_writer_nor_the_others(ledger_writer: tuple[Writer, Engine]) -> None:
+def test_write_that_spoils_its_savepoint_fails_alone(ledger_writer: tuple[Writer, Engine]) -> None:
     writer, engine = ledger_writer
 
     def spoils(connection: Connection) -> None:
@@ -215,7 +215,7 @@ def test_a_job_that_spoils_its_own_savepoint_ends_neither_the_writer_nor_the_oth
     assert {"a", "b", "c"} == kept(engine)
 
 
-def test_a_job_that_passes_over_an_error_is_not_told_that_it_stands(ledger_writer: tuple[Writer, Engine]) -> None:
+def test_write_that_swallows_an_error_is_not_confirmed(ledger_writer: tuple[Writer, Engine]) -> None:
     """PostgreSQL ends a transaction with the first error, and answers COMMIT with a rollback."""
     writer, engine = ledger_writer
 

@@ -63,7 +63,7 @@ def test_a_service_is_shut(name: str) -> None:
         assert service["user"].split(":")[0] not in ("0", "root")
 
 
-def test_flower_alone_is_reached_from_outside_and_from_this_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_flower_is_published_and_only_to_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
     services = compose()["services"]
     assert compose()["networks"]["inside"]["internal"] is True
     assert [name for name, service in services.items() if "ports" in service or service["networks"] != ["inside"]] == ["flower"]
@@ -87,7 +87,7 @@ def test_home_inbox_and_store_outlive_a_container(monkeypatch: pytest.MonkeyPatc
         assert shared in settings.store.parents  # one mount: files are moved, not copied
 
 
-def test_the_image_holds_every_package_and_nothing_that_is_not_asked_for() -> None:
+def test_image_holds_every_package_and_nothing_else() -> None:
     copied = [rest.split()[:-1] for name, rest in instructions() if name == "COPY" and not rest.startswith("--from")]
     sources = {source.rstrip("/") for words in copied for source in words}
     packages = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]["find"]["include"]

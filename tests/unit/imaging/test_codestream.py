@@ -98,7 +98,7 @@ def test_tile_parts_that_lie_about_their_length_end_the_look() -> None:
     assert head(J2K[:at] + struct.pack(">I", 1) + J2K[at + 4 :]) == head(J2K)
 
 
-def test_a_jpeg_with_a_second_frame_or_another_size_on_the_side_is_refused() -> None:
+def test_jpeg_with_a_second_frame_or_size_is_refused() -> None:
     data = compressed.lossless_jpeg(DEEP, 1)
     end = 4 + int.from_bytes(data[4:6], "big")
     assert reason(data[:end] + data[2:]) is Reason.NOT_AN_IMAGE

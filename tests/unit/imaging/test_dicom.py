@@ -135,7 +135,7 @@ def test_another_photometric_interpretation_is_not_read() -> None:
 
 
 @pytest.mark.parametrize(("uid", "name"), [(JPEG2000MCLossless, "JPEG2000MCLossless"), ("1.2.840.113619.5.2", "of a private kind")])
-def test_a_transfer_syntax_that_is_not_read_is_named_in_our_words(uid: str, name: str) -> None:
+def test_unsupported_transfer_syntax_is_named_in_our_words(uid: str, name: str) -> None:
     data = dicom(CT, "CT", syntax=RLELossless).replace(str(RLELossless).encode().ljust(20, b"\0"), b"\1" * 20)
     length_at = data.index(b"\1" * 20) - 2
     value = uid.encode() + b"\0" * (len(uid) % 2)

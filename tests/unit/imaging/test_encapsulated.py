@@ -90,7 +90,7 @@ def test_frames_alone_differ(syntax: UID) -> None:
 
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
-def test_no_offset_table_moves_a_frame_that_has_its_own_fragment(syntax: UID) -> None:
+def test_offset_table_never_moves_a_frame_with_one_fragment(syntax: UID) -> None:
     right = starts(syntax)
     tables = {
         "empty": [],
@@ -129,7 +129,7 @@ def test_a_single_frame_is_all_its_fragments(syntax: UID, table: list[int]) -> N
 
 @pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
 @pytest.mark.parametrize("table", [[], [0, 0, 0], [0, 8, 16]], ids=str)
-def test_frames_of_several_fragments_are_told_apart_by_their_beginnings(syntax: UID, table: list[int]) -> None:
+def test_frames_of_several_fragments_are_split_by_their_starts(syntax: UID, table: list[int]) -> None:
     parts = halves(syntax)
     assert_right(scan(syntax, parts, table), syntax)
     assert_right(scan(syntax, [streams(syntax)[0], *parts[2:4], streams(syntax)[2]], table), syntax)

@@ -55,7 +55,7 @@ def test_modality(code: str | None, modality: Modality | None, rejection: Reason
     assert (found.modality, found.rejection) == (modality, rejection)
 
 
-def test_a_capture_of_a_ct_screen_holds_no_hounsfield_units_but_a_converted_film_is_a_radiograph() -> None:
+def test_screen_capture_has_no_hounsfield_units() -> None:
     assert told("CT", SOPClassUID=SecondaryCaptureImageStorage).modality is None
     assert told("CR", SOPClassUID=SecondaryCaptureImageStorage).modality is Modality.XRAY
 
@@ -163,7 +163,7 @@ def test_an_unknown_character_set_harms_nothing() -> None:
     assert found.modality is Modality.XRAY
 
 
-def test_bytes_that_are_no_text_in_their_character_set_harm_nothing() -> None:
+def test_bytes_outside_their_character_set_do_no_harm() -> None:
     found = with_raw(b"\x10\x00\x20\x00", b"\xff\xfe\xff", PatientSex="M")
     assert found.patient_id is not None
     assert found.patient_sex == "M"

@@ -165,7 +165,7 @@ def test_a_reader_that_cannot_start_is_told_at_once() -> None:
         ReaderPool("tests.unit.imaging.poisons:missing", 1, timeout=1, memory_bytes=GIGABYTE)
 
 
-def test_hundreds_of_tasks_leave_no_descriptors_and_no_memory_behind(pool: ReaderPool) -> None:
+def test_hundreds_of_tasks_leak_no_descriptors_or_memory(pool: ReaderPool) -> None:
     def held() -> tuple[int, int]:
         pages = int(Path(f"/proc/{pool.run('pid')}/statm").read_text().split()[1])
         return len(os.listdir("/proc/self/fd")), pages * os.sysconf("SC_PAGE_SIZE")

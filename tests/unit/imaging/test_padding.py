@@ -72,7 +72,7 @@ FRAMED = FILM.copy()
 FRAMED[:8] = FRAMED[:, :8] = 255
 
 
-def test_white_padding_around_a_film_is_black_and_what_is_overexposed_in_it_stays_white() -> None:
+def test_white_padding_turns_black_and_overexposure_stays_white() -> None:
     pixels = shown(FRAMED, 255)
     assert (pixels[:8] == 0).all()
     assert (pixels[:, :8] == 0).all()

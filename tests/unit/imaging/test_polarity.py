@@ -52,7 +52,7 @@ def test_the_shape_outranks_the_photometric_interpretation(
     assert image.facts.review is review
 
 
-def test_the_shape_counts_behind_a_voi_lut_and_without_a_window_too() -> None:
+def test_shape_counts_with_voi_lut_and_without_a_window() -> None:
     entries = (np.linspace(0, 1, 4096) ** 2 * 4095).astype(np.uint16)
     plain = shown(VOILUTSequence=[table(entries)]).pixels
     assert np.allclose(shown(VOILUTSequence=[table(entries)], PresentationLUTShape="INVERSE").pixels, 1 - plain)
@@ -60,7 +60,7 @@ def test_the_shape_counts_behind_a_voi_lut_and_without_a_window_too() -> None:
     assert np.allclose(shown(**without, PresentationLUTShape="INVERSE").pixels, 1 - shown(**without).pixels)
 
 
-def test_a_presentation_lut_in_an_image_is_passed_over_and_in_doubt_where_it_would_turn_the_picture_over() -> None:
+def test_presentation_lut_is_ignored_and_doubted_if_inverting() -> None:
     rising, falling = np.arange(4096), np.arange(4096)[::-1]
     for entries, review in ((rising, None), (falling, Reason.POLARITY_IN_DOUBT)):
         image = shown(PresentationLUTSequence=[table(entries)])

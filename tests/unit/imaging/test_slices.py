@@ -86,7 +86,7 @@ def test_scouts_are_not_frontal(image_type: str, orientation: list[float] | None
     assert rejected(image_type, orientation) is Reason.NOT_FRONTAL
 
 
-def test_what_was_acquired_as_a_scout_is_one_whatever_its_image_type_says() -> None:
+def test_acquired_scout_is_a_scout_whatever_its_image_type() -> None:
     assert rejected(r"ORIGINAL\PRIMARY\AXIAL", CORONAL, ScanOptions="SCOUT MODE") is Reason.NOT_FRONTAL
     assert rejected(r"ORIGINAL\PRIMARY\AXIAL", AXIAL, ScanOptions="HELICAL MODE") is None
 
@@ -113,7 +113,7 @@ def test_screens_are_no_chest(image_type: str) -> None:
 
 
 @pytest.mark.parametrize("sop_class", [SecondaryCaptureImageStorage, MultiFrameGrayscaleByteSecondaryCaptureImageStorage])
-def test_a_derived_secondary_capture_of_a_ct_is_a_screen_and_another_is_asked_about(sop_class: str) -> None:
+def test_derived_secondary_ct_is_a_screen_and_others_doubted(sop_class: str) -> None:
     assert rejected(r"DERIVED\SECONDARY", SOPClassUID=sop_class) is Reason.NOT_CHEST
     assert rejected(r"ORIGINAL\PRIMARY", SOPClassUID=sop_class, BurnedInAnnotation="YES") is Reason.NOT_CHEST
     assert rejected(r"DERIVED\SECONDARY\AXIAL", SOPClassUID=sop_class) is None
@@ -121,7 +121,7 @@ def test_a_derived_secondary_capture_of_a_ct_is_a_screen_and_another_is_asked_ab
     assert rejected(r"DERIVED\SECONDARY\AXIAL", CORONAL, SOPClassUID=sop_class) is Reason.NOT_AXIAL
 
 
-def test_words_burned_into_a_secondary_image_make_it_a_screen_but_not_into_an_acquired_slice() -> None:
+def test_burned_in_words_make_a_secondary_image_a_screen() -> None:
     assert rejected(r"DERIVED\SECONDARY\AXIAL", AXIAL, BurnedInAnnotation="YES") is Reason.NOT_CHEST
     assert rejected(r"ORIGINAL\PRIMARY\AXIAL", AXIAL, BurnedInAnnotation="YES") is None
 
@@ -163,7 +163,7 @@ def test_free_text_casts_doubt_where_the_plane_is_unknown(description: str, orie
     assert (rejection(dataset), review(dataset)) == (None, expected)
 
 
-def test_each_frame_of_an_enhanced_object_is_judged_by_its_own_header() -> None:
+def test_enhanced_frames_are_judged_by_their_own_headers() -> None:
     def macros(orientation: list[float], frame_type: str, technique: str = "NONE") -> dict[str, Any]:
         return {
             "PlaneOrientationSequence": item(ImageOrientationPatient=orientation),
@@ -208,9 +208,7 @@ def test_a_shared_acquisition_at_a_constant_angle_is_a_scout() -> None:
     ],
 )
 @pytest.mark.parametrize("modality", ["OT", "SC"])
-def test_a_picture_of_no_modality_is_turned_away_only_for_what_is_plain_in_any(
-    modality: str, tags: dict[str, Any], expected: Reason | None
-) -> None:
+def test_picture_of_no_modality_is_refused_only_if_plain(modality: str, tags: dict[str, Any], expected: Reason | None) -> None:
     assert facts(header(modality, **tags)).rejection is expected
 
 

@@ -50,18 +50,18 @@ def test_signed_values_of_11_bits_in_an_unsigned_header(stored: int) -> None:
     assert np.array_equal(shown(NEGATIVE, 11, stored, is_signed=False, intercept=0), PLAIN)
 
 
-def test_signed_values_that_an_encoder_took_for_unsigned_ones_of_as_many_bits() -> None:
+def test_signed_values_that_were_encoded_as_unsigned() -> None:
     cells = (NEGATIVE.astype(np.int32) & 0x7FF).astype(np.uint16)
     assert np.array_equal(shown(cells, 11, 11, is_signed=True, intercept=0), PLAIN)
     whole = NEGATIVE.view(np.uint16)
     assert np.array_equal(shown(whole, 16, 16, is_signed=True, intercept=0), PLAIN)
 
 
-def test_unsigned_values_that_an_encoder_took_for_signed_ones_of_as_many_bits() -> None:
+def test_unsigned_values_that_were_encoded_as_signed() -> None:
     assert np.array_equal(shown((POSITIVE << 5).view(np.int16) >> 5, 11, 11, is_signed=False, intercept=-1024), PLAIN)
 
 
-def test_a_real_slice_whose_encoder_took_signed_values_for_unsigned_ones() -> None:
+def test_real_slice_with_signed_values_encoded_as_unsigned() -> None:
     path = get_testdata_file("J2K_pixelrep_mismatch.dcm", download=False)
     assert isinstance(path, str)
     with open(path, "rb") as file:

@@ -70,12 +70,12 @@ def test_whatever_its_kind(whole: bytes, share: float) -> None:
     assert said(half(whole, share)) is Reason.TRUNCATED
 
 
-def test_a_file_of_which_only_the_header_was_written_is_not_judged_as_whole() -> None:
+def test_file_with_only_its_header_written_is_not_whole() -> None:
     data = dicom(GRAY, "DX")
     assert said(data[: -GRAY.nbytes] + bytes(GRAY.nbytes)) is Reason.BLANK_END
 
 
-def test_one_that_is_not_read_for_its_header_is_not_called_truncated() -> None:
+def test_file_rejected_for_its_header_is_not_called_truncated() -> None:
     data = half(dicom(GRAY, "MG"))
     assert read(data).facts.rejection is Reason.NOT_CHEST
 
@@ -126,7 +126,7 @@ def turned() -> Pixels:
         (lambda: np.zeros((10, 256), np.uint8), None),
     ],
 )
-def test_black_borders_that_are_meant_are_never_called_truncated(pixels: Callable[[], Pixels], expected: Reason | None) -> None:
+def test_intended_black_borders_are_never_called_truncated(pixels: Callable[[], Pixels], expected: Reason | None) -> None:
     assert judge(pixels()) is expected
 
 

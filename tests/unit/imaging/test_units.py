@@ -114,7 +114,7 @@ def test_unsigned_values_with_air_near_0_have_the_usual_offset(tags: dict[str, A
     assert image.facts.modality is Modality.CT
 
 
-def test_unsigned_values_that_cannot_be_offset_hounsfield_units_are_shown_by_their_window() -> None:
+def test_unsigned_values_without_hounsfield_units_use_a_window() -> None:
     stretched = (lung(UNITS) * 65535).astype(np.uint16)
     image = read(dicom(stretched, "CT", RescaleIntercept=0, WindowCenter=32768, WindowWidth=65536))
     assert np.allclose(image.pixels, lung(UNITS), atol=1e-3)

@@ -34,11 +34,11 @@ def test_frontal_and_silent_orientations_are_no_lateral(orientation: list[str]) 
 
 
 @pytest.mark.parametrize("empty", [None, "", "Plantagenet^Zebedee"])
-def test_the_orientation_counts_where_the_view_position_says_nothing(empty: str | None) -> None:
+def test_orientation_decides_where_view_position_is_empty(empty: str | None) -> None:
     assert judged(ViewPosition=empty, PatientOrientation=["P", "F"])[:2] == ("LATERAL", NOT_FRONTAL)
 
 
-def test_view_position_goes_before_view_code_and_orientation_but_a_contradiction_is_looked_at() -> None:
+def test_view_position_wins_and_contradictions_go_to_review() -> None:
     frontal, lateral = [code("272479007")], [code("399067008")]
     assert judged(ViewPosition="PA", ViewCodeSequence=lateral, PatientOrientation=["L", "F"]) == ("PA", None, None)
     assert judged(ViewCodeSequence=frontal, PatientOrientation=["A", "F"]) == ("PA", None, IN_DOUBT)

@@ -126,7 +126,7 @@ def test_a_voi_lut_for_negative_values() -> None:
     assert np.allclose(pixels, np.arange(4096).reshape(64, 64) / 4095)
 
 
-def test_the_first_of_several_windows_that_leaves_a_picture_counts() -> None:
+def test_first_window_that_leaves_a_picture_counts() -> None:
     one = read(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=1000)).pixels
     for centres, widths in (([2000, 100], [1000, 50]), ([100, 2000], [0, 1000]), ([9000, 2000, 100], [500, 1000, 50])):
         several = read(dicom(RAMP, "DX", WindowCenter=centres, WindowWidth=widths)).pixels
@@ -150,7 +150,7 @@ def test_a_window_that_leaves_no_picture_is_none(centre: float, width: float, fu
     assert np.array_equal(read(dicom(RAMP, "DX", PhotometricInterpretation=photometric, **tags)).pixels, plain)
 
 
-def test_without_a_window_that_leaves_a_picture_8_bits_stand_as_they_are() -> None:
+def test_8_bits_stay_as_they_are_without_a_usable_window() -> None:
     stored = phantom("xray", 3).clip(0, 4095) >> 4
     for centre, width in ((100, 1), (4000, 200), (2048, 1e6)):
         data = dicom(stored.astype(np.uint8), "CR", WindowCenter=centre, WindowWidth=width)
@@ -162,7 +162,7 @@ def test_narrow_and_wide_windows_are_obeyed(width: int) -> None:
     assert_as_pydicom(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=width))
 
 
-def test_a_voi_lut_that_leaves_no_picture_gives_way_to_the_window() -> None:
+def test_voi_lut_that_leaves_no_picture_yields_to_the_window() -> None:
     tags: dict[str, Any] = {"WindowCenter": 2000, "WindowWidth": 1000}
     steps = np.repeat(np.array([0, 4095], np.uint16), 2048)
     for entries in (np.full(4096, 7, np.uint16), np.full(4096, 4095, np.uint16), steps):
@@ -177,7 +177,7 @@ def test_padding_does_not_count_for_what_a_window_leaves() -> None:
     assert np.allclose(read(dicom(stored, "DX", **tags)).pixels[-6:], window(RAMP[26:32], 1850, 90, "LINEAR"))
 
 
-def test_without_a_window_robust_extremes_become_black_and_white() -> None:
+def test_robust_extremes_are_the_window_where_none_is_given() -> None:
     stored = phantom("xray", 3)
     stored[0, :5], stored[1, :5] = 0, 65535  # a few defective pixels
     pixels = read(dicom(stored, "DX")).pixels
@@ -196,7 +196,7 @@ def test_a_picture_of_one_level_is_no_trouble() -> None:
     assert np.isfinite(pixels).all()
 
 
-def test_ct_is_shown_in_the_lung_window_whatever_the_header_says() -> None:
+def test_ct_uses_the_lung_window_whatever_the_header_says() -> None:
     units = np.array([[-3000, -1350], [-600, 150], [-975, 3000]], np.int16)
     stored = dicom(units, "CT", RescaleIntercept=0, WindowCenter=40, WindowWidth=400)
     assert np.allclose(read(stored).pixels, np.array([[0, 0], [0.5, 1], [0.25, 1]]), atol=0.001)
@@ -232,7 +232,7 @@ def test_padding_is_black_and_sets_no_contrast() -> None:
         assert np.allclose(pixels[:, 110:], alone)
 
 
-def test_ct_padding_far_below_air_is_black_however_its_sign_is_written() -> None:
+def test_ct_padding_far_below_air_is_black_with_either_sign() -> None:
     units = (phantom("ct", 7).astype(np.int32) - 1024).astype(np.int16)
     units[:20] = -2000
     data = dicom(units, "CT", RescaleIntercept=0)
@@ -258,7 +258,7 @@ def test_signed_values_of_12_bits() -> None:
     assert np.array_equal(read(dicom(as_12_bits, "CT", **tags)).pixels, read(dicom(units, "CT", RescaleIntercept=0)).pixels)
 
 
-def test_each_frame_has_its_own_rescale_where_the_header_says_so() -> None:
+def test_frames_use_their_own_rescale_where_given() -> None:
     def group(keyword: str, **tags: float) -> Dataset:
         macro, item = Dataset(), Dataset()
         for name, value in tags.items():

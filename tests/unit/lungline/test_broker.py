@@ -26,7 +26,7 @@ def test_no_check_is_known_as_such(options: str) -> None:
     assert address.is_unverified
 
 
-def test_the_setting_goes_before_the_address_and_a_certificate_of_ones_own_is_kept() -> None:
+def test_setting_wins_over_address_and_own_certificate_is_kept() -> None:
     address = parse("rediss://host?ssl_ca_certs=/theirs.pem&ssl_certfile=/a%20b.pem&ssl_keyfile=/k.pem", "/ours.pem")
     assert [address.tls[name] for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")] == ["/ours.pem", "/a b.pem", "/k.pem"]
 
@@ -57,7 +57,7 @@ def test_a_ca_without_tls_is_refused(url: str, monkeypatch: pytest.MonkeyPatch) 
         load()
 
 
-def test_an_error_is_explained_by_what_is_beneath_it_and_none_goes_round_for_ever() -> None:
+def test_error_is_explained_by_its_cause_even_in_a_cycle() -> None:
     outer, inner = OSError("planted-secret"), ssl.SSLError("planted-secret")
     outer.__cause__, inner.__cause__ = inner, outer
     assert "agree on no TLS" in explain(outer)

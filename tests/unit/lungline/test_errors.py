@@ -22,6 +22,6 @@ def test_an_unreadable_scan_tells_its_reason_and_a_detail() -> None:
     assert errors.UnreadableScan(Reason.TOO_LARGE, "Frame 3 of 2.").detail == "Frame 3 of 2."
 
 
-def test_the_reason_of_an_unreadable_scan_survives_the_way_between_processes() -> None:
+def test_reason_of_an_unreadable_scan_survives_pickling() -> None:
     back = pickle.loads(pickle.dumps(errors.UnreadableScan(Reason.NO_PIXELS, "A report.")))
     assert (back.reason, back.detail) == (Reason.NO_PIXELS, "A report.")

@@ -48,7 +48,7 @@ def test_a_librarys_warning_is_told_by_its_kind_alone() -> None:
     assert "mueller" not in logged.lower()
 
 
-def test_an_error_that_python_passes_over_is_told_by_its_type_alone() -> None:
+def test_unraisable_error_is_logged_by_its_type_alone() -> None:
     logged = _log_of("class Gone:\n    def __del__(self):\n        raise ValueError(planted)\nGone()")
     assert "error='ValueError'" in logged
     assert "mueller" not in logged.lower()

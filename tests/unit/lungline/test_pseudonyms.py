@@ -37,7 +37,7 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     assert sorted(entry.name for entry in tmp_path.iterdir() if entry.is_file()) == ["go", "pseudonym.key"]
 
 
-def test_pseudonyms_are_stable_short_and_apart_by_kind_and_value() -> None:
+def test_pseudonyms_are_stable_short_and_differ_by_kind() -> None:
     key = PseudonymKey(b"k" * 32)
     again = PseudonymKey(b"k" * 32)
     assert key.pseudonym("patient", "4711") == again.pseudonym("patient", "4711")
@@ -46,7 +46,7 @@ def test_pseudonyms_are_stable_short_and_apart_by_kind_and_value() -> None:
     assert len(different) == 3
 
 
-def test_another_key_gives_other_pseudonyms_and_another_fingerprint() -> None:
+def test_another_key_changes_pseudonyms_and_fingerprint() -> None:
     one, other = PseudonymKey(b"1" * 32), PseudonymKey(b"2" * 32)
     assert one.pseudonym("patient", "4711") != other.pseudonym("patient", "4711")
     assert one.fingerprint != other.fingerprint

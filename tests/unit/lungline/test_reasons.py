@@ -9,7 +9,7 @@ from lungline.reasons import Reason
 
 
 @pytest.mark.parametrize("reason", list(Reason))
-def test_a_code_is_a_short_snake_case_word_named_like_its_member(reason: Reason) -> None:
+def test_code_is_a_short_snake_case_name_of_its_member(reason: Reason) -> None:
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", reason.value)
     assert len(reason.value) <= 24
     assert reason.name.lower() == reason.value

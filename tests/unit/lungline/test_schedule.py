@@ -32,7 +32,7 @@ def seen(schedule: Schedule, begin: datetime, hours: int = 72) -> list[datetime]
     ],
     ids=["skipped", "doubled"],
 )
-def test_an_hour_that_daylight_saving_skips_or_doubles_runs_once(begin: datetime, nights: list[str]) -> None:
+def test_hour_skipped_or_doubled_by_daylight_saving_runs_once(begin: datetime, nights: list[str]) -> None:
     schedule = Schedule("30 2 * * *", BERLIN)
     assert seen(schedule, begin) == [at(night) for night in nights]
     forward, due = begin, list[datetime]()
@@ -56,7 +56,7 @@ def test_the_very_instant_is_due() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "yearly", "0 3 * *", "61 3 * * 0", "0 3 * * 0 2026", "0 0 30 2 *", "* * * * * *"])
-def test_a_line_that_parses_to_nothing_is_refused_by_its_setting(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_that_never_matches_is_refused_by_its_setting(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_RETRAIN_CRON", line or " ")
     with pytest.raises(SettingsError, match="LUNGLINE_RETRAIN_CRON"):
         load()

@@ -119,7 +119,7 @@ def test_a_toml_that_is_none_is_said_without_quoting_it(content: bytes, home: Pa
         load()
 
 
-def test_an_error_about_an_address_does_not_give_its_password_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_about_an_address_hides_its_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_DATABASE_URL", "mysql://user:planted-secret@host/name")
     with pytest.raises(SettingsError) as refused:
         load()
@@ -136,7 +136,7 @@ def test_the_broker_is_the_setting_else_what_up_wrote_down(home: Path, monkeypat
     assert load().broker == "redis://elsewhere/0"
 
 
-def test_a_secret_may_lie_in_a_file_that_systemd_or_a_container_gives(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secret_may_come_from_a_file_of_systemd_or_a_container(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "credentials" / "lungline_broker_url"
     secret.parent.mkdir()
     secret.write_text("redis://:from-file@redis/0\n")

@@ -20,7 +20,7 @@ def name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_socket_fits_where_it_is_sent_and_nothing_is_wrong_with_a_long_path(name: Path) -> None:
+def test_socket_fits_though_the_path_is_long(name: Path) -> None:
     name.mkdir()
     assert tempfile.gettempdir() == str(name)
     assert trouble() == ""

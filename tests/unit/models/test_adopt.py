@@ -17,7 +17,7 @@ def folder(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "folder"))
 
 
-def test_an_ensemble_of_another_version_of_a_member_keeps_nothing_else_from_the_store(folder: Path, tmp_path: Path) -> None:
+def test_ensemble_with_another_member_version_blocks_no_other(folder: Path, tmp_path: Path) -> None:
     """As where a training was killed after it had replaced a member, and before it made the ensemble anew."""
     path, store = folder / ENSEMBLES / "ct.json", tmp_path / "store"
     told = json.loads(path.read_text())
@@ -34,7 +34,7 @@ def test_an_ensemble_of_another_version_of_a_member_keeps_nothing_else_from_the_
     assert {one.name for one in stored_members(store)} == members
 
 
-def test_a_damaged_member_keeps_its_ensembles_alone_from_the_store(folder: Path, tmp_path: Path) -> None:
+def test_damaged_member_blocks_its_ensembles_alone(folder: Path, tmp_path: Path) -> None:
     member = read_ensemble(folder, "xray").places[0].member
     (member.folder / WEIGHTS).write_bytes(b"")
     with pytest.raises(ModelError) as caught:
@@ -50,7 +50,7 @@ def test_a_draft_that_was_left_is_no_member(folder: Path, tmp_path: Path) -> Non
     assert len(adopt(folder, tmp_path / "store")) == 3
 
 
-def test_what_was_judged_on_more_since_is_told_so_in_the_store_and_nothing_is_forgotten(folder: Path, tmp_path: Path) -> None:
+def test_newer_evaluations_are_merged_into_the_store(folder: Path, tmp_path: Path) -> None:
     store, described = tmp_path / "store", [folder / "xray-cnn" / MEMBER, folder / ENSEMBLES / "xray.json"]
     whole = [path.read_text() for path in described]
     for path, text in zip(described, whole, strict=True):
@@ -71,7 +71,7 @@ def test_what_was_judged_on_more_since_is_told_so_in_the_store_and_nothing_is_fo
         assert known() == {("test", "val")}
 
 
-def test_a_member_that_was_never_judged_is_taken_again_and_again(folder: Path, tmp_path: Path) -> None:
+def test_member_that_was_never_judged_can_be_taken_repeatedly(folder: Path, tmp_path: Path) -> None:
     (folder / "xray-cnn" / CARD).unlink()
     for _ in range(2):
         assert len(adopt(folder, tmp_path / "store")) == 3

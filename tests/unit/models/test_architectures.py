@@ -52,7 +52,7 @@ def test_the_base_can_be_filled() -> None:
     np.testing.assert_allclose(np.asarray(random(pictures)), np.asarray(filled(pictures)), atol=1e-5)
 
 
-def test_the_lung_ct_network_has_the_published_numbers_of_parameters() -> None:
+def test_lung_ct_network_has_the_published_parameter_counts() -> None:
     """From the article's `model.summary()`."""
     network = build("resnet50_cap", 3)
     assert counts(network) == {"parameters": 49_722_627, "trainable": 40_909_315, "non_trainable": 8_813_312}

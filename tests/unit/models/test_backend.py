@@ -19,7 +19,7 @@ def _broken_import() -> None:
         raise ImportError
 
 
-def test_what_others_say_during_the_import_is_seen_and_its_error_is_raised(capfd: pytest.CaptureFixture[str]) -> None:
+def test_import_keeps_lines_of_others_and_raises_its_error(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ImportError):
         _broken_import()
     assert capfd.readouterr().err == "a worker's line\nthe end"

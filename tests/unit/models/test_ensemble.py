@@ -112,7 +112,7 @@ def test_what_is_no_number_is_no_verdict(number: float) -> None:
         Ensemble("ct-1", Modality.CT, [broken], NEVER).judge(INPUTS)
 
 
-def test_every_member_is_warmed_and_each_preprocessing_named_once() -> None:
+def test_members_are_warmed_and_preprocessings_named_once() -> None:
     members = [seat("a", [[0.5, 0.5]]), seat("b", [[0.5, 0.5]])]
     ensemble = Ensemble("ct-1", Modality.CT, members, NEVER)
     ensemble.warm(8)

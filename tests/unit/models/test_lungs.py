@@ -47,7 +47,7 @@ def test_framing_is_gone_after_preprocessing() -> None:
     assert np.abs(near - far).mean() > 0.2
 
 
-def test_a_body_without_lungs_is_framed_by_itself_and_a_picture_without_a_body_whole() -> None:
+def test_frames_the_body_without_lungs_and_all_without_a_body() -> None:
     pixels = np.zeros((200, 200), np.float32)
     cv2.circle(pixels, (100, 100), 60, 0.8, -1)
     top, bottom, left, right = lung_box(pixels)

@@ -70,7 +70,7 @@ def test_show_tells_about_every_version(kind: str, tmp_path: Path) -> None:
             assert json.loads(as_json.stdout)["version"] == each.version
 
 
-def test_show_of_a_recipe_tells_its_network_before_anything_was_trained() -> None:
+def test_show_of_an_untrained_recipe_describes_its_network() -> None:
     told = json.loads(run("show", "ct-resnet50-cap", "--json").stdout)
     assert (told["parameters"], told["trainable"], told["non_trainable"]) == (49_722_627, 40_909_315, 8_813_312)
     assert told["published"]["value"] == 0.9817

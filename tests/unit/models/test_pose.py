@@ -88,7 +88,7 @@ def test_a_lateral_is_doubted_and_stays_as_it_is() -> None:
     np.testing.assert_array_equal(found.pixels, film)
 
 
-def test_the_network_answers_alike_for_a_picture_in_each_of_its_poses() -> None:
+def test_network_answers_alike_for_every_pose_of_a_picture() -> None:
     network = pose.shipped()
     film = chest("xray", 3)
     upright = network.judge(film)
@@ -143,7 +143,7 @@ def test_real_slices_are_known_from_their_negatives(validation: "list[tuple[Exam
     assert np.mean([set_right(1 - one, None).doubt is Reason.POLARITY_IN_DOUBT for one in slices]) >= 0.95
 
 
-def test_projections_of_a_patient_that_nobody_trained_on_are_known_from_the_side(training_data: Path) -> None:
+def test_laterals_of_an_unseen_patient_are_recognised(training_data: Path) -> None:
     from training.pose.projections import films, read_series
 
     folder = training_data / "series" / "covid_ct_md_P001"

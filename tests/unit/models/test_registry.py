@@ -20,7 +20,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED, tmp_path / "shipped"))
 
 
-def test_each_modality_ships_an_ensemble_whose_version_names_its_files() -> None:
+def test_each_modality_ships_an_ensemble_that_names_its_files() -> None:
     found = shipped()
     assert set(found) == set(Modality)
     for modality, files in found.items():
@@ -29,7 +29,7 @@ def test_each_modality_ships_an_ensemble_whose_version_names_its_files() -> None
     assert shipped_admission().modality is None
 
 
-def test_version_changes_with_weights_calibration_and_thresholds() -> None:
+def test_version_depends_on_weights_calibration_and_thresholds() -> None:
     files = shipped()[Modality.XRAY]
     place = files.places[0]
 
@@ -149,7 +149,7 @@ def test_versions_stand_side_by_side_in_the_store(copy: Path, tmp_path: Path) ->
     assert not [path for path in store.rglob("*") if path.name.startswith(".")]
 
 
-def test_an_ensembles_card_and_figures_come_along_and_newer_ones_take_their_place(copy: Path, tmp_path: Path) -> None:
+def test_card_and_figures_of_an_ensemble_are_kept_up_to_date(copy: Path, tmp_path: Path) -> None:
     store, path = tmp_path / "models", made_anew(copy, 0.1) / "ensembles" / "xray.json"
     for auroc in (0.8, 0.9):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": {"macro_auroc": auroc}}))
@@ -168,7 +168,7 @@ def test_what_is_damaged_is_not_adopted(copy: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "{}", None])
-def test_a_version_damaged_in_the_store_is_passed_over_and_refused(copy: Path, tmp_path: Path, damage: str | None) -> None:
+def test_version_damaged_in_the_store_is_skipped_and_refused(copy: Path, tmp_path: Path, damage: str | None) -> None:
     store = tmp_path / "models"
     (version,) = (files.version for files in adopt(made_anew(copy, 0.1), store) if files.name == "xray")
     path = store / "ensembles" / f"{version}.json"

@@ -52,7 +52,7 @@ def test_a_students_figures_come_out_again(student: Member, readings: "Readings"
     assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.figures["val"]["macro_auroc"]["value"], abs=0.005)
 
 
-def test_each_modality_has_a_student_that_does_not_vote_and_names_the_ensemble_that_taught_it() -> None:
+def test_each_modality_has_a_student_that_names_its_teacher() -> None:
     assert [student.modality for student in STUDENTS] == sorted(Modality)
     for student in STUDENTS:
         assert student.modality is not None
@@ -94,7 +94,7 @@ def test_drawn_chests_are_admitted_and_drawings_are_not() -> None:
     assert set(decided(drawn(60, np.random.default_rng(2026)))) == {None}
 
 
-def test_every_version_has_its_card_and_its_looks_at_test_counted() -> None:
+def test_versions_have_cards_and_counted_test_split_looks() -> None:
     import json
 
     uses = json.loads((SHIPPED / "test-uses.json").read_text())

@@ -38,7 +38,7 @@ def test_a_folder_a_class(tmp_path: Path) -> None:
     assert {row["source"] for row in rows} == {"CXR set"}
 
 
-def test_folders_within_a_class_are_patients_but_not_pictures_and_masks(tmp_path: Path) -> None:
+def test_folders_within_a_class_are_patients(tmp_path: Path) -> None:
     data = folders(tmp_path / "ct", "covid/Smith", "covid/Jones", "non-covid/images", "non-covid/masks", count=2)
     built = made("folders", data, tmp_path)
     groups = Counter(row["group"] for row in drawn.read(tmp_path / "manifest.csv"))
@@ -68,7 +68,7 @@ def test_a_copy_across_a_tree_is_kept_and_found_or_left_out(tmp_path: Path) -> N
     assert audit.audit(tmp_path / "manifest.csv").errors == []
 
 
-def test_only_sound_leaves_out_what_clashes_and_what_cannot_be_read(tmp_path: Path) -> None:
+def test_only_sound_drops_clashing_and_unreadable_files(tmp_path: Path) -> None:
     data = folders(tmp_path / "xray", "covid", "normal")
     save(data / "normal" / "same.png", drawing("covid", 0))
     (data / "covid" / "broken.jpg").write_bytes(b"\xff\xd8\xff")

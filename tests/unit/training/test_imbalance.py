@@ -11,7 +11,7 @@ def in_train(*rows: tuple[str, str]) -> list[str]:
     return [found.detail for found in checks.imbalance(made) if found.detail.endswith("in train")]
 
 
-def test_a_finding_that_no_picture_has_is_missing_and_a_finer_label_counts_as_its_finding() -> None:
+def test_finding_without_pictures_is_reported_as_missing() -> None:
     assert in_train(("xray", "covid19"), ("xray", "normal"), ("ct", "covid19"), ("ct", "cap")) == ["xray: no pneumonia in train"]
 
 

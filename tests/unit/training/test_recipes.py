@@ -88,7 +88,7 @@ def test_a_decay_divides_the_rate_at_each_step() -> None:
     assert rates == pytest.approx([1e-3 / (1 + 4e-5 * step) for step in range(3)], rel=1e-6)
 
 
-def test_binary_cross_entropy_is_that_of_each_output_on_the_softmax() -> None:
+def test_binary_cross_entropy_averages_the_softmax_outputs() -> None:
     network = build("small_cnn", 3)
     compile_network(network, recipes.load("xray-cnn6"), batches=2, epochs=2)
     logits, wanted = np.array([[1.0, 0.0, -1.0], [0.5, 2.0, 0.0]], np.float32), np.eye(3, dtype=np.float32)[[0, 2]]

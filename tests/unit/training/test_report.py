@@ -118,7 +118,7 @@ def test_no_patient_group_or_file_is_named(run: Run) -> None:
         assert str(run.folder.parent.parent) not in said
 
 
-def test_figures_stand_with_intervals_counts_baselines_and_sources(run: Run) -> None:
+def test_figures_have_intervals_counts_baselines_and_sources(run: Run) -> None:
     whole = section(run, "figures")
     figure = run.found[0].description["figures"]["balanced_accuracy"]
     assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in whole
@@ -199,7 +199,7 @@ def test_the_page_shows_what_the_json_holds_and_no_more(run: Run) -> None:
     assert page(run.report) == (run.folder / "index.html").read_text()
 
 
-def test_what_means_nothing_is_told_and_undefined_figures_leave_gaps(run: Run) -> None:
+def test_undefined_figures_leave_gaps_and_a_note(run: Run) -> None:
     told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
     one = told["versions"][0]["told"]
     one["limit"] = 32
@@ -214,7 +214,7 @@ def test_what_means_nothing_is_told_and_undefined_figures_leave_gaps(run: Run) -
     assert "On so few its figures mean nothing".lower() in text(caveats).lower()
 
 
-def test_a_system_as_it_was_published_stands_beside_the_honest_figure(run: Run) -> None:
+def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
     told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
     figure = {"metric": "accuracy", "value": 0.9, "low": 0.8, "high": 1.0}
     told["versions"][0]["told"]["as_published"] = {

@@ -28,7 +28,7 @@ def _start(data: Path, home: Path, out: Path) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow  # features that are kept, killed and run again, are in test_features
-def test_killed_in_the_middle_and_run_again_it_gives_the_same_weights(tiny_data: Path, home: Path, tmp_path: Path) -> None:
+def test_resumed_after_a_kill_it_gives_the_same_weights(tiny_data: Path, home: Path, tmp_path: Path) -> None:
     out = tmp_path / "killed"
     first = _start(tiny_data, home, out)
     timer = threading.Timer(120, first.kill)
@@ -66,7 +66,7 @@ def _standing(network: keras.Model) -> Standing:
     return Standing(2, 1, 0.7, network.get_weights(), network.get_weights(), [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4}])
 
 
-def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: keras.Model, tmp_path: Path) -> None:
+def test_checkpoint_restores_all_that_the_next_epoch_needs(network: keras.Model, tmp_path: Path) -> None:
     kept, rng = Checkpoint(tmp_path / "c.npz", "key"), np.random.default_rng(3)
     kept.write(network, rng, _standing(network))
     expected = rng.random(4)
@@ -86,7 +86,7 @@ def test_a_checkpoint_brings_back_all_that_the_next_epoch_depends_on(network: ke
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
-def test_what_was_written_before_the_disk_was_full_gives_its_room_back(network: keras.Model, tmp_path: Path) -> None:
+def test_partial_checkpoint_on_a_full_disk_is_removed(network: keras.Model, tmp_path: Path) -> None:
     folder = tmp_path / "training"
     folder.mkdir()
     (folder / "c.part").symlink_to("/dev/full")

@@ -76,14 +76,14 @@ def those(data: Path, target: Path, keep: Callable[[dict[str, str]], bool]) -> P
     return target
 
 
-def test_missing_base_weights_of_a_later_recipe_are_told_before_anything_is_trained(tiny_data: Path, tmp_path: Path) -> None:
+def test_missing_base_weights_are_reported_before_training(tiny_data: Path, tmp_path: Path) -> None:
     (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
     with pytest.raises(TrainingError, match="mobilenetv2_notop"):
         train([FIRST, "xray-mobilenetv2"], start(tiny_data, weights="imagenet", weights_dir=tmp_path), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_without_rows_of_test_it_is_judged_on_val_and_nothing_is_counted(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
+def test_without_test_rows_it_is_judged_on_val_uncounted(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != "test")
     (member,) = train([FIRST], start(data), tmp_path / "out", reporting(tmp_path))
     assert set(member.figures) == {"val"}
@@ -92,14 +92,14 @@ def test_without_rows_of_test_it_is_judged_on_val_and_nothing_is_counted(tiny_da
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_without_rows_of_a_split_that_is_learnt_from_nothing_is_trained(split: str, tiny_data: Path, tmp_path: Path) -> None:
+def test_nothing_is_trained_without_rows_of_a_learning_split(split: str, tiny_data: Path, tmp_path: Path) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["modality"] == "ct")
     with pytest.raises(TrainingError, match=f"split `{split}` for recipe `{FIRST}`"):
         train(["ct-cnn", FIRST], start(data), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_member_of_other_data_does_not_vote_but_in_a_retraining(
+def test_member_of_other_data_votes_only_in_a_retraining(
     tiny_data: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("training.metrics.calibration.voters", lambda votes, *_: list(range(len(votes))))
@@ -112,7 +112,7 @@ def test_a_member_of_other_data_does_not_vote_but_in_a_retraining(
     assert {place.member.version for place in challenger.places} == {before.version, after.version}
 
 
-def test_killed_while_it_judges_it_leaves_a_whole_ensemble_and_trains_nothing_again(
+def test_kill_while_judging_leaves_a_whole_ensemble(
     tiny_data: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):

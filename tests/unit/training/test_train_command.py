@@ -122,7 +122,7 @@ def tmp_copy(data: Path, target: Path, keep: tuple[str, ...]) -> Path:
     return target / "other.csv"
 
 
-def test_evaluate_makes_cards_and_figures_and_counts_the_look_at_test(out: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_evaluate_writes_cards_and_counts_the_test_split_look(out: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     monkeypatch.setattr("training.recipes.load", quick)
     monkeypatch.setattr("training.metrics.figures.RESAMPLES", 50)

@@ -36,7 +36,7 @@ def test_a_change_starts_the_quiet_period_anew(tmp_path: Path) -> None:
     assert settling.next_due() == 11.9
 
 
-def test_a_writer_that_sets_the_modification_time_back_is_noticed(tmp_path: Path) -> None:
+def test_writer_that_sets_mtime_back_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
     before = path.stat()
@@ -80,7 +80,7 @@ def test_there_is_room_for_so_many_and_then_for_urgent_ones(tmp_path: Path, monk
     assert settling.due(5.0, 9) == ["b"]
 
 
-def test_a_file_that_cannot_be_read_is_tried_less_and_less_and_given_up(tmp_path: Path) -> None:
+def test_unreadable_file_is_tried_ever_less_and_given_up(tmp_path: Path) -> None:
     settling = Settling(1.0)
     at, tries = 0.0, 0
     settling.see("a", tmp_path.lstat(), at)
@@ -143,7 +143,7 @@ def test_a_writer_in_another_process_is_seen(tmp_path: Path) -> None:
         assert has_writer(file.fileno()) is False
 
 
-def test_where_the_system_does_not_tell_of_writers_nothing_is_made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_writers_stay_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"x")
     with path.open("rb") as file, path.open("ab"):

@@ -36,7 +36,7 @@ def test_walk_meets_all_but_what_is_ignored(tmp_path: Path) -> None:
         *("__MACOSX/._a.dcm", "study/__MACOSX/a.dcm", "System Volume Information/a.dcm", "study.tmp/a.dcm", "stat/@EADIR/a.dcm"),
     ],
 )
-def test_what_senders_and_file_servers_leave_lying_about_is_ignored(tmp_path: Path, name: str) -> None:
+def test_debris_of_senders_and_file_servers_is_ignored(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / name).touch()
     ignore = patterns(load().ignore)

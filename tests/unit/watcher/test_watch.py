@@ -42,7 +42,7 @@ def test_a_signal_may_come_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> Non
     assert stopped == [True]
 
 
-def test_a_lost_database_does_not_end_a_watcher_that_leaves_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_database_does_not_end_a_watcher_with_leftovers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"{PREFIX}INTAKE", "leave")
     monkeypatch.setenv(f"{PREFIX}QUIET_SECONDS", "0.05")
     settings = load()

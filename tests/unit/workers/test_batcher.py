@@ -128,7 +128,7 @@ def test_what_is_read_again_comes_last(writer: Writer) -> None:
     batcher.stop()
 
 
-def test_while_champions_change_each_scan_is_judged_by_the_one_it_was_prepared_for(writer: Writer) -> None:
+def test_scan_is_judged_by_the_champion_it_was_prepared_for(writer: Writer) -> None:
     other = replace(VERDICT, ensemble="e-2")
     gate, successor = Gate(accept), Gate(lambda batch: [(Modality.CT, other)] * len(batch))
     successor.open.set()
@@ -161,7 +161,7 @@ def test_a_failing_batch_costs_only_the_scan_that_fails(writer: Writer) -> None:
     batcher.stop()
 
 
-def test_an_engine_that_fails_on_everything_is_told_and_blames_no_scan(writer: Writer) -> None:
+def test_runtime_that_always_fails_blames_no_scan(writer: Writer) -> None:
     class Broken(Answers):
         def is_sound(self) -> bool:
             return False

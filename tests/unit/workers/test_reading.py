@@ -47,7 +47,7 @@ def test_a_film_that_lies_wrong_is_prepared_as_it_should_lie(
         np.testing.assert_allclose(prepared, right.inputs[name], atol=1e-5)
 
 
-def test_a_film_whose_header_gives_the_wrong_polarity_is_doubted(tmp_path: Path) -> None:
+def test_film_with_the_wrong_polarity_in_its_header_is_doubted(tmp_path: Path) -> None:
     stored = phantom("xray", 7)
     right = read(tmp_path, dicom(stored, "DX"))
     wrong = read(tmp_path, dicom(stored, "DX", PhotometricInterpretation="MONOCHROME1"))

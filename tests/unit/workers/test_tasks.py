@@ -176,7 +176,7 @@ def test_what_another_process_has_open_still_is_for_review(bench: Bench) -> None
     assert bench.one("SELECT reason FROM scan_results WHERE status = 'review'") == "still_written"
 
 
-def test_where_no_reader_can_be_started_scans_wait_and_it_is_told(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_scans_wait_where_no_reader_can_be_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
     scan_id = bench.drop(png(picture("xray", 6)))
 
@@ -220,7 +220,7 @@ def test_a_worker_that_stops_claims_nothing(bench: Bench) -> None:
     assert bench.one("SELECT state FROM jobs") == "waiting"
 
 
-def test_an_error_of_the_machine_is_told_without_its_words_and_blames_no_scan(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_machine_error_blames_no_scan_and_is_logged_by_type(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise OSError(24, "DOE^JANE.dcm")
 
@@ -246,7 +246,7 @@ def test_an_error_of_the_program_costs_one_scan_its_place(bench: Bench, monkeypa
     assert bench.read(bench.drop(png(picture("xray", 6)))).startswith("normal 1.000 accepted")
 
 
-def test_a_scan_whose_verdict_the_database_refuses_is_turned_away(bench: Bench) -> None:
+def test_scan_whose_verdict_is_refused_is_quarantined(bench: Bench) -> None:
     bench.one("SELECT 1")
     with bench.engine.begin() as connection:
         refuses = "CREATE TRIGGER no BEFORE INSERT ON verdicts BEGIN SELECT RAISE(ABORT, 'no'); END"
@@ -254,7 +254,7 @@ def test_a_scan_whose_verdict_the_database_refuses_is_turned_away(bench: Bench) 
     assert bench.read(bench.drop(png(picture("xray", 7)))) == "quarantined: internal_error"
 
 
-def test_a_scan_that_is_read_again_keeps_its_verdict_if_that_fails(bench: Bench) -> None:
+def test_failed_reread_keeps_the_verdict(bench: Bench) -> None:
     data = png(picture("xray", 8))
     scan_id = bench.drop(data)
     bench.read(scan_id)

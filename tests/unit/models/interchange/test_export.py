@@ -84,7 +84,7 @@ def test_a_damaged_member_is_not_written(member: Member, tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_what_cannot_be_converted_is_told_without_the_librarys_words(member: Member, tmp_path: Path) -> None:
+def test_failed_conversion_is_reported_in_our_words(member: Member, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=rf"`{member.version}` cannot be written as onnx \(ModelError\)"):
         export(_retold(member, architecture="small_cnn"), "onnx", tmp_path / "network.onnx")
 

@@ -109,7 +109,7 @@ def test_a_file_larger_than_its_network_can_be_is_not_opened(sound: Path) -> Non
         read(sound / "a.h5", 1000)
 
 
-def test_links_to_other_files_and_what_is_no_number_are_not_read(sound: Path, tmp_path: Path) -> None:
+def test_external_links_and_non_numbers_are_not_read(sound: Path, tmp_path: Path) -> None:
     def outside(group: h5py.Group, name: str) -> None:
         group[name] = h5py.ExternalLink(str(sound / "a.h5"), "/model_weights")
 

@@ -55,7 +55,7 @@ def test_a_sequential_network_answers_as_it_did(kind: str, theirs: keras.Model, 
     agrees(moved(path, "cnn6"), theirs, "plain-300")
 
 
-def test_a_functional_network_that_holds_its_base_answers_as_it_did(tmp_path: Path) -> None:
+def test_functional_network_with_its_base_answers_as_before(tmp_path: Path) -> None:
     theirs = keras_made.pyimage()
     theirs.save(tmp_path / "covid19.model.h5")
     agrees(moved(tmp_path / "covid19.model.h5", "vgg16_pyimage"), theirs, "plain-224")

@@ -89,7 +89,7 @@ def test_two_that_write_at_once_leave_one_whole_file(tmp_path: Path, member: Mem
     assert [path.suffix for path in folder.iterdir()] == [".npz"]
 
 
-def test_a_process_of_its_own_converts_what_is_missing_and_tells_what_it_cannot(tmp_path: Path, member: Member) -> None:
+def test_child_process_converts_missing_and_reports_failures(tmp_path: Path, member: Member) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / MEMBER).write_bytes((member.folder / MEMBER).read_bytes())

@@ -94,7 +94,7 @@ def test_what_cannot_be_converted_falls_back_and_says_so(tmp_path: Path, place: 
     assert "cannot take" in logs[-1]["why"]
 
 
-def test_damaged_weights_are_refused_though_their_network_is_kept(folder: Path, member: Member, tmp_path: Path) -> None:
+def test_damaged_weights_are_refused_though_cached(folder: Path, member: Member, tmp_path: Path) -> None:
     other = Path(shutil.copytree(member.folder, tmp_path / "other"))
     (other / WEIGHTS).write_bytes(b"")
     damaged = Place(dataclasses.replace(member, folder=other), 1.0, 1.0)

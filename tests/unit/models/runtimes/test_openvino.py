@@ -107,7 +107,7 @@ def test_single_precision_is_always_there() -> None:
     assert precisions()[-1] == "f32"
 
 
-def test_a_signal_after_networks_have_gone_does_not_end_the_process(tmp_path: Path, network: Converted) -> None:
+def test_signal_after_networks_are_freed_does_not_crash(tmp_path: Path, network: Converted) -> None:
     """As when a worker has taken up a new champion, and is stopped."""
     for name in ("description", "weights"):
         (tmp_path / name).write_bytes(getattr(network, name))

@@ -200,7 +200,7 @@ def test_a_mark_on_some_of_a_class_is_a_warning(tmp_path: Path) -> None:
     assert any("covid19 is told from the rest by border alone" in finding.detail for finding in shortcuts)
 
 
-def test_a_source_of_what_ensembles_do_not_tell_apart_is_a_warning(tmp_path: Path) -> None:
+def test_source_whose_label_no_ensemble_knows_is_a_warning(tmp_path: Path) -> None:
     def plant(rows: drawn.Rows) -> None:
         for row in rows:
             row["modality"] = "ct"
@@ -228,7 +228,7 @@ def test_many_leaks_are_told_in_few_lines(tmp_path: Path) -> None:
     assert told[-1].endswith("more such")
 
 
-def test_pictures_without_contrast_are_copies_only_if_they_are_the_same() -> None:
+def test_flat_pictures_are_copies_only_if_identical() -> None:
     def blank(value: int) -> bytes:
         return bytes(cv2.imencode(".png", np.full((40, 40), value, np.uint8))[1])
 

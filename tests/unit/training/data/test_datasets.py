@@ -12,7 +12,7 @@ from training.data import datasets
 from training.data.datasets import Example, check_groups, load, read_pictures
 
 
-def test_labels_are_findings_for_a_modality_and_modalities_for_admission(tiny_data: Path) -> None:
+def test_labels_are_findings_or_modalities_by_the_task(tiny_data: Path) -> None:
     assert {example.label for example in load(tiny_data, Modality.CT).examples} == {"covid19", "non_covid", "cap"}
     assert {example.label for example in load(tiny_data, None).examples} == {"xray", "ct", "neither"}
 

@@ -26,7 +26,7 @@ def taken(tmp_path: Path, none: Labels) -> Snapshot:
     return snapshot.take(tmp_path / "store" / "training" / "run", lessons(tmp_path / "data"), none)
 
 
-def test_a_snapshot_has_no_row_of_test_to_learn_from_but_audits_it(taken: Snapshot) -> None:
+def test_snapshot_audits_test_rows_and_never_learns_from_them(taken: Snapshot) -> None:
     rows = manifests.read(taken.folder / "manifest.csv")
     assert {row.split for row in rows} == {"train", "val", "gate"}
     assert all(row.path.is_file() for row in rows)
@@ -42,7 +42,7 @@ def test_the_same_data_have_the_same_hash_and_others_another(tmp_path: Path, tak
     assert snapshot.take(tmp_path / "store" / "training" / "third", tmp_path / "data", none).sha256 != taken.sha256
 
 
-def test_lessons_are_new_where_a_picture_of_train_or_its_label_is(tmp_path: Path, taken: Snapshot, none: Labels) -> None:
+def test_new_training_pictures_or_labels_count_as_new(tmp_path: Path, taken: Snapshot, none: Labels) -> None:
     manifest = tmp_path / "data" / "manifest.csv"
     lines = manifest.read_text().splitlines()
     known = snapshot.lessons(taken.folder, Modality.XRAY)

@@ -130,7 +130,7 @@ def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: Clinic) -> N
     assert sorted(clinic.left_out.values()) == [1, 1, 1, 1]
 
 
-def test_a_label_of_the_modality_that_a_scan_was_read_as_before_is_not_learnt(clinic: Clinic, writer: Writer) -> None:
+def test_label_of_the_former_modality_is_not_learnt(clinic: Clinic, writer: Writer) -> None:
     scan = clinic.scan(chest(1))
     clinic.reads((scan, "pneumonia", "A"))
     writer.do(lambda connection: connection.execute(update(scans).values(modality="ct")))
@@ -147,7 +147,7 @@ def test_a_patient_stays_on_the_side_of_its_key(clinic: Clinic, side: str) -> No
     assert [row.split for row in joined.rows] == [side] * 3
 
 
-def test_a_patient_of_test_who_is_labelled_anew_does_not_reach_training(clinic: Clinic, tmp_path: Path) -> None:
+def test_relabelled_test_patient_does_not_reach_training(clinic: Clinic, tmp_path: Path) -> None:
     patient = patient_of("train")  # as far as the store knows
     clinic.reads((clinic.scan(chest(1), patient), "normal", "A"))
     known = manifest(tmp_path / "data", (chest(50), "normal", patient, "test"), (chest(51), "covid19", "other", "train"))
@@ -169,7 +169,7 @@ def test_a_copy_of_a_picture_of_test_does_not_reach_training(clinic: Clinic, tmp
     assert [row.path for row in joined.rows] == [row.path for row in known]
 
 
-def test_the_store_s_own_test_patients_leave_the_manifest_s_training(clinic: Clinic, tmp_path: Path) -> None:
+def test_test_patients_of_the_store_leave_the_manifest_training(clinic: Clinic, tmp_path: Path) -> None:
     patient = patient_of("test")
     clinic.reads((clinic.scan(chest(1), patient), "normal", "A"))
     known = manifest(tmp_path / "data", (chest(50), "normal", patient, "train"), (chest(51), "normal", "other", "train"))

@@ -60,7 +60,7 @@ def test_what_is_judged_is_of_labels_that_figures_are_about(write: Callable[[lis
     assert "`val` has no ct scan of non_covid" in fault(folder, Modality.CT, "ct-cnn")
 
 
-def test_a_recipe_that_learns_within_sources_needs_one_of_both_findings(write: Callable[[list[Row]], Path]) -> None:
+def test_recipe_within_sources_needs_one_with_both_findings(write: Callable[[list[Row]], Path]) -> None:
     folder = write([*rows("train", "ct", ("covid19",), 12, "one"), *rows("train", "ct", ("non_covid",), 12, "other"), *judged("ct", BOTH)])
     assert "one source" in fault(folder, Modality.CT, "ct-mobilenetv2")
 

@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
-def test_what_ships_and_what_the_store_has_are_found_members_first(store: Path) -> None:
+def test_finds_shipped_and_stored_candidates_members_first(store: Path) -> None:
     expected = []
     for files in (shipped_admission(), *(shipped()[modality] for modality in sorted(Modality))):
         expected += [place.member.version for place in files.places] + [files.version] * (files.modality is not None)
@@ -32,7 +32,7 @@ def test_what_ships_and_what_the_store_has_are_found_members_first(store: Path) 
     assert admission.writes
 
 
-def test_a_member_of_no_ensemble_is_found_and_what_is_damaged_passed_over(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_finds_lone_members_and_skips_damaged_ones(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = shipped()[Modality.CT]
     (store / ENSEMBLES / f"{files.version}.json").write_text("{")
     found = {one.what.version: one for one in candidates(store, writes=False)}
@@ -42,7 +42,7 @@ def test_a_member_of_no_ensemble_is_found_and_what_is_damaged_passed_over(store:
     assert "passed over" in capsys.readouterr().err
 
 
-def test_an_ensemble_is_chosen_with_its_members_and_of_one_version_the_first(store: Path) -> None:
+def test_ensemble_is_chosen_with_members_once_a_version(store: Path) -> None:
     both = candidates(SHIPPED, writes=False) + candidates(store, writes=True)
     files = shipped()[Modality.XRAY]
     versions = [*(place.member.version for place in files.places), files.version]

@@ -37,7 +37,7 @@ def test_features_that_know_the_source_are_found_out() -> None:
     assert np.isnan(source_in_features(blind, np.full(82, "one"), other, sources))
 
 
-def test_training_and_the_choice_of_its_epoch_see_shuffled_labels_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_and_epoch_choice_see_only_shuffled_labels(monkeypatch: pytest.MonkeyPatch) -> None:
     recipe = dataclasses.replace(recipes.load("ct-cnn"), architecture="small_cnn", preprocess="gray-96", epochs=1)
     outputs = np.arange(70) % 2
     outputs[50:] = 1

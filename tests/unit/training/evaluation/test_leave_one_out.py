@@ -44,7 +44,7 @@ def drawn_example(label: str, source: str, group: str) -> Any:
     return Example(Path("nowhere"), label, group, source, "test")
 
 
-def test_a_source_that_is_left_out_is_asked_about_and_not_learnt_from(
+def test_left_out_source_is_predicted_and_not_learnt_from(
     lessons: tuple[Labelled, Labelled, Labelled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Labelled] = []

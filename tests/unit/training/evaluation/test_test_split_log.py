@@ -33,7 +33,7 @@ def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
     assert Uses(tmp_path).use(Modality.CT, "ct-c") == ["ct-a", "ct-c"]
 
 
-def test_of_another_data_set_what_was_measured_before_is_not_known(tmp_path: Path) -> None:
+def test_earlier_looks_at_another_data_set_are_unknown(tmp_path: Path) -> None:
     told = {"name": "ct-cnn", "temperature": 1.2, "validation": {}, "figures": {}, "test_uses": ["ct-a"]}
     assert Uses(tmp_path).known(told) == told
     assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2, "judged_on": "1234abcd"}
@@ -49,7 +49,7 @@ def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
     assert len(read(tmp_path)["ct"]) == 80
 
 
-def test_what_ships_has_looked_at_the_data_that_it_was_made_on_alone(training_data: Path, tiny_data: Path) -> None:
+def test_shipped_versions_looked_at_their_own_data_alone(training_data: Path, tiny_data: Path) -> None:
     looks = read(SHIPPED)
     assert looks.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
     assert of_what_ships(Readings(training_data)) == looks

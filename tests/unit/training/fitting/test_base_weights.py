@@ -24,7 +24,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_a_local_file_is_taken_and_named_by_the_hash_of_its_tensors(folder: Path) -> None:
+def test_local_file_is_used_and_named_by_its_tensor_hash(folder: Path) -> None:
     fill, told = loader("mobilenetv2", "imagenet", folder)
     made = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(224, 224, 3))
     made.load_weights(folder / "mobilenetv2_notop.weights.h5")
@@ -38,7 +38,7 @@ def test_a_local_file_is_taken_and_named_by_the_hash_of_its_tensors(folder: Path
 @pytest.mark.parametrize(
     ("architecture", "stem", "application"), [("vgg19_clahe", "vgg19", "VGG19"), ("flask_inceptionv3", "inceptionv3", "InceptionV3")]
 )
-def test_any_public_base_is_taken_from_its_file_and_one_changed_number_is_another_base(
+def test_public_base_loads_and_one_changed_number_renames_it(
     architecture: str, stem: str, application: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = getattr(keras.applications, application)(include_top=False, weights=None, input_shape=(224, 224, 3))
@@ -94,7 +94,7 @@ def _offline(real: object, unreachable: object) -> object:
     return application
 
 
-def test_none_and_networks_without_public_weights_start_at_random(folder: Path) -> None:
+def test_networks_without_public_weights_start_at_random(folder: Path) -> None:
     assert loader("mobilenetv2", "none", folder) == (None, "none")
     assert loader("small_cnn", "imagenet", folder) == (None, "none")
     assert loader("compact_cnn", "imagenet", folder) == (None, "none")
@@ -102,7 +102,7 @@ def test_none_and_networks_without_public_weights_start_at_random(folder: Path) 
         loader("mobilenetv2", "chexpert", folder)
 
 
-def test_a_downloaded_base_is_made_to_expect_what_a_local_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_downloaded_base_expects_the_input_of_a_local_base(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keras' own weights expect [-1, 1]; after the download the same network answers alike to ImageNet's statistics."""
     public = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(128, 128, 3), pooling="avg")
     before = keras.models.clone_model(public)

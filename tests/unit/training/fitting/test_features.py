@@ -138,9 +138,7 @@ def test_all_of_the_room_is_taken_before_it_is_filled(trunk: keras.Model, folder
     assert not list(folder.iterdir())
 
 
-def test_what_another_training_tidies_away_meanwhile_does_no_harm(
-    trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_features_removed_by_another_training_do_no_harm(trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "gone.npy").write_bytes(b"old")
     is_file = Path.is_file
 
@@ -185,7 +183,7 @@ def test_too_much_is_not_kept_and_the_whole_network_is_run(network: keras.Model,
     assert whole.network is network
 
 
-def test_killed_in_the_middle_and_run_again_features_train_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resumed_training_on_features_gives_the_same_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The checkpoint holds what comes after the frozen part; the rest is made anew."""
     pictures = np.random.default_rng(1).random((9, 128, 128, 1), np.float32)
     names = np.array(["covid19", "pneumonia", "normal"] * 3)

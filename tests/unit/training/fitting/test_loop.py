@@ -19,7 +19,7 @@ GROUPS = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "m", 
 TRAIN = Labelled(np.zeros((16, 1, 1, 1), np.float32), np.array(LABELS), np.array(OUTPUTS), np.array(SOURCES), np.array(GROUPS))
 
 
-def test_sources_weigh_as_much_as_they_hold_and_in_equal_parts_on_their_outputs() -> None:
+def test_sources_weigh_by_size_and_equally_across_outputs() -> None:
     weights = example_weights(CT, TRAIN)
     assert not weights[8:].any()  # of one finding, or of one patient each
     np.testing.assert_allclose(weights[:8], [2, 2, *[2 / 3] * 6])

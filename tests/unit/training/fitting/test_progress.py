@@ -20,7 +20,7 @@ def checkpoint(folder: Path, name: str, epoch: int) -> Path:
     return path
 
 
-def test_finished_members_and_the_one_under_way_count_and_those_kept_of_the_champion_do_not(tmp_path: Path) -> None:
+def test_progress_counts_trained_members_but_not_kept_ones(tmp_path: Path) -> None:
     assert progress.of(tmp_path / "nowhere", ["xray-cnn"]) == (0, None)
     member(tmp_path, "xray-cnn", 12)
     member(tmp_path, "xray-kept", 40)

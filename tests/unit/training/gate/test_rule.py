@@ -67,7 +67,7 @@ def test_a_better_one_passes() -> None:
     assert ruling.reason == "no harm is shown; better"
 
 
-def test_a_faster_one_that_is_not_worse_passes_and_two_equals_on_a_busy_machine_do_not() -> None:
+def test_faster_equal_passes_and_timing_noise_does_not() -> None:
     assert rule.judge(judged(1), judged(1), dataclasses.replace(NOTHING, speeds=(1.9, 2.2, 1.4)), 1).decision is Decision.PASSED
     assert rule.judge(judged(1), judged(1), dataclasses.replace(NOTHING, speeds=(1.9, 1.05, 1.4)), 1).decision is Decision.HELD
 
@@ -79,7 +79,7 @@ def test_one_that_ranks_worse_is_refused_whatever_speaks_for_it() -> None:
     assert "macro_auroc" in ruling.reason
 
 
-def test_one_that_misses_covid19_at_its_threshold_is_refused_by_that_clause() -> None:
+def test_missed_covid19_is_refused_by_the_sensitivity_clause() -> None:
     champion = judged(1)
     shy = champion.votes.copy()
     unsure = (champion.wanted == 0) & (shy[:, 0] < 0.8)
@@ -89,7 +89,7 @@ def test_one_that_misses_covid19_at_its_threshold_is_refused_by_that_clause() ->
     assert rule.SENSITIVITY in failed(ruling)
 
 
-def test_one_that_is_too_sure_of_itself_is_refused_by_the_brier_score_alone() -> None:
+def test_overconfidence_is_refused_by_the_brier_score_alone() -> None:
     champion = judged(1, skill=1.5)
     sharp = champion.votes**6
     sharp /= sharp.sum(axis=1, keepdims=True)
@@ -110,7 +110,7 @@ def test_harm_within_one_source_is_found_under_its_name() -> None:
     assert ruling.decision is Decision.REFUSED
 
 
-def test_a_source_where_a_finding_is_rare_refuses_nobody_by_resamples_without_it() -> None:
+def test_rare_finding_in_a_source_refuses_nobody_by_resampling() -> None:
     """One that always gives the commonest answer is worse; without the rare finding it would be perfect, and its interval reach 1."""
     wanted = np.zeros(2 * _PATIENTS, np.intp)
     wanted[[0, 8, 16]] = 1  # of clinic 0
@@ -137,7 +137,7 @@ def test_a_recipe_whose_control_is_not_at_chance_is_refused(low: float, decision
     assert rule.judge(judged(1), judged(1), dataclasses.replace(NEWER, shuffled=shuffled), 1).decision is decision
 
 
-def test_one_whose_files_do_not_load_or_whose_engines_disagree_is_refused() -> None:
+def test_refused_if_files_fail_to_load_or_runtimes_disagree() -> None:
     fault = dataclasses.replace(NEWER, fault="The weights of member `xray-cnn-0` are damaged.")
     for challenger in (None, judged(1)):
         ruling = rule.judge(judged(1), challenger, fault, 1)
@@ -145,7 +145,7 @@ def test_one_whose_files_do_not_load_or_whose_engines_disagree_is_refused() -> N
         assert failed(ruling) == {rule.FILES}
 
 
-def test_scans_of_one_finding_alone_cannot_tell_and_nothing_is_promoted() -> None:
+def test_nothing_is_promoted_on_scans_of_a_single_finding() -> None:
     one_class = judged(1, wanted=np.zeros(2 * _PATIENTS, np.intp))
     ruling = rule.judge(one_class, one_class, NEWER, 1)
     assert ruling.decision is Decision.HELD

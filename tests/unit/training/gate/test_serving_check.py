@@ -17,7 +17,7 @@ from training.predictions.predict import Readings
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_what_loads_and_agrees_is_timed_and_what_does_not_is_told(tmp_path: Path) -> None:
+def test_agreeing_networks_are_timed_and_others_reported(tmp_path: Path) -> None:
     champion = shipped()[Modality.XRAY]
     readings = Readings(lessons(tmp_path / "data", counts={"gate": 4}))
     judged = readings.judge(champion, "gate")

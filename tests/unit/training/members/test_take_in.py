@@ -47,7 +47,7 @@ def member(done: Result) -> Member:
     return find_member(next(line for line in done.stdout.splitlines() if line.startswith("xray-cnn6-")), models_folder(load()))
 
 
-def test_without_scans_it_enters_unjudged_and_sends_all_to_review(files: Path) -> None:
+def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
     done = run(files / "three.keras", "--outputs", "covid19,normal,pneumonia")
     made = member(done)
     assert made.outputs == ("covid19", "pneumonia", "normal")  # in our order, its weights with it

@@ -110,7 +110,7 @@ def test_admission_learns_from_made_strangers_too(trained: Trained, tiny_data: P
     assert len(trained.pictures[-1]) > of_data + 4
 
 
-def test_member_json_and_card_tell_what_was_done_and_nothing_of_test(trained: Trained) -> None:
+def test_member_json_and_card_say_nothing_of_the_test_split(trained: Trained) -> None:
     told = json.loads((trained.out / CT.name / "member.json").read_text())
     assert told["seed"] == 5
     assert told["epochs"] == 1

@@ -26,7 +26,7 @@ def test_admission_keeps_nearly_all_real_scans() -> None:
     assert np.mean(neither <= admission_threshold(neither, neither) + 1e-4) >= 0.99
 
 
-def test_admission_stands_midway_where_scans_and_strangers_are_far_apart() -> None:
+def test_admission_threshold_is_midway_between_distant_groups() -> None:
     assert admission_threshold(np.full(300, 0.01), np.full(60, 0.99)) == pytest.approx(0.5)
     assert 0.01 < admission_threshold(np.full(300, 0.01), np.full(60, 0.6)) < 0.3
     assert admission_threshold(np.zeros(300), np.ones(60)) == pytest.approx(0.5)

@@ -10,7 +10,7 @@ VOTES = RNG.dirichlet([1, 1, 1], 4000)
 TRUE = np.array([RNG.choice(3, p=row) for row in VOTES])
 
 
-def test_perfect_calibration_lies_within_its_null_and_boasting_does_not() -> None:
+def test_only_good_calibration_lies_within_its_null() -> None:
     null = ece_null(VOTES)
     assert null["low"] is not None
     assert null["high"] is not None

@@ -39,7 +39,7 @@ def lessons() -> Lessons:
     return Lessons({**pictures, LATERAL: nothing, "neither": nothing}, pictures["xray"])
 
 
-def test_lessons_are_the_same_for_the_same_seed_and_of_every_kind() -> None:
+def test_pose_pictures_repeat_by_seed_and_cover_every_kind() -> None:
     drawn, kinds = lessons().draw(200, np.random.default_rng(5))
     again, same = lessons().draw(200, np.random.default_rng(5))
     np.testing.assert_array_equal(drawn, again)
@@ -49,7 +49,7 @@ def test_lessons_are_the_same_for_the_same_seed_and_of_every_kind() -> None:
     assert set(kinds.tolist()) == set(range(len(KINDS)))
 
 
-def test_a_negative_of_a_lesson_is_dark_where_the_film_is_bright() -> None:
+def test_negative_is_dark_where_the_film_is_bright() -> None:
     drawn, kinds = lessons().draw(400, np.random.default_rng(6))
     middle = drawn[:, 28:36, 28:36].mean(axis=(1, 2, 3))  # spine and heart
     bright = {kind: middle[kinds == number].mean() for number, kind in enumerate(KINDS)}
@@ -80,7 +80,7 @@ def test_a_series_is_read_from_the_head_and_projected(tmp_path: Path) -> None:
     assert front[20:80, 40:60].mean() < front[140:, 40:60].mean()  # lung above belly
 
 
-def test_a_body_made_of_another_has_a_spine_and_lungs_without_one() -> None:
+def test_body_made_of_a_film_has_a_spine_and_clear_lungs() -> None:
     volume = chest_volume()
     made = varied(volume, np.random.default_rng(3))
     assert made.dtype == np.float32
@@ -92,7 +92,7 @@ def test_a_body_made_of_another_has_a_spine_and_lungs_without_one() -> None:
 
 @pytest.mark.parametrize("split", ["test", "demo", "val", "gate", "holdout", "nowhere"])
 @pytest.mark.parametrize("kind", ["series", "rendered"])
-def test_a_series_of_a_patient_who_is_not_for_training_is_refused(tmp_path: Path, split: str, kind: str) -> None:
+def test_series_of_a_patient_outside_training_is_refused(tmp_path: Path, split: str, kind: str) -> None:
     root = data_set(tmp_path, {"ctmd_A1": "train", "ctmd_B1": split} if split != "nowhere" else {"ctmd_A1": "train"})
     folders = [tmp_path / "series" / f"covid_ct_md_{name}" for name in ("A1", "B1")]
     listed = rendered(tmp_path, ["ctmd_A1", "ctmd_B1"])
@@ -115,7 +115,7 @@ def test_a_series_of_a_training_patient_is_taken(tmp_path: Path) -> None:
     assert volumes[0].mean(axis=(1, 2)) == pytest.approx([0, -1200])  # the head, which has the higher number, first
 
 
-def test_laterals_are_not_judged_on_a_patient_who_was_learnt_from(tmp_path: Path) -> None:
+def test_laterals_are_not_judged_on_patients_of_training(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path / "pose")
     with pytest.raises(TrainingError, match="may have been learnt from"):
         judge(tmp_path / "pose", [data_set(tmp_path, {"ctmd_A1": "train"})], [tmp_path / "covid_ct_md_A1"])
@@ -129,7 +129,7 @@ def test_the_card_that_ships_is_that_of_the_description() -> None:
     assert told["test_uses"] == read_uses(SHIPPED.parent)["pose"]
 
 
-def test_shuffled_lessons_are_the_same_pictures_under_other_names() -> None:
+def test_shuffled_labels_keep_the_same_pictures() -> None:
     drawn, kinds = lessons().draw(200, np.random.default_rng(5))
     same, shuffled = replace(lessons(), shuffled=True).draw(200, np.random.default_rng(5))
     np.testing.assert_array_equal(drawn, same)

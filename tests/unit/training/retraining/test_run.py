@@ -22,7 +22,7 @@ def with_another_cnn(champion: EnsembleFiles, folder: Path) -> EnsembleFiles:
     return dataclasses.replace(champion, places=(dataclasses.replace(there, member=read_member(other)),))
 
 
-def test_after_another_promotion_the_new_champions_members_stand_there_alone(tmp_path: Path) -> None:
+def test_after_a_promotion_only_the_new_champion_remains(tmp_path: Path) -> None:
     champion, out = shipped()[Modality.XRAY], tmp_path / "run"
     ct = {place.member.name for place in shipped()[Modality.CT].places}
     out.mkdir()
