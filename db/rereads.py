@@ -66,15 +66,23 @@ class Change:
 
 def begin(connection: Connection, choice: Choice) -> Order:
     """Enters what is asked for; or finds that it was begun before, by the same champions, and not ended."""
-    by = ",".join(f"{name}={version}" for name, version in sorted(versions.champions(connection).items()))[:300]
     connection.execute(update(scans).where(scans.c.reread_reason.is_not(None)).values(reread_reason=None))
-    same = and_(reprocesses.c.asked == choice.text, reprocesses.c.champions == by, reprocesses.c.ended_at.is_(None))
-    open_ = connection.execute(select(reprocesses.c.id, reprocesses.c.began_at).where(same).order_by(reprocesses.c.id)).first()
-    if open_ is not None:
-        return Order(open_.id, choice, open_.began_at, resumed=True)
-    entered = insert(reprocesses).values(id=new_id(), asked=choice.text, champions=by, began_at=now())
+    champions = versions.champions(connection)
+    unfinished = _unfinished(connection, choice, champions)
+    if unfinished is not None:
+        return unfinished
+    entered = insert(reprocesses).values(id=new_id(), **vars(choice), champions=champions, began_at=now())
     row = connection.execute(entered.returning(reprocesses.c.id, reprocesses.c.began_at)).one()
     return Order(row.id, choice, row.began_at, resumed=False)
+
+
+def _unfinished(connection: Connection, choice: Choice, champions: dict[str, str]) -> Order | None:
+    same = [reprocesses.c[name].is_not_distinct_from(value) for name, value in vars(choice).items()]
+    query = select(reprocesses).where(reprocesses.c.ended_at.is_(None), *same).order_by(reprocesses.c.id)
+    for row in connection.execute(query):
+        if row.champions == champions:
+            return Order(row.id, choice, row.began_at, resumed=True)
+    return None
 
 
 def end(connection: Connection, order: Order) -> None:

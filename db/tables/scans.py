@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     CheckConstraint,
     Column,
@@ -167,8 +168,10 @@ reprocesses = Table(  # what `lungline reprocess` was asked for
     "reprocesses",
     metadata,
     id_column(),
-    Column("asked", String(120), nullable=False),  # which scans, as options
-    Column("champions", String(300), nullable=False),  # by which versions
+    Column("since", UtcTime),  # which scans: those taken in since then; NULL: whenever
+    Column("finding", String(16)),  # whose finding it is; NULL: any
+    Column("status", String(8)),  # whose status it is; NULL: any
+    Column("champions", JSON, nullable=False),  # by which versions: name of the ensemble -> version
     Column("began_at", UtcTime, nullable=False),
     Column("ended_at", UtcTime),  # NULL: not all of them yet
 )

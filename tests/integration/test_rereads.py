@@ -1,6 +1,7 @@
 """Scans that are read again, on real SQLite and real PostgreSQL: their verdict stands until another is committed, whatever happens."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import Connection, Engine, insert, select, text, update
@@ -267,3 +268,14 @@ def test_what_changed_is_told_from_where_it_was_begun(connection: Connection) ->
     rereads.ask(connection, ALL, "", 1)
     reads(connection, ids[0], verdict("A", "covid19"))
     assert rereads.changes(connection, order) == changed[:1]
+
+
+def test_a_reprocess_goes_on_for_the_same_choice_and_champions_alone(connection: Connection) -> None:
+    since = datetime(2026, 11, 1, 8, 0, 0, 1000, tzinfo=UTC)
+    choice = Choice(since, "normal", Status.REVIEW)
+    begun = rereads.begin(connection, choice)
+    assert rereads.begin(connection, choice).id == begun.id
+    others = (Choice(since.replace(microsecond=2000), "normal", Status.REVIEW), Choice(since, "normal"), ALL)
+    assert not [one for one in others if rereads.begin(connection, one).resumed]
+    champion(connection, "B")
+    assert rereads.begin(connection, choice).id != begun.id
