@@ -49,9 +49,9 @@ def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, coun
         for number in range(rounds):
             alone.append(count / _alone(ensemble, given, count, settings.batch_max))
             step()
-            write_noted(settings.home / "draft" / files.modality.value, drawn, count, str(number))
+            write_noted(settings.layout.draft / files.modality.value, drawn, count, str(number))
             began = time.perf_counter()
-            (settings.home / "draft").rename(settings.inbox / str(number))
+            settings.layout.draft.rename(settings.inbox / str(number))
             wait_for(lambda: ask(_DONE), (number + 1) * count, up, "Not all scans were read; see `lungline doctor`.")
             through.append(count / (time.perf_counter() - began))
             step()
@@ -70,14 +70,15 @@ def _promote(files: "EnsembleFiles", folder: Path, home: Path) -> None:
     from cli.own_stack import settings_for
     from db import versions
     from db.migrate import open_database
+    from lungline.layout import Store
     from models.files import adopt
     from workers import catalogue
 
     settings = settings_for(home)
-    adopt(folder, catalogue.models_folder(settings))
+    adopt(folder, Store(settings.store).models)
     engine = open_database(settings)
     with engine.begin() as connection:
-        catalogue.enter(connection, catalogue.models_folder(settings))
+        catalogue.enter(connection, Store(settings.store).models)
         versions.promote(connection, files.version, [place.member.version for place in files.places], "lungline bench", "to be timed")
     engine.dispose()
 

@@ -26,14 +26,14 @@ def measure(count: int) -> dict[str, float]:
 
     with tempfile.TemporaryDirectory(prefix="lungline-bench-") as folder:
         settings = settings_for(Path(folder))
-        write_noted(settings.home / "draft", [picture("xray", side=32)], count, "intake")
+        write_noted(settings.layout.draft, [picture("xray", side=32)], count, "intake")
         with (
             started(broker.command(settings), settings, "redis", lambda: broker.answers(settings)),
-            started(own_command("watch"), settings, "watch", lambda: live(settings.run).get("watch", (0, False))[1]) as watcher,
+            started(own_command("watch"), settings, "watch", lambda: live(settings.layout.run).get("watch", (0, False))[1]) as watcher,
             asking(settings) as ask,
         ):
             began = time.monotonic()
-            (settings.home / "draft").rename(settings.inbox / "draft")
+            settings.layout.draft.rename(settings.inbox / "draft")
             trouble = f"The watcher did not take in all {count} files; see `lungline doctor`."
             wait_for(lambda: ask("SELECT count(*) FROM files"), count, watcher, trouble)
             seconds = time.monotonic() - began

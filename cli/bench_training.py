@@ -29,22 +29,23 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
     from db import runs
     from db.migrate import open_database
     from lungline.findings import Modality
+    from lungline.layout import Home
     from lungline.progress import steps
     from models import registry, speed
 
     home = folder / "home-training"
     home.mkdir(parents=True)
     _draw(folder / "lessons")
-    (home / "lungline.toml").write_text(f'training_data = "{folder / "lessons"}"\n')
+    Home(home).settings_file.write_text(f'training_data = "{folder / "lessons"}"\n')
     settings = settings_for(home)
     name = registry.shipped()[Modality.XRAY].version
     drawn = speed.admitted(Modality.XRAY, _PICTURES)
     with running(settings) as up, asking(settings) as ask, steps("beside a training", 2 * rounds) as step:
 
         def round_of(number: int) -> float:
-            write_noted(settings.home / "draft" / "xray", drawn, _FILES, str(number))
+            write_noted(settings.layout.draft / "xray", drawn, _FILES, str(number))
             began = time.perf_counter()
-            (settings.home / "draft").rename(settings.inbox / str(number))
+            settings.layout.draft.rename(settings.inbox / str(number))
             wait_for(lambda: ask(_DONE), (number + 1) * _FILES, up, "Not all scans were read; see `lungline doctor`.")
             step()
             return _FILES / (time.perf_counter() - began)
@@ -68,7 +69,7 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
 def _wait_until_it_trains(ask: Callable[..., int], up: "Process", settings: "Settings") -> None:
     from cli.own_stack import wait_for
 
-    trouble = f"No training began; see {settings.logs / 'training.log'}."
+    trouble = f"No training began; see {settings.layout.logs / 'training.log'}."
     wait_for(lambda: ask(_EPOCHS), 1, up, trouble, patience=_PATIENCE_SECONDS)
 
 

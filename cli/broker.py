@@ -48,14 +48,14 @@ def command(settings: Settings) -> list[str]:
         BrokerError: this machine has no such server.
     """
     server = find_server()
-    settings.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings.run.mkdir(parents=True, exist_ok=True, mode=0o700)
-    address = settings.secrets / "broker.url"
+    settings.layout.secrets.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.layout.run.mkdir(parents=True, exist_ok=True, mode=0o700)
+    address = settings.layout.broker_address
     last = urlsplit(address.read_text().strip()) if address.exists() else None
     password = (last and last.password) or secrets.token_urlsafe(32)
     port = last.port if last and last.port and _is_free(last.port) else _free_port()
-    configuration = settings.secrets / "broker.conf"  # the command line can be read by every user of the machine
-    write_secret(configuration, _CONFIGURATION.format(password=password, folder=_quoted(settings.run)))
+    configuration = settings.layout.broker_configuration  # the command line can be read by every user of the machine
+    write_secret(configuration, _CONFIGURATION.format(password=password, folder=_quoted(settings.layout.run)))
     write_secret(address, f"redis://:{password}@127.0.0.1:{port}/0\n")
     return [str(server), str(configuration), "--port", str(port)]
 

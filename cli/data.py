@@ -91,7 +91,7 @@ def check(
     for finding in found.findings:
         row = {"check": finding.check, "severity": finding.severity.value, "detail": finding.detail}
         print(json.dumps(row) if as_json else f"{finding.severity.value:<8}{finding.check:<16}{finding.detail}")
-    audit.remember(place, load().home, found)
+    audit.remember(place, load().layout.audits, found)
     if not as_json:
         print(f"{len(found.errors)} errors, {len(found.findings) - len(found.errors)} warnings.")
     if found.errors:
@@ -105,9 +105,9 @@ def _build_from_store(place: Path) -> "Built":
     from db.connect import read_only
     from db.migrate import open_database
     from lungline.errors import TrainingError
+    from lungline.layout import Store
     from lungline.pseudonyms import PseudonymKey
     from lungline.settings import load
-    from lungline.store import Store
     from training.data import manifests, store_labels
     from training.data.builders import Built
 

@@ -19,9 +19,9 @@ def demo() -> None:
     from lungline.progress import say
     from lungline.settings import load
 
-    settings = settings_for(load().home / "demo")
-    drawn = draw(settings.home / "drawn")
-    say(f"Pictures are drawn into {settings.home / 'drawn'}. {_SYNTHETIC}")
+    settings = settings_for(load().layout.demo)
+    drawn = draw(settings.layout.drawn)
+    say(f"Pictures are drawn into {settings.layout.drawn}. {_SYNTHETIC}")
     say("Starting a Lungline of their own; your inbox and your scans are not touched.")
     with running(settings):
         dropped = drop_and_wait(settings, drawn, _READ_SECONDS)
@@ -29,7 +29,7 @@ def demo() -> None:
     say(f"{_SYNTHETIC}\nAll of it can be looked at again with LUNGLINE_HOME={settings.home}, and deleted with that folder.")
     notice()
     if any(one.is_open for one in dropped):
-        raise StackError(f"Not all were read within {_READ_SECONDS:.0f} s; see the logs in {settings.logs}.")
+        raise StackError(f"Not all were read within {_READ_SECONDS:.0f} s; see the logs in {settings.layout.logs}.")
 
 
 def _print(dropped: "list[Dropped]") -> None:

@@ -167,26 +167,29 @@ def _processes(settings: "Settings") -> Iterator[str]:
         return
     # without `up`, a service manager decides what runs on this host
     if lame := not_ready(settings, () if "up" in processes else list(processes)):
-        raise SettingsError(f"Processes run, but not ready: {', '.join(lame)}. If it stays so, look into {settings.logs}, or the journal.")
+        raise SettingsError(
+            f"Processes run, but not ready: {', '.join(lame)}. If it stays so, look into {settings.layout.logs}, or the journal."
+        )
     yield f"processes: {len(processes)} run, all ready"
 
 
 def _live(settings: "Settings") -> dict[str, tuple[int, bool]]:
     from lungline.presence import live
 
-    return live(settings.run)
+    return live(settings.layout.run)
 
 
 def _models(settings: "Settings") -> Iterator[str]:
     from db import versions
     from db.migrate import open_database
     from lungline import log
+    from lungline.layout import Store
     from models import pose, registry
     from models.runtimes.choice import Engines
     from workers import catalogue
 
     log.configure("doctor")  # to standard error: what is passed over
-    models, engines = catalogue.models_folder(settings), Engines.of(settings)
+    models, engines = Store(settings.store).models, Engines.of(settings)
     with open_database(settings).begin() as connection:
         catalogue.enter(connection, models)
         champions = [registry.find(version, models) for version in versions.champions(connection).values()]

@@ -52,7 +52,7 @@ def drop(
     rows = [{"name": printable(one.name), "outcome": one.outcome, "detail": one.detail, "sha256": one.sha256} for one in dropped]
     print_rows(rows, as_json=as_json, columns=("name", "outcome", "detail"))
     notice()
-    if any(one.outcome == "dropped" for one in dropped) and "watch" not in live(settings.run):
+    if any(one.outcome == "dropped" for one in dropped) and "watch" not in live(settings.layout.run):
         say("No watcher of this home runs: start `lungline up`; the files lie in the inbox.")
     if any(one.outcome in ("refused", "quarantined") or (wait and one.is_open) for one in dropped):
         raise typer.Exit(1)
@@ -130,7 +130,7 @@ def _copy(source: Path, folder: Path) -> Dropped:
 
     from cli.inbox import put
     from lungline.errors import StoreError
-    from lungline.store import FILE_BYTES_MAX
+    from lungline.layout import FILE_BYTES_MAX
 
     if not stat.S_ISREG(source.lstat().st_mode):  # a pipe or a device might never end
         return Dropped(source.name, None, "refused", Reason.NOT_A_REGULAR_FILE)

@@ -54,7 +54,7 @@ def evaluate(
     from training.predictions.predict import Readings
 
     asked = chosen(_known(settings, models, writes=data is None), versions or ())
-    readings = Readings(root, kept=settings.home / "cache" / "features")
+    readings = Readings(root, kept=settings.layout.features)
     another = f"set {digest(root)[:8]}" if data else ""  # by its bytes: its name may tell more than it should
     judge = Judge(readings, settings.weights_dir, _uses(settings, models, readings, another), leave_one_out=leave_one_out)
     engine = open_database(settings)
@@ -72,25 +72,25 @@ def evaluate(
         print(found[-1].card)
     if not found:
         raise TrainingError("The data set has no picture to judge these models on; `lungline data check` tells what it holds.")
-    print(report.write(settings.home / "reports" / new_id(), found, readings))
+    print(report.write(settings.layout.reports / new_id(), found, readings))
 
 
 def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[Candidate]":
     """Those of a folder; or all that ship, which is never written to, and those of the store."""
+    from lungline.layout import Store
     from models.registry import SHIPPED
     from training.evaluation.candidates import candidates
-    from workers.catalogue import models_folder
 
     if models:
         return candidates(models, writes=writes)
-    return candidates(SHIPPED, writes=False) + candidates(models_folder(settings), writes=writes)
+    return candidates(SHIPPED, writes=False) + candidates(Store(settings.store).models, writes=writes)
 
 
 def _uses(settings: "Settings", models: Path | None, readings: "Readings", another: str) -> "Uses":
     """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
+    from lungline.layout import Store
     from training.evaluation.test_split_log import Uses, of_what_ships
-    from workers.catalogue import models_folder
 
     if models or another:
-        return Uses(models or models_folder(settings), data=another)
-    return Uses(models_folder(settings), of_what_ships(readings))
+        return Uses(models or Store(settings.store).models, data=another)
+    return Uses(Store(settings.store).models, of_what_ships(readings))

@@ -32,16 +32,16 @@ def explain(settings: "Settings", scan: Mapping[str, Any], name: str | None, out
         StoreError: the scan's bytes are missing.
     """
     from lungline.errors import LedgerError
+    from lungline.layout import Store
     from models.registry import find
-    from workers.catalogue import models_folder
 
     if scan.get("status") == "rejected":
         raise LedgerError(f"This scan was rejected ({scan['reason']}): no network looked for findings, so there is nothing to explain.")
     if "finding" not in scan:
         raise LedgerError(f"This scan is {scan['state']}: no network has looked for findings yet, so there is nothing to explain.")
-    member = _member(settings, find(str(scan["ensemble"]), models_folder(settings)), name)
+    member = _member(settings, find(str(scan["ensemble"]), Store(settings.store).models), name)
     picture = _seen(settings, scan, member)
-    target = out or settings.home / "explained"
+    target = out or settings.layout.explained
     if out is None or out.is_dir():
         target = target / f"{scan['scan_id']}-{member.version}.png"
     _write(target, _drawn(member, picture, str(scan["finding"])), is_ours=out is None)
@@ -57,11 +57,11 @@ def _member(settings: "Settings", files: "EnsembleFiles", name: str | None) -> "
         return max(files.places, key=lambda place: place.weight).member
     members = [place.member for place in files.places]
     if name not in {one for member in members for one in (member.name, member.version)}:
+        from lungline.layout import Store
         from models.registry import SHIPPED
         from training.evaluation.candidates import candidates
-        from workers.catalogue import models_folder
 
-        known = candidates(SHIPPED, writes=False) + candidates(models_folder(settings), writes=False)
+        known = candidates(SHIPPED, writes=False) + candidates(Store(settings.store).models, writes=False)
         members = [one.what for one in known if isinstance(one.what, Member) and one.what.modality is files.modality]
     for member in members:
         if name in (member.name, member.version):
@@ -74,7 +74,7 @@ def _seen(settings: "Settings", scan: Mapping[str, Any], member: "Member") -> "n
     from imaging.isolate import ReaderPool
     from lungline.errors import StoreError, UnreadableScan
     from lungline.findings import Modality
-    from lungline.store import Store
+    from lungline.layout import Store
     from workers.inference import READER_BYTES, READER_SECONDS
     from workers.reading import FUNCTION, Reading
 

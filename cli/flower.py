@@ -10,4 +10,4 @@ def flower() -> None:
 
     settings = load()
     log.configure("flower")
-    flower_server.serve(settings, Presence.take(settings.run, "flower"))
+    flower_server.serve(settings, Presence.take(settings.layout.run, "flower"))

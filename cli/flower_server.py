@@ -50,7 +50,7 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     """
     for noisy in ("tornado.access", "flower.inspector"):  # every refused page, and every question that a worker does not answer
         logging.getLogger(noisy).setLevel(logging.ERROR)
-    folder = settings.home / "flower"
+    folder = settings.layout.flower
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     options.address = settings.flower_address
     options.basic_auth = [f"{USER}:{_password(settings)}"]
@@ -65,7 +65,7 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     loop = IOLoop.current()
     server = ClosedFlower(make_app(settings), loop, tell=lambda hears: presence.tell(ready=hears))
     port = _listen(server, settings.flower_port)
-    write_secret(settings.run / "flower.url", _address(settings, port) + "\n")
+    write_secret(settings.layout.flower_address, _address(settings, port) + "\n")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.add_callback_from_signal(server.stop))
     server.start()  # returns after `stop`, which saves the history
@@ -168,7 +168,7 @@ def _address(settings: Settings, port: int) -> str:
 
 def _password(settings: Settings) -> str:
     """Made once a home."""
-    path = settings.secrets / "flower.password"
+    path = settings.layout.flower_password
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
         write_secret(path, secrets.token_urlsafe(24) + "\n")

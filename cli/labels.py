@@ -28,9 +28,9 @@ def import_(
     from db import label_rows, labels
     from db.migrate import open_database
     from lungline.errors import LabelsError
+    from lungline.layout import Store
     from lungline.pseudonyms import PseudonymKey
     from lungline.settings import load
-    from lungline.store import Store
 
     settings = load()
     try:

@@ -35,12 +35,13 @@ def list_versions(as_json: _Json = False) -> None:
 
     from cli.output import print_rows
     from db.migrate import open_database
+    from lungline.layout import Store
     from lungline.settings import load
     from workers import catalogue
 
     settings = load()
     with open_database(settings).begin() as connection:
-        catalogue.enter(connection, catalogue.models_folder(settings))
+        catalogue.enter(connection, Store(settings.store).models)
         rows = connection.execute(text("SELECT * FROM model_versions ORDER BY kind, name, created_at")).mappings()
         print_rows(rows, as_json=as_json, columns=("version", "kind", "name", "modality", "state", "promoted_at", "promoted_by"))
 
@@ -52,11 +53,11 @@ def show(
 ) -> None:
     """Show all that is known of a version, a member's card or an ensemble's parts; or what a recipe says, with its network's size."""
     from lungline.errors import ModelError
+    from lungline.layout import Store
     from lungline.settings import load
     from models.registry import descriptions
-    from workers.catalogue import models_folder
 
-    for found in descriptions(models_folder(load())):
+    for found in descriptions(Store(load().store).models):
         if found.version == version:
             print(json.dumps(found.description) if as_json else found.text())
             return
@@ -82,6 +83,7 @@ def promote(
     """Let an ensemble judge from now on. Its files are tried first; workers take it up between batches, without a restart."""
     from db import versions
     from db.migrate import open_database
+    from lungline.layout import Store
     from lungline.progress import say
     from lungline.settings import load
     from workers import catalogue
@@ -90,7 +92,7 @@ def promote(
     versions.check_grounds(by, why)  # before anything that takes time
     engine = open_database(settings)
     with engine.begin() as connection:
-        catalogue.enter(connection, catalogue.models_folder(settings))
+        catalogue.enter(connection, Store(settings.store).models)
     with engine.begin() as connection:
         versions.check_promotable(connection, version, although_refused=although_refused)
     files = _tried(settings, version)
@@ -130,11 +132,11 @@ def _tried(settings: "Settings", version: str) -> "EnsembleFiles":
     Raises:
         ModelError: they are missing or damaged, or do not run here.
     """
+    from lungline.layout import Store
     from models import registry
     from models.runtimes.choice import Engines
-    from workers.catalogue import models_folder
 
-    files = registry.find(version, models_folder(settings))
+    files = registry.find(version, Store(settings.store).models)
     load = registry.load_admission if files.modality is None else registry.load_ensemble
     registry.try_out(load(files, Engines.of(settings)))
     return files

@@ -36,12 +36,13 @@ def import_(
     ] = None,
 ) -> None:
     """Take in a network that was trained elsewhere: checked layer by layer, judged on labelled scans, a challenger in the store."""
+    from lungline.layout import Store
     from lungline.progress import say
     from lungline.settings import load
     from workers import catalogue
 
     settings = load()
-    models = catalogue.models_folder(settings)
+    models = Store(settings.store).models
 
     from db.migrate import open_database
     from training.members.take_in import bring_in  # TensorFlow: seconds
@@ -71,10 +72,11 @@ def _member(settings: "Settings", asked: str) -> "Member":
 
     from db.migrate import open_database
     from lungline.errors import ModelError
+    from lungline.layout import Store
     from models.registry import find_member
     from workers import catalogue
 
-    models = catalogue.models_folder(settings)
+    models = Store(settings.store).models
     with open_database(settings).begin() as connection:
         catalogue.enter(connection, models)
         query = text(

@@ -58,8 +58,8 @@ def started(command: list[str], settings: "Settings", name: str, ready: Callable
     """
     from cli.supervise import die_with
 
-    settings.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (settings.logs / f"{name}.log").open("wb") as output:
+    settings.layout.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (settings.layout.logs / f"{name}.log").open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -69,7 +69,7 @@ def started(command: list[str], settings: "Settings", name: str, ready: Callable
             preexec_fn=die_with(os.getpid()) if sys.platform == "linux" else None,
         )
     try:
-        trouble = f"`{name}` did not get ready; see {settings.logs / f'{name}.log'}, and `lungline doctor`."
+        trouble = f"`{name}` did not get ready; see {settings.layout.logs / f'{name}.log'}, and `lungline doctor`."
         wait_for(ready, 1, process, trouble, patience=_READY_SECONDS)
         yield process
     finally:

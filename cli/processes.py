@@ -25,7 +25,7 @@ def not_ready(settings: "Settings", names: Sequence[str] = ()) -> list[str]:
     """Those of `names` that are not ready; without names, of what `lungline up` would start here, and of whatever else lives."""
     from lungline.presence import live
 
-    now = live(settings.run)
+    now = live(settings.layout.run)
     own_broker = () if settings.broker_url else ("redis",)
     wanted = names or dict.fromkeys((*own_broker, *own_processes(settings), *now))
     return [name for name in wanted if not now.get(name, (0, False))[1]]

@@ -27,8 +27,8 @@ def list_(
     from cli.output import as_text, print_rows, printable
     from db.connect import read_only
     from db.migrate import open_database
+    from lungline.layout import Store
     from lungline.settings import load
-    from lungline.store import Store
 
     settings = load()
     store = Store(settings.store)
@@ -83,7 +83,7 @@ def _release(settings: "Settings", engine: "Engine", row: Any) -> bool:
     from db import scans
     from db.clock import now
     from db.tables import Priority, files, quarantine
-    from lungline.store import Store
+    from lungline.layout import Store
 
     if row.scan_id is not None:
         with engine.begin() as connection:

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from lungline.layout import Store
     from lungline.pseudonyms import PseudonymKey
     from lungline.settings import Settings
-    from lungline.store import Store
 
 
 def reconcile(
@@ -38,7 +38,7 @@ def reconcile(
     if deep:
         wrong += _deep(settings)
     if wrong:
-        runs = "watch" in live(settings.run)
+        runs = "watch" in live(settings.layout.run)
         advice = "while files are being taken in, run it again in a minute" if runs else "no watcher of this home runs: start `lungline up`"
         print(f"{wrong} things do not add up; {advice}.")
         raise typer.Exit(1)
@@ -46,8 +46,8 @@ def reconcile(
 
 def _deep(settings: "Settings") -> int:
     """Says how many bytes in the store differ from their hash, or cannot be read."""
+    from lungline.layout import Store
     from lungline.progress import steps
-    from lungline.store import Store
 
     store = Store(settings.store)
     folders = store.folders()
@@ -104,7 +104,7 @@ def _in_ledger(connection: "Connection") -> Iterator[tuple[str, int]]:
 def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[str, int]]:
     from sqlalchemy import text
 
-    from lungline.store import Store
+    from lungline.layout import Store
     from watcher.label_drops import left
 
     store = Store(settings.store)
@@ -137,8 +137,8 @@ def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
 
     from db.connect import connect, read_only
     from db.tables import files
+    from lungline.layout import Store
     from lungline.pseudonyms import PseudonymKey
-    from lungline.store import Store
     from watcher.label_drops import is_known
     from watcher.walk import patterns, walk
 

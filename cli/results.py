@@ -43,8 +43,8 @@ def show(
     from db.migrate import open_database
     from db.scans import find_scans
     from lungline.errors import LedgerError
+    from lungline.layout import Store
     from lungline.settings import load
-    from lungline.store import Store
 
     settings = load()
     key: Literal["id", "sha256"] = "id"

@@ -41,7 +41,7 @@ def retrain(
     print(run_id, flush=True)
     if now:
         raise typer.Exit(0 if _stay(settings, engine, run_id)["state"] == "done" else 1)
-    if "training" not in live(settings.run):
+    if "training" not in live(settings.layout.run):
         say(f"waiting: {_NOBODY}")
 
 
@@ -56,7 +56,7 @@ def _stay(settings: "Settings", engine: "Engine", run_id: str) -> "Mapping[str, 
         ended = row["state"] not in ("waiting", "running")
         line = row["decision"] or row["state"]
         line += f": {row['reason']}" if ended else f": {row['step']}" if row["step"] else ""
-        if line == "waiting" and "training" not in live(settings.run):
+        if line == "waiting" and "training" not in live(settings.layout.run):
             line = f"waiting: {_NOBODY}"
         if line != said:
             said = line

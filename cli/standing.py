@@ -59,7 +59,7 @@ def _find(processes: Sequence[str], until: float, found: dict[str, Any], all_rea
 
         settings = load()
         found["inbox"], found["database"] = str(settings.inbox), masked(settings.database_url)
-        alive = live(settings.run)
+        alive = live(settings.layout.run)
         found["processes"] = {name: pid for name, (pid, _) in alive.items()}
         found["flower"] = _flower(settings) if "flower" in alive else None
         found["next_run_at"] = settings.schedule.next(datetime.now(UTC)).isoformat()
@@ -70,7 +70,7 @@ def _find(processes: Sequence[str], until: float, found: dict[str, Any], all_rea
 
 def _flower(settings: "Settings") -> str | None:
     try:
-        return (settings.run / "flower.url").read_text().strip()
+        return settings.layout.flower_address.read_text().strip()
     except OSError:
         return None
 

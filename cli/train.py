@@ -52,28 +52,29 @@ def train(
 
     from training.data import audit
 
-    audit.require_sound(settings.training_data / "manifest.csv", settings.home)
+    audit.require_sound(settings.training_data / "manifest.csv", settings.layout.audits)
 
     from lungline.ids import new_id
+    from lungline.layout import Store
     from models.files import adopt
     from training.evaluation.test_split_log import Uses, of_what_ships
     from training.members.train import Reporting, Start  # TensorFlow: seconds
     from training.members.train import train as make
     from training.predictions.predict import Readings
-    from workers.catalogue import champions, models_folder
+    from workers.catalogue import champions
 
-    kept = settings.home / "cache" / "features"
+    kept = settings.layout.features
     start = Start(
         settings.training_data, seed, weights, settings.weights_dir, epochs, as_published, limit, kept, teachers=champions(settings)
     )
     trials = limit is not None and out is None
     for names in [[name] for name in recipes] if trials else [recipes]:
-        folder = settings.home / "trials" / names[0] if trials else out or settings.home / "training"
-        uses = Uses(folder) if trials or out else Uses(models_folder(settings), of_what_ships(Readings(settings.training_data)))
-        page = settings.home / "reports" / new_id()
+        folder = settings.layout.trials / names[0] if trials else out or settings.layout.training
+        uses = Uses(folder) if trials or out else Uses(Store(settings.store).models, of_what_ships(Readings(settings.training_data)))
+        page = settings.layout.reports / new_id()
         for member in make(names, start, folder, Reporting(page, ("val",) if no_test or limit else ("val", "test"), uses)):
             print(f"{member.version}  {member.folder}")
         print(page / "index.html")
         if out is None:
-            for files in adopt(folder, models_folder(settings)):
+            for files in adopt(folder, Store(settings.store).models):
                 print(f"{files.version}  in the store")

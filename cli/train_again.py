@@ -23,13 +23,14 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
     from db import gates, runs, versions
     from db.migrate import open_database
     from lungline.errors import TrainingError
+    from lungline.layout import Store
     from training.data import snapshot
     from training.fitting import provenance
 
     with open_database(settings).connect() as connection:
         known = runs.begun_with(connection, run_id)
         challengers, left = gates.challengers(connection, run_id), versions.made_by(connection, run_id)
-    data = snapshot.reopen(snapshot.folder_of(settings.store, run_id), known)
+    data = snapshot.reopen(Store(settings.store).training / run_id, known)
     if data is None:
         raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
     for said, now in ((known["code_version"], provenance.code_version()), (known["libraries"], provenance.libraries())):
@@ -39,15 +40,14 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
     from models.files import MEMBER
     from models.registry import find
     from training.retraining import run  # TensorFlow: seconds
-    from workers.catalogue import models_folder
 
     learnt = run.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
-    folder = out or settings.home / "training" / f"{run_id}-again"
+    folder = out or settings.layout.training / f"{run_id}-again"
     made = [folder / name for name in learnt.recipes]
     if all((one / MEMBER).is_file() for one in made):  # by an earlier command: what it made is no answer to this one
         for one in made:
             shutil.rmtree(one)
-    left |= {place.member.version for version in challengers for place in find(version, models_folder(settings)).places}
+    left |= {place.member.version for version in challengers for place in find(version, Store(settings.store).models).places}
     for member in run.learn(learnt, settings, folder, print):
         compared = "the same weights" if member.version in left else "other weights than that run left" if left else "that run left none"
         print(f"{member.version}  {member.folder}  {compared}")

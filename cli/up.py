@@ -31,15 +31,15 @@ def up() -> None:
     settings = load()
     log.configure("up")
     _make_folders(settings)
-    presence = Presence.take(settings.run, "up")
-    (settings.run / "flower.url").unlink(missing_ok=True)  # an earlier Flower's
+    presence = Presence.take(settings.layout.run, "up")
+    settings.layout.flower_address.unlink(missing_ok=True)  # an earlier Flower's
     upgrade(settings)
     _say(*_welcome(settings))
     _warn_of_unknown()
     _warn_of_broker(settings)
     if said := trouble():
         _say(f"  {said}")
-    supervisor = Supervisor(settings.run, settings.logs)
+    supervisor = Supervisor(settings.layout.run, settings.layout.logs)
     try:
         for child in _children(settings):
             supervisor.add(child)
@@ -84,7 +84,7 @@ def _welcome(settings: "Settings") -> Sequence[str]:
         f"Lungline {__version__}. {RESEARCH_USE}",
         f"  inbox     {settings.inbox}",
         f"  database  {masked(settings.database_url)}",
-        f"  logs      {settings.logs}",
+        f"  logs      {settings.layout.logs}",
     )
 
 
@@ -153,8 +153,8 @@ def _live_line() -> "Iterator[Live | None]":
 
 
 def _flower(settings: "Settings") -> str:
-    address = (settings.run / "flower.url").read_text().strip()
-    return f"{address} (user admin, password in {settings.secrets / 'flower.password'})"
+    address = settings.layout.flower_address.read_text().strip()
+    return f"{address} (user admin, password in {settings.layout.secrets / 'flower.password'})"
 
 
 class _Counter(threading.Thread):

@@ -17,8 +17,8 @@ from db.tables import audit as audit_rows
 from db.tables import labels, scans
 from lungline.findings import Modality, finding_of, label_of
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
-from lungline.store import Store
 
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 

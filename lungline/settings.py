@@ -19,6 +19,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 
 from lungline import broker
 from lungline.errors import SettingsError
+from lungline.layout import Home
 from lungline.schedule import Schedule, crontab_of, zone_of
 
 PREFIX = "LUNGLINE_"
@@ -150,14 +151,14 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _derive(self) -> Self:
         self.home = self.home.expanduser().absolute()
-        for name, default in (("inbox", "inbox"), ("store", "store"), ("key_file", "secrets/pseudonym.key")):
+        for name, default in (("inbox", self.layout.inbox), ("store", self.layout.store), ("key_file", self.layout.pseudonym_key)):
             value: Path = getattr(self, name)
-            setattr(self, name, self.home / default if value == Path() else value.expanduser().absolute())
+            setattr(self, name, default if value == Path() else value.expanduser().absolute())
         for name in ("broker_ca", "weights_dir", "training_data"):
             if (said := getattr(self, name)) is not None:
                 setattr(self, name, said.expanduser().absolute())
         if not self.database_url:
-            self.database_url = f"sqlite:///{self.home / 'lungline.db'}"
+            self.database_url = f"sqlite:///{self.layout.database}"
         if self.database_url.startswith(("postgresql://", "postgres://")):  # SQLAlchemy would look for psycopg2
             self.database_url = "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
         if not self.database_url.startswith(("sqlite:///", "postgresql+psycopg://")):
@@ -174,19 +175,9 @@ class Settings(BaseSettings):
         return Schedule(self.retrain_cron, zone_of(self.timezone))
 
     @property
-    def run(self) -> Path:
-        """Lock files of the home's live processes."""
-        return self.home / "run"
-
-    @property
-    def logs(self) -> Path:
-        """One log file a process that `lungline up` starts."""
-        return self.home / "logs"
-
-    @property
-    def secrets(self) -> Path:
-        """Generated passwords, mode 0600."""
-        return self.home / "secrets"
+    def layout(self) -> Home:
+        """Where everything lies below `home`."""
+        return Home(self.home)
 
     @property
     def broker(self) -> str:
@@ -198,7 +189,7 @@ class Settings(BaseSettings):
         if self.broker_url:
             return self.broker_url
         try:
-            return (self.secrets / "broker.url").read_text().strip()
+            return self.layout.broker_address.read_text().strip()
         except OSError:
             raise SettingsError("No broker: start `lungline up`, or set LUNGLINE_BROKER_URL.") from None
 
@@ -211,7 +202,7 @@ def secret_files(settings_cls: type[BaseSettings]) -> SecretsSettingsSource:
 
 def toml_file(settings_cls: type[BaseSettings]) -> TomlConfigSettingsSource:
     """`$LUNGLINE_HOME/lungline.toml`."""
-    return TomlConfigSettingsSource(settings_cls, toml_file=_home() / "lungline.toml")
+    return TomlConfigSettingsSource(settings_cls, toml_file=Home(_home()).settings_file)
 
 
 def unknown() -> list[str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from lungline.durable import replace_text, sync_folder, sync_tree
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.ids import new_id
-from lungline.store import replace_text, sync_folder, sync_tree
 
 WEIGHTS: Final = "network.weights.h5"  # Keras writes and reads no other ending
 MEMBER: Final = "member.json"

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from db.drops import Drop
+from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
-from lungline.store import FILE_BYTES_MAX
 
 
 @dataclass(frozen=True)

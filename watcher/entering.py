@@ -14,10 +14,11 @@ from db import drops
 from db.drops import Drop
 from db.tables import Outcome
 from db.writer import Writer
+from lungline.durable import sync_folder
 from lungline.errors import LedgerError, StoreError
 from lungline.halves import by_halves
+from lungline.layout import Store
 from lungline.reasons import Reason
-from lungline.store import Store, sync_folder
 from watcher import originals
 from watcher.brought import Brought
 from watcher.faults import is_away

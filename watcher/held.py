@@ -17,7 +17,8 @@ from sqlalchemy import select
 from db.drops import Drop
 from db.tables import files
 from db.writer import Writer
-from lungline.store import HELD, Store, replace_text
+from lungline.durable import replace_text
+from lungline.layout import HELD, Store
 from watcher.incoming import Incoming
 from watcher.settle import has_writer, signature
 

@@ -10,7 +10,7 @@ from typing import Final
 from db.drops import Drop
 from db.tables import Priority
 from lungline.findings import Modality
-from lungline.store import Store
+from lungline.layout import Store
 
 RELOOK: Final = ".relook"
 _LOCK = ".lock"  # hidden, and named for a watcher that lives

@@ -21,9 +21,9 @@ from db.tables import Priority, files
 from db.writer import Writer
 from lungline.findings import Modality
 from lungline.ids import new_id
+from lungline.layout import FILE_BYTES_MAX, Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
-from lungline.store import FILE_BYTES_MAX, Store
 from watcher import originals
 from watcher.brought import Brought
 from watcher.hands import Hands

@@ -17,10 +17,11 @@ import structlog
 from db import label_rows, labels
 from db.audit import US
 from db.writer import Writer
+from lungline.durable import sync_folder
 from lungline.errors import LabelsError
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
-from lungline.store import Store, sync_folder
 from watcher.originals import stay_key
 from watcher.settle import signature, worth_waiting
 from watcher.trouble import Unfinished, in_our_words

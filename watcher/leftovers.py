@@ -9,7 +9,7 @@ from sqlalchemy import select
 from db.tables import Outcome, files
 from db.writer import Writer
 from lungline.errors import LedgerError, StoreError
-from lungline.store import Store
+from lungline.layout import Store
 from watcher import originals
 from watcher.brought import judged_again
 from watcher.entering import Entering, remove_empty

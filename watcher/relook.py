@@ -15,7 +15,7 @@ from db.scans import State
 from db.tables import Outcome, files, quarantine, scans
 from db.writer import Writer
 from lungline.errors import LedgerError
-from lungline.store import Store
+from lungline.layout import Store
 from watcher.incoming import RELOOK, Incoming
 
 _MOST = 100

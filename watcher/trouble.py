@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from lungline.errors import StoreError
-from lungline.store import Store
+from lungline.layout import Store
 
 AWAY: Final = "LUNGLINE_STORE is not there: mount its disk again."
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})

@@ -12,10 +12,10 @@ from db.migrate import open_database
 from db.writer import Writer
 from jobs.app import make_app
 from jobs.dispatcher import Dispatcher
+from lungline.layout import Store
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from lungline.store import Store
 from watcher.entering import Entering
 from watcher.faults import Guard, until_possible
 from watcher.intake import Intake
@@ -135,7 +135,7 @@ class Watcher:
 
 def run(settings: Settings) -> None:
     """`lungline watch`: watches until SIGTERM or Ctrl-C."""
-    presence = Presence.take(settings.run, "watch")
+    presence = Presence.take(settings.layout.run, "watch")
     watcher = Watcher(settings)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: threading.Thread(target=watcher.stop, name="stopper").start())

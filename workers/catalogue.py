@@ -8,14 +8,10 @@ from db import quality, versions
 from db.migrate import open_database
 from db.versions import Version
 from lungline.findings import Modality
+from lungline.layout import Store
 from lungline.settings import Settings
 from models import registry
 from models.files import EnsembleFiles
-
-
-def models_folder(settings: Settings) -> Path:
-    """The store's folder of models, which every host sees."""
-    return settings.store / "models"
 
 
 def champions(settings: Settings) -> dict[Modality, EnsembleFiles]:
@@ -24,7 +20,7 @@ def champions(settings: Settings) -> dict[Modality, EnsembleFiles]:
     Raises:
         ModelError: its files are not at hand, or a description is damaged.
     """
-    models = models_folder(settings)
+    models = Store(settings.store).models
     with open_database(settings).begin() as connection:
         enter(connection, models)
         found = versions.champions(connection)

@@ -17,15 +17,14 @@ from jobs.consumer import consume, mind_deafness
 from jobs.kinds import READ
 from jobs.leases import Leases, site
 from lungline.errors import SettingsError
+from lungline.layout import Store
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from lungline.store import Store
 from models import devices, pose
 from models.runtimes.choice import Engines
 from workers import reading
 from workers.batcher import Batcher
-from workers.catalogue import models_folder
 from workers.champions import Champions
 from workers.tasks import ScanReader
 
@@ -46,14 +45,14 @@ def run(settings: Settings, slot: int) -> None:
         ModelError: a champion is missing or damaged, or does not run here.
     """
     name = f"inference-{slot}"
-    presence = Presence.take(settings.run, name)
+    presence = Presence.take(settings.layout.run, name)
     pose.shipped()  # damaged, it would fail every reader, and each scan would be blamed
     # Before any engine: its threads must not be alive when a process forks.
     pool = ReaderPool(reading.FUNCTION, _readers(), timeout=READER_SECONDS, memory_bytes=READER_BYTES)
     engine = open_database(settings)
     writer = Writer(engine)
     try:
-        champions = Champions(engine, models_folder(settings), engines_of(settings, slot), settings.batch_max)
+        champions = Champions(engine, Store(settings.store).models, engines_of(settings, slot), settings.batch_max)
         log.info("warm", versions=champions.judge.versions)
         _serve(settings, name, presence, pool, writer, champions)
     finally:

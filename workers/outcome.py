@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -17,6 +16,7 @@ from db.jobs import Claim
 from db.tables import RunOutcome
 from db.writer import Writer
 from lungline.errors import LedgerError, ModelError
+from lungline.layout import Store
 from lungline.settings import Settings
 from models.files import EnsembleFiles, Member, adopt, read_member
 from workers import catalogue
@@ -36,11 +36,6 @@ class Outcome:
     gates: list[dict[str, Any]] = field(default_factory=list)
 
 
-def folder_of(settings: Settings, run_id: str) -> Path:
-    """Where a run's members and checkpoints lie, until it has ended."""
-    return settings.home / "training" / run_id
-
-
 def settle(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
     """Ends the run as its outcome says, and removes its folder; what became of it, in words.
 
@@ -55,7 +50,7 @@ def settle(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -
 
 def _tidy(settings: Settings, writer: Writer) -> None:
     """Removes the folders of all runs that have ended: what came of them lies in the store, and none goes on."""
-    folders = {path.name: path for path in folder_of(settings, "").glob("*") if path.is_dir()}
+    folders = {path.name: path for path in settings.layout.training.glob("*") if path.is_dir()}
     for run_id in writer.do(runs.ended, folders):
         shutil.rmtree(folders[run_id], ignore_errors=True)
 
@@ -63,7 +58,7 @@ def _tidy(settings: Settings, writer: Writer) -> None:
 def _settled(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
     if outcome.state != RunOutcome.DONE:
         return _end(writer, claim, RunOutcome(outcome.state), outcome.reason)
-    models, folder = catalogue.models_folder(settings), folder_of(settings, claim.subject)
+    models, folder = Store(settings.store).models, settings.layout.training / claim.subject
     try:
         found = {files.version: files for files in adopt(folder, models)}
     except ModelError as error:

@@ -12,8 +12,8 @@ from imaging.header import Facts
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.findings import Modality
+from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
-from lungline.store import FILE_BYTES_MAX
 from models.pose import set_right
 from models.preprocess import prepare
 

@@ -16,17 +16,16 @@ from db.runs import Run
 from db.tables import RunOutcome
 from lungline.errors import LunglineError, TrainingError
 from lungline.findings import Modality
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from lungline.store import Store
 from models import registry
 from models.files import EnsembleFiles
 from training.data import audit, snapshot, store_labels, sufficiency
 from training.data.snapshot import Labels, NoTrainingData, Snapshot
 from training.fitting import progress, provenance
 from training.retraining import recipe_choice
-from workers.catalogue import models_folder
-from workers.outcome import Outcome, folder_of
+from workers.outcome import Outcome
 
 if TYPE_CHECKING:
     from training.retraining.run import Judged, Learnt
@@ -45,7 +44,8 @@ class Retraining:
         self._engine = engine
         self._claim = claim
         self._asked = run
-        self._out = folder_of(settings, claim.subject)
+        self._out = settings.layout.training / claim.subject
+        self._store = Store(settings.store)
         self._step: str | None = None
         self._names: tuple[str, ...] = ()
 
@@ -94,7 +94,7 @@ class Retraining:
         touched = [one for one in champions.values() if any(recipe_choice.is_for(name, one) for name in names)]
         self._tell("checking the data")
         sufficiency.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
-        audit.require_sound(taken.audited, self._settings.home)
+        audit.require_sound(taken.audited, self._settings.layout.audits)
         from training.retraining import run  # TensorFlow: seconds
 
         learnt = run.Learnt(taken.folder, self._asked.seed, names)
@@ -122,11 +122,11 @@ class Retraining:
         missing = set(Modality) - set(found)
         if missing:
             raise TrainingError(f"There is no champion for {', '.join(sorted(missing))}; see `lungline models list`.")
-        return {modality.value: registry.find(found[modality.value], models_folder(self._settings)) for modality in Modality}
+        return {modality.value: registry.find(found[modality.value], self._store.models) for modality in Modality}
 
     def _snapshot(self) -> Snapshot:
         """The data as it stood when the run first began."""
-        folder = snapshot.folder_of(self._settings.store, self._claim.subject)
+        folder = self._store.training / self._claim.subject
         with read_only(self._engine).connect() as connection:
             known = runs.begun_with(connection, self._claim.subject)
         if known["data_sha256"] and (kept := snapshot.reopen(folder, known)):
@@ -135,7 +135,7 @@ class Retraining:
 
     def _labels(self) -> Labels:
         with read_only(self._engine).connect() as connection:
-            rows = store_labels.labelled_rows(connection, Store(self._settings.store))
+            rows = store_labels.labelled_rows(connection, self._store)
             until = store_labels.latest(connection)
         return Labels(rows, until, PseudonymKey.load_or_create(self._settings.key_file))
 
@@ -148,11 +148,11 @@ class Retraining:
         with read_only(self._engine).connect() as connection:
             run_id = versions.run_of(connection, champion.version)
         assert champion.modality
-        if run_id and (known := snapshot.lessons(snapshot.folder_of(self._settings.store, run_id), champion.modality)) is not None:
+        if run_id and (known := snapshot.lessons(self._store.training / run_id, champion.modality)) is not None:
             return not (snapshot.lessons(taken.folder, champion.modality) or Counter()) <= known
         # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
         is_another = taken.manifest_sha256 != champion.places[0].member.description.get("data_sha256")
-        return is_another or snapshot.has_own_lessons(taken.folder, champion.modality, self._settings.store)
+        return is_another or snapshot.has_own_lessons(taken.folder, champion.modality, self._store)
 
     def _tell(self, step: str) -> None:
         self._step = step

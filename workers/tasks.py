@@ -18,9 +18,9 @@ from jobs.answer import Answering, Tell
 from jobs.kinds import READ, REREAD
 from jobs.leases import Leases
 from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnreadableScan
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
-from lungline.store import Store
 from workers import ends
 from workers.batcher import Batcher, StoppingError, Waiting
 from workers.judge import Judge

@@ -139,7 +139,7 @@ def run(settings: Settings) -> None:
     Raises:
         AlreadyRunningError: this home has a training worker.
     """
-    presence = Presence.take(settings.run, NAME)
+    presence = Presence.take(settings.layout.run, NAME)
     engine = open_database(settings)
     writer = Writer(engine)
     leases = Leases(writer, f"{site(settings)}-{NAME}", (TRAIN,))

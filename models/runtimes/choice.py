@@ -28,7 +28,7 @@ class Engines:
         """As this home's settings ask. `auto` stays with the reference where there is a GPU for it, or one is named."""
         gpu = devices.at_hand() > 0 if settings.devices == "auto" else settings.devices != "cpu"
         choice = "keras" if settings.engine == "auto" and gpu else settings.engine
-        return cls(choice, settings.home / "cache" / "networks")
+        return cls(choice, settings.layout.networks)
 
     def prepare(self, places: Sequence[Place]) -> None:
         """Converts what these members need, all at once; `make` would do so one by one, each time with seconds for TensorFlow's start."""

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
+from lungline.layout import Store
 from lungline.settings import Settings
 from models.files import adopt
 from models.registry import SHIPPED
 from tests.acceptance.drops import backlog, put
 from tests.acceptance.stack import LUNGLINE, Stack
-from workers.catalogue import models_folder
 
 pytestmark = pytest.mark.timeout(500)
 
@@ -91,5 +91,5 @@ def in_doubt(stack: Stack, tmp_path: Path) -> str:
     path = copy / "ensembles" / "xray.json"
     ensemble = json.loads(path.read_text())
     path.write_text(json.dumps(ensemble | {"number": 78, "thresholds": ensemble["thresholds"] | {"margin": 0.999999}}))
-    (version,) = (files.version for files in adopt(copy, models_folder(Settings(home=stack.home))) if files.name == "xray")
+    (version,) = (files.version for files in adopt(copy, Store(Settings(home=stack.home).store).models) if files.name == "xray")
     return version

@@ -17,9 +17,9 @@ from db.results import ScanFacts, Verdict
 from db.tables import Priority
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from lungline.store import Store
 from tests.entered import claim_scan
 
 KEY = PseudonymKey(b"k" * 32)

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from imaging.phantoms import picture
+from lungline.layout import Store
 from lungline.settings import Settings
 from models.files import adopt
 from models.registry import SHIPPED
 from tests.acceptance.stack import Stack
 from tests.corpus.files import png
-from workers.catalogue import models_folder
 
 _BECAUSE = ("--by", "dr who", "--why", "another threshold")
 
@@ -65,7 +65,7 @@ def trained(stack: Stack, tmp_path: Path) -> str:
     path = copy / "ensembles" / "xray.json"
     told = json.loads(path.read_text())
     path.write_text(json.dumps(told | {"number": 77}))
-    (version,) = (files.version for files in adopt(copy, models_folder(Settings(home=stack.home))) if files.name == "xray")
+    (version,) = (files.version for files in adopt(copy, Store(Settings(home=stack.home).store).models) if files.name == "xray")
     return version
 
 

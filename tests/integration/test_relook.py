@@ -16,9 +16,9 @@ from db.scans import NewScan
 from db.tables import Priority, quarantine
 from db.writer import Writer
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
-from lungline.store import Store
 from tests.entered import claim_scan, enter
 from watcher import relook as relook_module
 from watcher.incoming import Incoming

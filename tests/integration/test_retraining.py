@@ -13,13 +13,14 @@ from db import runs, versions
 from db.jobs import Claim
 from db.migrate import open_database
 from db.writer import Writer
+from lungline.layout import Store
 from lungline.settings import Settings, load
 from models.files import WEIGHTS
 from tests.entered import claim_run
 from tests.lessons import COUNTS, lessons
 from training import recipes
 from workers import catalogue
-from workers.outcome import Outcome, folder_of, settle
+from workers.outcome import Outcome, settle
 from workers.retraining import Retraining
 
 RECIPES = "xray-cnn,xray-mobilenetv2"
@@ -42,7 +43,7 @@ class Home:
         self.engine: Engine = open_database(self.settings)
         self.writer = Writer(self.engine)
         with self.engine.begin() as connection:
-            catalogue.enter(connection, catalogue.models_folder(self.settings))
+            catalogue.enter(connection, Store(self.settings.store).models)
 
     def begin(self, *, recipes: str = RECIPES, forced: bool = False) -> Claim:
         run_id = self.writer.do(runs.enter, "hand", recipes, forced=forced)
@@ -139,9 +140,9 @@ def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -
     assert "lungline models promote xray-" in row["reason"]
     (ruling,) = at_home.query("SELECT challenger FROM gate_rulings")
     # the member that was not trained anew stood for the vote, too; and all lies in the store, nothing where it was trained
-    models = catalogue.models_folder(at_home.settings)
+    models = Store(at_home.settings.store).models
     assert {path.parent.parent.name for path in models.glob(f"*/*/{WEIGHTS}")} == {"xray-cnn", "xray-mobilenetv2"}
-    assert list((at_home.settings.home / "training").iterdir()) == []
+    assert list(at_home.settings.layout.training.iterdir()) == []
     assert at_home.query("SELECT state FROM model_versions WHERE version = :v", v=ruling["challenger"]) == [{"state": "challenger"}]
     card = models / "ensembles" / f"{ruling['challenger']}.md"
     assert f"# {ruling['challenger']}" in card.read_text()
@@ -187,7 +188,7 @@ def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path
     lessons(home.parent / "data")
     shipped = at_home.champion()
     claim = at_home.begin()
-    out = folder_of(at_home.settings, claim.subject)
+    out = at_home.settings.layout.training / claim.subject
     out.mkdir(parents=True)
     os.symlink("/dev/full", out / ".xray-cnn.checkpoint.part")
     row = at_home.retrain(claim)

@@ -14,6 +14,7 @@ from db.jobs import Claim
 from db.migrate import open_database
 from db.writer import Writer
 from lungline.errors import LedgerError
+from lungline.layout import Store
 from lungline.settings import load
 from models.files import ENSEMBLES, read_ensemble
 from models.registry import SHIPPED
@@ -21,7 +22,7 @@ from tests.entered import claim_run
 from training.gate.rule import Clause, Decision, Ruling
 from training.gate.rule import Outcome as GateOutcome
 from workers import catalogue
-from workers.outcome import Outcome, folder_of, settle
+from workers.outcome import Outcome, settle
 
 
 class Clinic:
@@ -31,7 +32,7 @@ class Clinic:
         self.settings = load()
         self.engine = open_database(self.settings)
         self.writer = Writer(self.engine)
-        self.models = catalogue.models_folder(self.settings)
+        self.models = Store(self.settings.store).models
         with self.engine.begin() as connection:
             catalogue.enter(connection, self.models)
         self.shipped = self.champion()
@@ -45,7 +46,7 @@ class Clinic:
         run_id = str(self.writer.do(runs.enter, "hand", "xray-cnn"))
         claim = self.writer.do(claim_run, run_id, "slot/boot/a")
         assert claim
-        out = folder_of(self.settings, run_id)
+        out = self.settings.layout.training / run_id
         (out / ENSEMBLES).mkdir(parents=True)
         told = json.loads((SHIPPED / ENSEMBLES / "xray.json").read_text())
         for member in ("xray-cnn", "xray-mobilenetv2"):
@@ -71,7 +72,7 @@ def test_what_passed_is_promoted_and_its_folder_goes(clinic: Clinic) -> None:
     claim, outcome = clinic.passed()
     assert settle(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
     assert clinic.champion() == outcome.gates[0]["challenger"] != clinic.shipped
-    assert not folder_of(clinic.settings, claim.subject).exists()
+    assert not (clinic.settings.layout.training / claim.subject).exists()
 
 
 def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None:
@@ -100,4 +101,4 @@ def test_a_run_that_another_worker_has_promotes_nothing(clinic: Clinic) -> None:
     assert clinic.champion() == clinic.shipped
     with clinic.engine.connect() as connection:
         assert connection.execute(text("SELECT * FROM gate_rulings")).all() == []
-    assert folder_of(clinic.settings, claim.subject).exists()
+    assert (clinic.settings.layout.training / claim.subject).exists()

@@ -56,10 +56,10 @@ def test_it_keeps_nothing_on_disk(serve: _Serve) -> None:
             "appendonly": "no",
             "maxmemory-policy": "noeviction",
         }
-        assert client.config_get("dir") == {"dir": str(settings.run)}
+        assert client.config_get("dir") == {"dir": str(settings.layout.run)}
     server.send_signal(signal.SIGTERM)
     assert server.wait(10) == 0
-    assert list(settings.run.iterdir()) == []
+    assert list(settings.layout.run.iterdir()) == []
 
 
 def test_it_comes_back_at_the_same_address_unless_that_is_taken(serve: _Serve) -> None:

@@ -16,6 +16,7 @@ from db import migrate, runs
 from db.writer import Writer
 from jobs.app import make_app
 from jobs.dispatcher import Dispatcher
+from lungline.layout import Store
 from lungline.presence import live
 from lungline.settings import load
 from tests.acceptance.stack import processes_of
@@ -36,7 +37,7 @@ class Ledger:
         self._engine = migrate.open_database(settings)
         self._writer = Writer(self._engine)
         with self._engine.begin() as connection:
-            catalogue.enter(connection, catalogue.models_folder(settings))
+            catalogue.enter(connection, Store(settings.store).models)
         self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
         self._dispatcher.start()
 

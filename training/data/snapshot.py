@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from training.data import manifests
 from training.data.manifests import Row
-from training.data.store_labels import LINKS, join
+from training.data.store_labels import join
 
 SPLITS: Final = ("train", "val", "gate")
 
@@ -63,11 +64,6 @@ class Snapshot:
             "labels_until": self.labels_until,
             "split": self.split,
         }
-
-
-def folder_of(store: Path, run_id: str) -> Path:
-    """Where the snapshot of a run lies."""
-    return store / "training" / run_id
 
 
 def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
@@ -143,9 +139,9 @@ def lessons(folder: Path, modality: Modality) -> Counter[tuple[str, str, str]] |
     return Counter((row.source, row.path.name, row.label) for row in rows if row.split == "train")
 
 
-def has_own_lessons(folder: Path, modality: Modality, store: Path) -> bool:
+def has_own_lessons(folder: Path, modality: Modality, store: Store) -> bool:
     """Whether a picture of `train` is a labelled scan of the store."""
-    links = (store / LINKS).resolve()
+    links = store.labelled.resolve()
     return any(row.split == "train" and row.path.parent.resolve() == links for row in rows_of(folder, modality))
 
 

@@ -19,15 +19,14 @@ from sqlalchemy import Connection, Row, func, select
 from db.tables import labels, scans, verdicts
 from lungline.errors import TrainingError
 from lungline.findings import Modality, Status, finding_of
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
-from lungline.store import Store
 from training.data import manifests
 from training.data.builders import assemble
 from training.data.builders.found import Found
 from training.data.builders.groups import side_of
 
 SOURCE: Final = "store"  # of scans whose header tells no manufacturer
-LINKS: Final = "labelled"  # the store's folder of links to the bytes of labelled scans, by their hashes
 
 _FIRST: Final = 2  # as a manifest numbers its rows
 
@@ -151,7 +150,7 @@ def _label(readings: Sequence[Row[Any]]) -> str:
 
 def _nameless(store: Store, sha256: str, path: Path) -> Path:
     """A link to a scan's bytes that does not bear the name of its file: manifests are read outside of the store."""
-    link = store.root / LINKS / sha256
+    link = store.labelled / sha256
     target = os.path.relpath(path, link.parent)
     try:
         if not link.is_symlink() or os.readlink(link) != target:

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
+from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from lungline.findings import FINDINGS, Modality
 from lungline.progress import say
-from lungline.store import replace_text
 from models.admission import NEITHER
 from models.backend import keras
 from models.files import CARD, MEMBER, EnsembleFiles, Member

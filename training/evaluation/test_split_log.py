@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from lungline.durable import replace_text
 from lungline.errors import TrainingError
-from lungline.store import replace_text
 from models.files import ADMISSION
 from models.registry import SHIPPED, shipped, shipped_admission
 from training.predictions.predict import Readings

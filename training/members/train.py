@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lungline.durable import sync_folder, sync_tree
 from lungline.errors import ModelError, TrainingError
 from lungline.findings import Modality
 from lungline.progress import say
-from lungline.store import sync_folder, sync_tree
 from models.admission import NEITHER
 from models.architectures import build
 from models.backend import keras

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from imaging.read import read as read_image
+from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from lungline.findings import Modality
 from lungline.progress import say
-from lungline.store import replace_text
 from models import pose
 from models.admission import NEITHER
 from models.pose import CT, CT_NEGATIVE, DESCRIPTION, FILMS, KINDS, LATERAL, PREPROCESS, Network

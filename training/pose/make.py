@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from lungline.progress import say
-from lungline.store import replace_text
 from models.pose import DESCRIPTION, KINDS, PREPROCESS, WEIGHTS
 from training.data import datasets, manifests
 from training.data.datasets import Example

@@ -59,7 +59,7 @@ def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Mem
 
 def start_of(learnt: Learnt, settings: Settings) -> Start:
     """As `lungline train` begins."""
-    return Start(learnt.data, learnt.seed, "imagenet", settings.weights_dir, None, kept=settings.home / "cache" / "features")
+    return Start(learnt.data, learnt.seed, "imagenet", settings.weights_dir, None, kept=settings.layout.features)
 
 
 def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> None:
@@ -140,7 +140,7 @@ def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles
 
 def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, run_id: str) -> None:
     """Writes `HOME/reports/<run>/`: the page with what the gate said, and TensorBoard's logs. A run does not fail for want of it."""
-    folder = settings.home / "reports" / run_id
+    folder = settings.layout.reports / run_id
     try:
         found, readings = _found(judged, members, learnt, settings, folder)
         rulings = [{"champion": one.champion, "challenger": one.challenger.version, **one.ruling.as_json()} for one in judged]

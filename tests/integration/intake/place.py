@@ -12,9 +12,9 @@ from db import migrate, status
 from db.tables import Priority
 from db.writer import Writer
 from lungline.findings import Modality
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from lungline.store import Store
 from watcher.brought import Brought
 from watcher.entering import Entering
 from watcher.intake import Intake

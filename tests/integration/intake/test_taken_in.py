@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from db.tables import Outcome, Priority
+from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
-from lungline.store import FILE_BYTES_MAX
 from tests.integration.intake.place import Place
 
 

@@ -60,7 +60,7 @@ def test_a_gpu_that_is_not_there_is_wrong(name: str, monkeypatch: pytest.MonkeyP
 )
 def test_a_process_that_does_not_get_ready_is_wrong(names: list[str], lame: str) -> None:
     settings = load()
-    held = [Presence.take(settings.run, name) for name in names]
+    held = [Presence.take(settings.layout.run, name) for name in names]
     held[1].tell(ready=True)
     said = CliRunner().invoke(app, ["doctor"])
     for presence in held:

@@ -127,7 +127,7 @@ def test_it_is_told_when_nobody_is_there_to_take_files_in(waits: list[str], tmp_
     said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
     assert said.exit_code == (1 if waits else 0)
     assert "No watcher of this home runs: start `lungline up`" in said.stderr
-    watcher = Presence.take(load().run, "watch")
+    watcher = Presence.take(load().layout.run, "watch")
     said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
     watcher.leave()
     assert "watcher" not in said.stderr

@@ -21,9 +21,9 @@ from imaging.phantoms import picture
 from lungline.errors import LedgerError, LunglineError, ModelError, StoreError
 from lungline.findings import Modality
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
-from lungline.store import Store
 from models.registry import shipped
 
 CT = shipped()[Modality.CT]

@@ -13,9 +13,9 @@ from db import drops, migrate
 from db.drops import Drop
 from db.tables import Priority, scans
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
-from lungline.store import Store
 from tests.entered import claim_scan
 from workers import ends
 

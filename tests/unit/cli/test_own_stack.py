@@ -21,7 +21,7 @@ def test_settings_that_lead_to_real_scans_are_not_taken_over(tmp_path: Path, mon
 
 def test_a_process_runs_in_the_block_and_not_after_it() -> None:
     settings = load()
-    log = settings.logs / "sleeper.log"
+    log = settings.layout.logs / "sleeper.log"
     with started(_SLEEPS, settings, "sleeper", lambda: log.exists() and log.read_text() == "hello\n") as process:
         assert process.poll() is None
     assert process.poll() is not None

@@ -41,7 +41,7 @@ def test_ready_is_who_lives_and_says_so(broker_url: str, monkeypatch: pytest.Mon
     monkeypatch.setenv("LUNGLINE_BROKER_URL", broker_url)
     settings = load()
     assert not_ready(settings) == ["watch", "inference-0", "training", "flower"]
-    held = {name: Presence.take(settings.run, name) for name in ("watch", "inference-0", "inference-1", "training", "flower")}
+    held = {name: Presence.take(settings.layout.run, name) for name in ("watch", "inference-0", "inference-1", "training", "flower")}
     for name in ("watch", "inference-0", "training", "flower"):
         held[name].tell(ready=True)
     assert not_ready(settings, ["watch", "flower"]) == []
@@ -57,7 +57,7 @@ def test_ready_is_who_lives_and_says_so(broker_url: str, monkeypatch: pytest.Mon
 def test_nobody_is_ready_without_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://127.0.0.1:1/0")
     settings = load()
-    held = {name: Presence.take(settings.run, name) for name in own_processes(settings)}
+    held = {name: Presence.take(settings.layout.run, name) for name in own_processes(settings)}
     for presence in held.values():
         presence.tell(ready=True)
     assert not_ready(settings) == []

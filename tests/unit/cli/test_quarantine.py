@@ -14,9 +14,9 @@ from db.drops import Drop
 from db.tables import Priority
 from lungline.findings import Modality
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
-from lungline.store import Store
 
 
 def refused(home: Path, name: str, hint: Modality | None = None, priority: Priority = Priority.SCANS) -> tuple[str, Path]:

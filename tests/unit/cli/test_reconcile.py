@@ -14,8 +14,8 @@ from db.migrate import open_database
 from db.tables import Priority
 from db.writer import Writer
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.settings import load
-from lungline.store import Store
 from tests.entered import enter
 
 

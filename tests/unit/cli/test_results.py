@@ -14,8 +14,8 @@ from db.clock import now
 from db.drops import Drop
 from db.tables import Priority, jobs, predictions, probabilities, scans, verdicts
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.settings import load
-from lungline.store import Store
 
 _SHA256 = "ab" * 32
 _NAMES = ["a, b.png", "né\n.png"]

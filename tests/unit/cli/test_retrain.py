@@ -47,7 +47,7 @@ def test_it_enters_a_run_and_returns() -> None:
 
 
 def test_nothing_is_missing_where_a_training_worker_runs() -> None:
-    present = Presence.take(load().run, "training")
+    present = Presence.take(load().layout.run, "training")
     done = CliRunner().invoke(app, [])
     present.leave()
     assert done.exit_code == 0
@@ -99,7 +99,7 @@ def test_now_tells_when_nobody_is_there_to_train(monkeypatch: pytest.MonkeyPatch
 
     def work() -> None:
         wait_for(lambda: said, "a word")
-        present = Presence.take(settings.run, "training")
+        present = Presence.take(settings.layout.run, "training")
         wait_for(lambda: len(said) > 1, "another word")
         engine = open_database(settings)
         with engine.begin() as connection:

@@ -16,7 +16,7 @@ def test_everything_is_derived_from_home(home: Path) -> None:
     assert settings.store == home / "store"
     assert settings.key_file == home / "secrets" / "pseudonym.key"
     assert settings.database_url == f"sqlite:///{home / 'lungline.db'}"
-    assert (settings.run, settings.logs, settings.secrets) == (home / "run", home / "logs", home / "secrets")
+    assert (settings.layout.run, settings.layout.logs) == (home / "run", home / "logs")
 
 
 def test_loading_makes_nothing_on_disk(home: Path) -> None:

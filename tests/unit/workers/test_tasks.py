@@ -23,9 +23,9 @@ from jobs.leases import Leases
 from lungline.errors import UnexpectedError
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import load
-from lungline.store import Store
 from tests.corpus.files import dicom, png
 from tests.entered import enter
 from workers import reading

@@ -53,21 +53,21 @@ def audit(manifest: Path) -> Audit:
     return Audit(tuple(sorted(findings, key=lambda finding: finding.severity)), tuple(figures))
 
 
-def require_sound(manifest: Path, home: Path) -> None:
+def require_sound(manifest: Path, audits: Path) -> None:
     """Refuses a data set whose audit has errors. A manifest and its pictures are audited once, unless they change.
 
     Args:
         manifest: as `lungline data check` takes it.
-        home: LUNGLINE_HOME, in whose `cache/audits/` it is remembered which errors were found.
+        audits: the folder in which it is remembered which errors were found.
 
     Raises:
         TrainingError: there are errors, or the manifest cannot be read.
     """
     try:
-        names: list[str] = json.loads(_place(manifest, home).read_text())["errors"]
+        names: list[str] = json.loads(_place(manifest, audits).read_text())["errors"]
     except (OSError, ValueError, KeyError):
         found = audit(manifest)
-        remember(manifest, home, found)
+        remember(manifest, audits, found)
         names = _names(found)
     if names:
         raise TrainingError(
@@ -76,9 +76,9 @@ def require_sound(manifest: Path, home: Path) -> None:
         )
 
 
-def remember(manifest: Path, home: Path, found: Audit) -> None:
+def remember(manifest: Path, audits: Path, found: Audit) -> None:
     """Keeps the names of the checks that found errors, so that `require_sound` need not look at every picture again."""
-    place = _place(manifest, home)
+    place = _place(manifest, audits)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         draft = place.with_suffix(".part")
@@ -92,8 +92,8 @@ def _names(found: Audit) -> list[str]:
     return sorted({finding.check for finding in found.errors})
 
 
-def _place(manifest: Path, home: Path) -> Path:
-    return home / "cache" / "audits" / f"{_state(manifest)}.json"
+def _place(manifest: Path, audits: Path) -> Path:
+    return audits / f"{_state(manifest)}.json"
 
 
 def _state(manifest: Path) -> str:

@@ -10,6 +10,7 @@ import pytest
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from tests.lessons import COUNTS, disc, lessons
 from training.data import manifests, snapshot
@@ -103,9 +104,9 @@ def test_the_stores_labelled_scans_join_but_no_patient_of_test(tmp_path: Path, t
     assert f"{501:064x}" in learnt
     assert not learnt & {f"{502:064x}", f"{503:064x}"}
     assert joined.split == "train 61, val 36, gate 60"
-    assert not snapshot.has_own_lessons(joined.folder, Modality.XRAY, tmp_path)
-    assert snapshot.has_own_lessons(joined.folder, Modality.XRAY, tmp_path / "own")
-    assert not snapshot.has_own_lessons(joined.folder, Modality.CT, tmp_path / "own")
+    assert not snapshot.has_own_lessons(joined.folder, Modality.XRAY, Store(tmp_path))
+    assert snapshot.has_own_lessons(joined.folder, Modality.XRAY, Store(tmp_path / "own"))
+    assert not snapshot.has_own_lessons(joined.folder, Modality.CT, Store(tmp_path / "own"))
     assert joined.labels == 1  # those that are learnt from or judged by
     assert joined.labels_until == until
     assert joined.sha256 != taken.sha256

@@ -19,10 +19,10 @@ from db.writer import Writer
 from imaging.phantoms import picture
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
+from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import PREFIX, load
-from lungline.store import Store
 from tests.corpus.files import jpeg, png
 from tests.entered import claim_scan
 from training.data import manifests, store_labels

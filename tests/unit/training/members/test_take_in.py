@@ -11,13 +11,13 @@ from typer.testing import CliRunner, Result
 from cli.models import app
 from db.migrate import open_database
 from lungline.errors import ModelError, TrainingError
+from lungline.layout import Store
 from lungline.settings import load
 from models.calibration import probabilities
 from models.files import Member
 from models.registry import REFERENCE, find, find_member, load_ensemble
 from models.runtimes import agreement
 from tests.unit.models.keras_made import answers, cnn6
-from workers.catalogue import models_folder
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def rows(query: str) -> list[dict[str, object]]:
 
 def member(done: Result) -> Member:
     assert done.exit_code == 0, done.exception
-    return find_member(next(line for line in done.stdout.splitlines() if line.startswith("xray-cnn6-")), models_folder(load()))
+    return find_member(next(line for line in done.stdout.splitlines() if line.startswith("xray-cnn6-")), Store(load().store).models)
 
 
 def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
@@ -54,7 +54,7 @@ def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
     assert "without figures" in done.stderr
     ensembles = rows("SELECT version FROM model_versions WHERE state = 'challenger' AND kind = 'ensemble'")
     (version,) = (str(row["version"]) for row in ensembles)
-    files_of = find(version, models_folder(load()))
+    files_of = find(version, Store(load().store).models)
     assert [place.member.version for place in files_of.places] == [made.version]
     chests = agreement.pictures("plain-300")[:3]
     judged = load_ensemble(files_of).judge({"plain-300": chests})
@@ -69,7 +69,7 @@ def test_with_scans_it_is_calibrated_judged_and_counted(files: Path, tiny_data: 
     assert made.description["temperature"] != 1.0
     card = (made.folder / "card.md").read_text()
     assert "Trained elsewhere" in card
-    assert made.version in json.loads((models_folder(load()) / "test-uses.json").read_text())["xray"]
+    assert made.version in json.loads((Store(load().store).models / "test-uses.json").read_text())["xray"]
     measured = {(row["version"] == made.version, row["data"]) for row in rows("SELECT * FROM model_quality WHERE metric = 'macro_auroc'")}
     assert {(True, "val"), (True, "test"), (False, "test")} <= measured
 
@@ -80,7 +80,7 @@ def test_of_two_findings_it_stands_alone(files: Path, tiny_data: Path, monkeypat
     made = member(done)
     assert made.outputs == ("covid19", "normal")
     assert "stands alone" in done.stdout
-    assert not list((models_folder(load()) / "ensembles").glob("xray-1-*"))
+    assert not list((Store(load().store).models / "ensembles").glob("xray-1-*"))
     assert made.figures["test"]["images"] == 8  # pneumonia is no finding of its own
     chests = agreement.pictures("plain-300")[:2]
     network = REFERENCE.make(_place(made))
@@ -130,7 +130,7 @@ def test_what_outputs_stand_for_must_be_said(files: Path, options: list[str], sa
     done = run(files / "two.h5", *options)
     assert isinstance(done.exception, TrainingError)
     assert said in str(done.exception)
-    assert not models_folder(load()).exists()
+    assert not Store(load().store).models.exists()
 
 
 def test_a_wrong_recipe_or_file_enters_nothing(files: Path, tmp_path: Path) -> None:
@@ -140,4 +140,4 @@ def test_a_wrong_recipe_or_file_enters_nothing(files: Path, tmp_path: Path) -> N
     (tmp_path / "notes.h5").write_text("covid19 is in column 1\n")
     assert isinstance(run(tmp_path / "notes.h5", "--outputs", "covid19,normal").exception, ModelError)
     assert run(tmp_path / "nowhere.h5").exit_code == 2
-    assert not models_folder(load()).exists()
+    assert not Store(load().store).models.exists()

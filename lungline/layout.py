@@ -1,4 +1,4 @@
-"""Where original bytes lie: `STORE/ab/<sha256>/<original name>`. Bytes and names live here and nowhere else."""
+"""Where everything lies: the layout of HOME, and of STORE (`STORE/ab/<sha256>/<original name>`; bytes and names live there alone)."""
 
 import hashlib
 import os
@@ -6,11 +6,63 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
-from lungline.ids import new_id
-
 # A mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not: such a one is refused unread.
 FILE_BYTES_MAX: Final = 512 << 20
 HELD: Final = ".held"
+
+
+class Home:
+    """The layout of a home, LUNGLINE_HOME: what one host keeps for itself. Makes no folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.settings_file = root / "lungline.toml"
+        self.inbox = root / "inbox"
+        """Unless LUNGLINE_INBOX sets it apart."""
+        self.store = root / "store"
+        """Unless LUNGLINE_STORE sets it apart."""
+        self.database = root / "lungline.db"
+        """Unless LUNGLINE_DATABASE_URL names another."""
+
+        self.run = root / "run"
+        """Lock files of live processes (lungline/presence.py)."""
+        self.flower_address = self.run / "flower.url"
+        """The address of the Flower that runs."""
+        self.logs = root / "logs"
+        """`<process>.log`: one file a process that `lungline up` starts."""
+
+        self.secrets = root / "secrets"
+        """Generated secrets, mode 0600."""
+        self.pseudonym_key = self.secrets / "pseudonym.key"
+        """Unless LUNGLINE_KEY_FILE sets it apart."""
+        self.broker_address = self.secrets / "broker.url"
+        """The address, with its password, of the server that `lungline up` starts."""
+        self.broker_configuration = self.secrets / "broker.conf"
+        self.flower_password = self.secrets / "flower.password"
+
+        self.networks = root / "cache" / "networks"
+        """Networks converted for OpenVINO (models/runtimes/cache.py)."""
+        self.features = root / "cache" / "features"
+        """What base networks see in training pictures (training/fitting/features.py)."""
+        self.audits = root / "cache" / "audits"
+        """Which errors the audit of a data set found (training/data/audit)."""
+
+        self.training = root / "training"
+        """`<run id>/`: checkpoints, members and ensembles of a training run until it has ended; and what `lungline train` makes."""
+        self.trials = root / "trials"
+        """`<recipe>/`: members of `lungline train --trials`."""
+        self.reports = root / "reports"
+        """`<id>/index.html`: pages of training runs and evaluations."""
+        self.explained = root / "explained"
+        """Pictures of `lungline explain`."""
+        self.flower = root / "flower"
+        """The history of Flower."""
+        self.demo = root / "demo"
+        """The home of `lungline demo`."""
+        self.drawn = root / "drawn"
+        """In that home: the pictures that were drawn."""
+        self.draft = root / "draft"
+        """In the home of a `lungline bench`: pictures that are made ready for its inbox."""
 
 
 class Store:
@@ -24,6 +76,12 @@ class Store:
         """`<file id>/<name>`: what was refused."""
         self.labels = root / "labels"
         """Files of readers' labels that were dropped, and what became of each (watcher/label_drops.py)."""
+        self.labelled = root / "labelled"
+        """Links to the bytes of labelled scans, by their hashes (training/data/store_labels.py)."""
+        self.models = root / "models"
+        """Every version that was trained here or taken in, for all hosts; laid out as models/shipped is (models/files.py)."""
+        self.training = root / "training"
+        """`<run id>/`: the data that a training run learnt from (training/data/snapshot.py)."""
 
     def is_there(self) -> bool:
         """Whether the store itself is to be had: not while its share is away, or its disk is not mounted."""
@@ -102,42 +160,3 @@ def _entries(folder: Path) -> list[Path]:
         return [Path(entry.path) for entry in os.scandir(folder)]
     except OSError:
         return []
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Writes a file, or writes it anew: whoever reads it, and after a kill or a power cut, finds the old text or the new one, whole.
-
-    Raises:
-        OSError: it cannot be written; what was there is there still.
-    """
-    draft = path.with_name(f".{path.name}.{new_id()}")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes a folder's own entries survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def sync_tree(folder: Path) -> None:
-    """Makes all files of a folder, and its own entries, survive a power cut."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-        else:
-            sync_folder(path)
-    sync_folder(folder)
