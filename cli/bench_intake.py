@@ -17,18 +17,19 @@ def measure(count: int) -> dict[str, float]:
         StackError: the watcher ended, or took nothing in for a minute.
         BrokerError: this machine has no Redis or Valkey server.
     """
-    from cli import broker
     from cli.bench_pictures import write_noted
     from cli.own_stack import asking, settings_for, started, wait_for
-    from cli.processes import own_command
     from imaging.phantoms import picture
+    from lungline import broker
     from lungline.presence import live
+    from lungline.processes import own_command
+    from supervisor import own_broker
 
     with tempfile.TemporaryDirectory(prefix="lungline-bench-") as folder:
         settings = settings_for(Path(folder))
         write_noted(settings.layout.draft, [picture("xray", side=32)], count, "intake")
         with (
-            started(broker.command(settings), settings, "redis", lambda: broker.answers(settings)),
+            started(own_broker.command(settings), settings, "redis", lambda: broker.answers(settings)),
             started(own_command("watch"), settings, "watch", lambda: live(settings.layout.run).get("watch", (0, False))[1]) as watcher,
             asking(settings) as ask,
         ):

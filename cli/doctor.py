@@ -158,8 +158,8 @@ def _broker(settings: "Settings") -> Iterator[str]:
 
 
 def _processes(settings: "Settings") -> Iterator[str]:
-    from cli.processes import not_ready
     from lungline.errors import SettingsError
+    from lungline.processes import not_ready
 
     processes = _live(settings)
     if not processes:

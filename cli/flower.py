@@ -3,10 +3,10 @@
 
 def flower() -> None:
     """Serve Flower: tasks, workers and queues; `up` starts it by itself."""
-    from cli import flower_server
     from lungline import log
     from lungline.presence import Presence
     from lungline.settings import load
+    from supervisor import flower_server
 
     settings = load()
     log.configure("flower")

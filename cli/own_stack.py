@@ -43,7 +43,7 @@ def running(settings: "Settings") -> Iterator[Process]:
     Raises:
         StackError: it does not get ready.
     """
-    from cli.processes import is_ready, own_command
+    from lungline.processes import is_ready, own_command
 
     with started(own_command("up"), settings, "up", lambda: is_ready(settings)) as up:
         yield up
@@ -56,7 +56,7 @@ def started(command: list[str], settings: "Settings", name: str, ready: Callable
     Raises:
         StackError: it does not get ready.
     """
-    from cli.supervise import die_with
+    from supervisor.supervisor import die_with
 
     settings.layout.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (settings.layout.logs / f"{name}.log").open("wb") as output:

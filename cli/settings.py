@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli.masked import masked
+from lungline.masked import masked
 
 
 def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object a line.")) -> None:

@@ -53,7 +53,7 @@ def _ask(until: float, *questions: Callable[[], None]) -> None:
 
 def _find(processes: Sequence[str], until: float, found: dict[str, Any], all_ready: threading.Event, failures: list[Exception]) -> None:
     try:
-        from cli.masked import masked
+        from lungline.masked import masked
         from lungline.presence import live
         from lungline.settings import load
 
@@ -76,7 +76,7 @@ def _flower(settings: "Settings") -> str | None:
 
 
 def _look(settings: "Settings", processes: Sequence[str], all_ready: threading.Event) -> None:
-    from cli.processes import is_ready
+    from lungline.processes import is_ready
 
     if is_ready(settings, processes):
         all_ready.set()

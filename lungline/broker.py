@@ -90,6 +90,17 @@ def connect(address: Address, seconds: float) -> "Redis":
     return Redis.from_url(address.url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0), **address.tls)
 
 
+def answers(settings: "Settings") -> bool:
+    """Whether there is a broker and it takes orders within a second."""
+    from redis import RedisError
+
+    try:
+        with connect(address_of(settings), 1.0) as client:
+            return bool(client.ping())
+    except (RedisError, OSError, SettingsError):
+        return False
+
+
 def explain(error: BaseException) -> str:
     """What keeps Redis from answering, and what mends it; quotes no library, whose words may hold an address."""
     from redis.exceptions import AuthenticationError, NoPermissionError

@@ -18,9 +18,9 @@ from pathlib import Path
 import psycopg
 import redis
 
-from cli.broker import find_server
 from lungline.errors import BrokerError
 from lungline.temporary import folder_for_sockets
+from supervisor.own_broker import find_server
 
 _START_SECONDS = 20.0
 

@@ -26,7 +26,7 @@ from lungline.settings import load
 from tests.servers import Broker, free_port
 from tests.waiting import wait_for
 
-_COMMAND = "import cli.flower_server; cli.flower_server._SAVE_MS = 1000; from cli.main import main; main()"
+_COMMAND = "import supervisor.flower_server; supervisor.flower_server._SAVE_MS = 1000; from cli.main import main; main()"
 _WORKER = """
 from lungline.settings import load
 from jobs.app import make_app

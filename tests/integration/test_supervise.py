@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.supervise import Child
 from lungline.presence import live
+from supervisor.supervisor import Child
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans can be found and ended on Linux alone")
@@ -21,10 +21,10 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans can be 
 _DRIVER = """
 import os, sys
 from pathlib import Path
-import cli.supervise
-from cli.supervise import Child, Supervisor
+import supervisor.supervisor as supervising
+from supervisor.supervisor import Child, Supervisor
 from lungline import log
-cli.supervise._STOP_SECONDS = 3
+supervising._STOP_SECONDS = 3
 folder = Path(sys.argv[1])
 log.configure("up")
 supervisor = Supervisor(folder / "run", folder / "logs")

@@ -12,8 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 import pytest
 from redis import AuthenticationError, Redis
 
-from cli import broker
+from lungline.broker import answers
 from lungline.settings import Settings, load
+from supervisor import own_broker
 from tests.waiting import wait_for
 
 _Serve = Callable[[Settings], "subprocess.Popen[bytes]"]
@@ -24,9 +25,9 @@ def serve() -> Iterator[_Serve]:
     started = []
 
     def start(settings: Settings) -> "subprocess.Popen[bytes]":
-        process = subprocess.Popen(broker.command(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(own_broker.command(settings), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         started.append(process)
-        wait_for(lambda: broker.answers(settings), "the server's answer")
+        wait_for(lambda: answers(settings), "the server's answer")
         return process
 
     yield start
@@ -79,7 +80,7 @@ def test_it_comes_back_at_the_same_address_unless_that_is_taken(serve: _Serve) -
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         stranger.bind(("127.0.0.1", first.port or 0))
         stranger.listen()
-        assert not broker.answers(settings)
+        assert not answers(settings)
         serve(settings)
     assert _address(settings).port != first.port
     assert _address(settings).password == first.password
@@ -94,7 +95,7 @@ def test_two_homes_have_a_server_each(serve: _Serve, tmp_path: Path, monkeypatch
     first, second = map(_address, homes)
     assert first.port != second.port
     assert first.password != second.password
-    assert all(map(broker.answers, homes))
+    assert all(map(answers, homes))
 
 
 def test_a_server_that_hangs_does_not_answer(serve: _Serve) -> None:
@@ -102,7 +103,7 @@ def test_a_server_that_hangs_does_not_answer(serve: _Serve) -> None:
     server = serve(settings)
     os.kill(server.pid, signal.SIGSTOP)
     began = time.monotonic()
-    assert not broker.answers(settings)
+    assert not answers(settings)
     assert time.monotonic() - began < 3
 
 

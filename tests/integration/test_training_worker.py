@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from cli.processes import own_command
 from db import migrate, runs
 from db.writer import Writer
 from jobs.app import make_app
 from jobs.dispatcher import Dispatcher
 from lungline.layout import Store
 from lungline.presence import live
+from lungline.processes import own_command
 from lungline.settings import load
 from tests.acceptance.stack import processes_of
 from tests.lessons import lessons

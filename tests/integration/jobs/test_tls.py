@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cli import broker
 from jobs.app import make_app
 from jobs.kinds import READ
 from jobs.queues import queue_lengths, require, ring, server_run
+from lungline import broker
 from lungline.errors import BrokerError, LunglineError, SettingsError
 from lungline.settings import load
 from tests.integration.test_flower import Flower

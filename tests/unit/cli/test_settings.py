@@ -5,7 +5,6 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.masked import masked
 from lungline.settings import Settings
 
 
@@ -37,21 +36,6 @@ def test_people_read_no_password_either(monkeypatch: pytest.MonkeyPatch) -> None
 
     assert "redis://:***@cache:6379/0  (environment)" in result.stdout
     assert "hunter2" not in result.stdout
-
-
-@pytest.mark.parametrize(
-    ("address", "shown"),
-    [
-        ("redis://:secret@127.0.0.1:6379/0", "redis://:***@127.0.0.1:6379/0"),
-        ("rediss://user:se@cr/et@host/0", "rediss://user:***@host/0"),
-        ("postgresql+psycopg://u:p%40ss@host:5432/db?sslmode=require", "postgresql+psycopg://u:***@host:5432/db?sslmode=require"),
-        ("postgresql+psycopg:///db?host=/run/pg&password=secret&user=u", "postgresql+psycopg:///db?host=/run/pg&password=***&user=u"),
-        ("sqlite:////srv/a:b@c/lungline.db", "sqlite:////srv/a:b@c/lungline.db"),
-        ("redis://localhost:6379/0", "redis://localhost:6379/0"),
-    ],
-)
-def test_masked(address: str, shown: str) -> None:
-    assert masked(address) == shown
 
 
 def test_a_name_that_is_no_setting_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,10 +13,10 @@ import pytest
 from redis import Redis
 from typer.testing import CliRunner
 
-from cli import broker
 from cli.main import app
-from cli.processes import own_processes
+from lungline.processes import own_processes
 from lungline.settings import PREFIX, Settings, load
+from supervisor import own_broker
 from tests.servers import free_port
 from tests.unit.deploy.reading import DEPLOY, REPOSITORY, compose, image_environment, instructions, own_services
 from tests.waiting import wait_for
@@ -149,7 +149,7 @@ def test_addresses_lead_to_services_with_their_passwords(prepared: Path, monkeyp
 def test_the_servers_configuration_is_one(prepared: Path) -> None:
     secrets = prepared / "deploy" / "secrets"
     port = free_port()
-    command = [str(broker.find_server()), str(secrets / "valkey.conf"), "--port", str(port), "--bind", "127.0.0.1"]
+    command = [str(own_broker.find_server()), str(secrets / "valkey.conf"), "--port", str(port), "--bind", "127.0.0.1"]
     process = subprocess.Popen(command, cwd=prepared, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         password = urlsplit((secrets / "lungline_broker_url").read_text()).password

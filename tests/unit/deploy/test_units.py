@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.processes import own_processes
+from lungline.processes import own_processes
 from lungline.settings import PREFIX, Settings, load
 from tests.unit.deploy.reading import COMMON, PROGRAM, UNITS, Unit, arguments, compose, own_services, services, unit
 

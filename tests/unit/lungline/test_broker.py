@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from lungline.broker import explain, parse
+from lungline.broker import answers, explain, parse
 from lungline.errors import SettingsError
 from lungline.settings import load
 
@@ -62,3 +62,9 @@ def test_error_is_explained_by_its_cause_even_in_a_cycle() -> None:
     outer.__cause__, inner.__cause__ = inner, outer
     assert "agree on no TLS" in explain(outer)
     assert "Redis does not answer" in explain(OSError("planted-secret"))
+
+
+@pytest.mark.parametrize("address", ["", "redis://127.0.0.1:1/0"])
+def test_where_there_is_no_broker_none_answers(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_BROKER_URL", address)
+    assert not answers(load())

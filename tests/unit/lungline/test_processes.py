@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.processes import is_ready, not_ready, own_command, own_processes
 from lungline.presence import Presence
+from lungline.processes import is_ready, not_ready, own_command, own_processes
 from lungline.settings import load
 
 

@@ -33,6 +33,6 @@ def not_ready(settings: "Settings", names: Sequence[str] = ()) -> list[str]:
 
 def is_ready(settings: "Settings", names: Sequence[str] = ()) -> bool:
     """Whether all of them are ready, and the broker answers; takes some seconds where that hangs."""
-    from cli import broker
+    from lungline import broker
 
     return not not_ready(settings, names) and broker.answers(settings)

@@ -22,13 +22,13 @@ from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.ioloop import IOLoop
 from tornado.web import RedirectHandler, RequestHandler
 
-from cli.broker import write_secret
 from jobs.app import make_app
 from jobs.queues import require
 from lungline.broker import explain
 from lungline.errors import BrokerError, SettingsError
 from lungline.presence import Presence
 from lungline.settings import Settings
+from supervisor.own_broker import write_secret
 
 USER: Final = "admin"
 _LOOPBACK: Final = "127.0.0.1"

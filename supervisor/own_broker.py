@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from lungline.errors import BrokerError, SettingsError
+from lungline.errors import BrokerError
 from lungline.settings import Settings
 
 _CONFIGURATION: Final = """\
@@ -58,19 +58,6 @@ def command(settings: Settings) -> list[str]:
     write_secret(configuration, _CONFIGURATION.format(password=password, folder=_quoted(settings.layout.run)))
     write_secret(address, f"redis://:{password}@127.0.0.1:{port}/0\n")
     return [str(server), str(configuration), "--port", str(port)]
-
-
-def answers(settings: Settings) -> bool:
-    """Whether there is a broker and it takes orders within a second."""
-    from redis import RedisError
-
-    from lungline.broker import address_of, connect
-
-    try:
-        with connect(address_of(settings), 1.0) as client:
-            return bool(client.ping())
-    except (RedisError, OSError, SettingsError):
-        return False
 
 
 def write_secret(path: Path, text: str) -> None:
