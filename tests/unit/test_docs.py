@@ -1,6 +1,7 @@
 """Documentation that repeats the code is held to it. `make docs` runs this module to write the generated tables anew."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any, Final, Literal, get_args, get_origin
 
@@ -13,10 +14,14 @@ from typer.main import get_command
 from cli.main import app
 from db.migrate import open_database
 from db.views import VIEWS
+from lungline import RESEARCH_USE
 from lungline.reasons import Reason
 from lungline.settings import PREFIX, Settings, load
 
-_DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+_ROOT: Final = Path(__file__).resolve().parents[2]
+_DOCS: Final = _ROOT / "docs"
+_PAGES: Final = [*sorted(_DOCS.rglob("*.md")), *sorted(_ROOT.glob("*.md"))]
+_OF_TODAY: Final = [page for page in _PAGES if page.parent.name != "decisions" and page.name != "CHANGELOG.md"]
 _MARK: Final = "<!-- Below this line: written by `make docs`. -->\n"
 
 
@@ -88,10 +93,64 @@ def _commands(group: Any, above: str = "") -> list[str]:
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    pages = [*_DOCS.rglob("*.md"), *_DOCS.parent.glob("*.md")]
-    links = [(page, target) for page in pages for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
+    links = [(page, target) for page in _PAGES for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())]
     assert links
     assert [f"{page.name}: {target}" for page, target in links if not (page.parent / target).exists()] == []
+
+
+def test_files_that_pages_name_exist() -> None:
+    """`db/jobs.py` by its path in the clone, `jobs.py` after such a path by its name; decisions and the changelog tell of the past."""
+    files = subprocess.run(["git", "ls-files"], cwd=_ROOT, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    names, folders = {Path(file).name for file in files}, {str(folder) for file in files for folder in Path(file).parents}
+    known = {*files, *names, *folders, *(f"{folder.partition('/')[2]}" for folder in folders)}
+    cited = [
+        (page, name)
+        for page in _OF_TODAY
+        for name in re.findall(r"`((?:[\w.]+/)*(?:\w+\.(?:py|sh|toml|yaml)|test_\w+|[\w.]+/))`", page.read_text())
+    ]
+    assert cited
+    assert [f"{page.name}: {name}" for page, name in cited if _in_the_clone(name) and name.rstrip("/") not in known] == []
+
+
+def _in_the_clone(name: str) -> bool:
+    return name.endswith((".py", ".sh")) or name.partition("/")[0] in {path.name for path in _ROOT.iterdir()}
+
+
+def test_commands_that_pages_name_exist() -> None:
+    commands = _commands(get_command(app))
+    groups = {command.partition(" ")[0] for command in commands}
+    cited = [
+        (page, words)
+        for page in _OF_TODAY
+        for words in re.findall(r"(?:`|\bbin/|^|exec \S+ )lungline ([a-z]+(?: [a-z]+)?)", page.read_text(), re.MULTILINE)
+    ]
+    assert cited
+    unknown = [(page, words) for page, words in cited if words.partition(" ")[0] not in {*commands, *groups}]
+    unknown += [
+        (page, words) for page, words in cited if words.partition(" ")[0] in groups - {*commands} and " " in words and words not in commands
+    ]
+    assert [f"{page.name}: lungline {words}" for page, words in unknown] == []
+    targets = re.findall(r"^([a-z]+):", (_ROOT / "Makefile").read_text(), re.MULTILINE)
+    made = [(page, target) for page in _OF_TODAY for target in re.findall(r"(?:`|^)make ([a-z]+)", page.read_text(), re.MULTILINE)]
+    assert [f"{page.name}: make {target}" for page, target in made if target not in targets] == []
+
+
+def test_settings_that_pages_name_exist() -> None:
+    settings = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {"LUNGLINE_NAME"}
+    cited = [(page, name) for page in _OF_TODAY for name in re.findall(r"\bLUNGLINE_(?!TEST_)[A-Z_]+\b", page.read_text())]
+    assert [f"{page.name}: {name}" for page, name in cited if name not in settings] == []
+
+
+def test_prose_has_one_sentence_a_line() -> None:
+    """So that a change shows the sentence that it changes. Tables and blocks of code are as they are."""
+    for page in _PAGES:
+        prose = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        lines = [line for line in prose.splitlines() if not line.startswith("|") and RESEARCH_USE not in line]
+        assert [line for line in lines if re.search(r"[a-z`)\]][.?!] (?=[A-Z`\[])", line)] == [], page.name
+
+
+def test_the_readme_fits_two_screens() -> None:
+    assert len((_ROOT / "README.md").read_text().splitlines()) <= 100
 
 
 def write() -> None:
