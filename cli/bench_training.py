@@ -53,7 +53,7 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
         alone = [round_of(number) for number in range(rounds)]
         engine = open_database(settings)
         with engine.begin() as connection:
-            runs.enter(connection, "hand", _RECIPE)
+            runs.enter(connection, "hand", (_RECIPE,))
         engine.dispose()
         _wait_until_it_trains(ask, up, settings)
         beside = [round_of(rounds + number) for number in range(rounds)]

@@ -203,11 +203,12 @@ def _recipes(settings: "Settings") -> Iterator[str]:
     from lungline.errors import SettingsError, TrainingError
     from training.retraining import recipe_choice
 
-    if not settings.retrain_recipes.strip(", "):
+    named = recipe_choice.names_in(settings.retrain_recipes)
+    if not named:
         yield "retraining: by the recipes that made the champions"
         return
     try:
-        names = recipe_choice.chosen(settings.retrain_recipes, {})
+        names = recipe_choice.chosen(named, {})
     except TrainingError as error:
         raise SettingsError(f"LUNGLINE_RETRAIN_RECIPES: {error}") from None
     yield f"retraining: by {', '.join(names)}"

@@ -32,11 +32,12 @@ def retrain(
     from lungline.settings import load
     from training.retraining import recipe_choice
 
-    names = recipe_choice.chosen(",".join(recipe), {}) if recipe else ()  # what cannot be retrained is told before anything waits for it
+    named = recipe_choice.names_in(",".join(recipe or ()))
+    names = recipe_choice.chosen(named, {}) if named else ()  # what cannot be retrained is told before anything waits for it
     settings = load()
     engine = open_database(settings)
     with engine.begin() as connection:
-        run_id = runs.enter(connection, "hand", ",".join(names), forced=force)
+        run_id = runs.enter(connection, "hand", names, forced=force)
     assert run_id is not None
     print(run_id, flush=True)
     if now:

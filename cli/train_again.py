@@ -33,15 +33,16 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
     data = snapshot.reopen(Store(settings.store).training / run_id, known)
     if data is None:
         raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
-    for said, now in ((known["code_version"], provenance.code_version()), (known["libraries"], provenance.libraries())):
-        if said != now:
-            print(f"made with {said}; this is {now}: weights may differ")
+    libraries = provenance.in_words(known["libraries"] or {}), provenance.in_words(provenance.libraries())
+    for before, now in ((known["code_version"], provenance.code_version()), libraries):
+        if before != now:
+            print(f"made with {before}; this is {now}: weights may differ")
 
     from models.files import MEMBER
     from models.registry import find
     from training.retraining import run  # TensorFlow: seconds
 
-    learnt = run.Learnt(data.folder, known["seed"], tuple(known["recipes"].split(",")))
+    learnt = run.Learnt(data.folder, known["seed"], tuple(known["recipes"]))
     folder = out or settings.layout.training / f"{run_id}-again"
     made = [folder / name for name in learnt.recipes]
     if all((one / MEMBER).is_file() for one in made):  # by an earlier command: what it made is no answer to this one

@@ -1,6 +1,6 @@
 """Training runs: what each was asked for, what it learns from, how far it is, how it ended. Where it stands, its job says (db/jobs.py)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -32,25 +32,27 @@ class Run:
     """What the training worker must know of a run to make it."""
 
     run_id: str
-    recipes: str
+    recipes: Sequence[str]
     forced: bool
     seed: int
     epochs_done: int
 
 
-def enter(connection: Connection, trigger: str, recipes: str = "", *, slot: datetime | None = None, forced: bool = False) -> str | None:
+def enter(
+    connection: Connection, trigger: str, recipes: Sequence[str] = (), *, slot: datetime | None = None, forced: bool = False
+) -> str | None:
     """Enters a run that waits; its id, or None if its slot was entered before.
 
     Args:
         connection: in a transaction.
         trigger: schedule or hand.
-        recipes: comma-separated; empty: as the settings say when it begins.
+        recipes: their names; none: as the settings say when it begins.
         slot: of the schedule.
         forced: whether it trains even if nothing is new.
     """
     run_id = new_id()
-    row = {"slot": slot, "trigger": trigger, "recipes": recipes, "forced": forced, "seed": _DEFAULT_SEED, "epochs_done": 0, "resumed": 0}
-    if not insert_new(connection, runs, id=run_id, **row, entered_at=now()):
+    row = {"slot": slot, "trigger": trigger, "recipes": list(recipes), "forced": forced, "seed": _DEFAULT_SEED}
+    if not insert_new(connection, runs, id=run_id, **row, epochs_done=0, resumed=0, entered_at=now()):
         return None
     jobs.enter(connection, [NewJob(TRAIN, run_id, QUEUE, exclusive=True)])
     return run_id
@@ -155,7 +157,7 @@ def begun_with(connection: Connection, run_id: str) -> Mapping[str, Any]:
     return dict(row)
 
 
-def last_done(connection: Connection) -> tuple[str, str] | None:
+def last_done(connection: Connection) -> tuple[str, list[str]] | None:
     """The hash of the snapshot that the latest run with a decision learnt from, and its recipes; None where there is none."""
     query = select(runs.c.data_sha256, runs.c.recipes).where(runs.c.outcome == RunOutcome.DONE)
     row = connection.execute(query.order_by(runs.c.finished_at.desc(), runs.c.id.desc()).limit(1)).one_or_none()
@@ -167,4 +169,4 @@ def latest(connection: Connection) -> dict[str, Any] | None:
     shown = ("recipes", "epochs_done", "step", "decision", "reason", "finished_at")
     query = select(runs.c.id.label("run_id"), state().label("state"), *(runs.c[name] for name in shown))
     row = connection.execute(query.order_by(runs.c.entered_at.desc(), runs.c.id.desc()).limit(1)).mappings().one_or_none()
-    return dict(row) if row else None
+    return {**row, "recipes": ",".join(row["recipes"])} if row else None

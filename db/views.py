@@ -36,6 +36,22 @@ _RESULT = """
     FROM scans s JOIN verdicts v ON v.scan_id = s.id
 """
 
+# JSON as text for people: a list as `a,b`, names with values as `a 1, b 2`.
+_LIST: Final = {
+    "sqlite": "coalesce((SELECT group_concat(value, ',') FROM json_each({json})), '')",
+    "postgresql": """
+        coalesce((SELECT string_agg(value, ',' ORDER BY n)
+                  FROM json_array_elements_text({json}) WITH ORDINALITY AS e (value, n)), '')
+    """,
+}
+_PAIRS: Final = {
+    "sqlite": "(SELECT group_concat(trim(key || ' ' || value), ', ') FROM json_each({json}))",
+    "postgresql": """
+        (SELECT string_agg(trim(key || ' ' || value), ', ' ORDER BY n)
+         FROM json_each_text({json}) WITH ORDINALITY AS e (key, value, n))
+    """,
+}
+
 _RUN_STATE = """coalesce(runs.outcome, (SELECT j.state FROM jobs j WHERE j.kind = 'train' AND j.subject = runs.id), 'waiting')"""
 
 # Bottom up: a view may use those above it.
@@ -84,9 +100,9 @@ VIEWS: Final[dict[str, str]] = {
         SELECT id AS audit_id, at, action, who, subject, detail FROM audit
     """,
     "training_runs": """
-        SELECT id AS run_id, slot, trigger, recipes, {run_state} AS state, decision, reason, data_sha256, seed, code_version, started_at,
-               heartbeat_at, finished_at, epochs_done, resumed, entered_at, forced, step, manifest_sha256, labels, labels_until, split,
-               libraries, settings
+        SELECT id AS run_id, slot, trigger, {recipes} AS recipes, {run_state} AS state, decision, reason, data_sha256, seed, code_version,
+               started_at, heartbeat_at, finished_at, epochs_done, resumed, entered_at, forced, step, manifest_sha256, labels, labels_until,
+               {split} AS split, {libraries} AS libraries, {settings} AS settings
         FROM runs
     """,
     "gate_rulings": """
@@ -111,7 +127,8 @@ def create(connection: Connection) -> None:
     dialect = connection.dialect.name
     turnaround = _SECONDS[dialect].format(late="v.finished_at", early="s.received_at")
     day = _DAY[dialect].format(time="finished_at")
-    made_of = {"{turnaround}": turnaround, "{day}": day, "{run_state}": _RUN_STATE}
+    made_of = {"{turnaround}": turnaround, "{day}": day, "{run_state}": _RUN_STATE, "{recipes}": _LIST[dialect].format(json="runs.recipes")}
+    made_of |= {f"{{{column}}}": _PAIRS[dialect].format(json=f"runs.{column}") for column in ("split", "libraries", "settings")}
     for name, body in VIEWS.items():
         for mark, expression in made_of.items():
             body = body.replace(mark, expression)

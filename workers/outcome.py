@@ -70,7 +70,7 @@ def _settled(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome)
 
     def work(connection: Connection) -> str:
         catalogue.enter(connection, models)
-        made = [read_member(folder / name) for name in runs.begun_with(connection, claim.subject)["recipes"].split(",")]
+        made = [read_member(folder / name) for name in runs.begun_with(connection, claim.subject)["recipes"]]
         decided = [_decide(connection, settings, claim.subject, ruling, found[ruling["challenger"]], made) for ruling in outcome.gates]
         decision, reason = _sum(decided)
         if not runs.finish(connection, claim, RunOutcome.DONE, reason, decision):

@@ -74,22 +74,22 @@ class Retraining:
 
     def _run(self) -> Outcome:
         champions = self._champions()
-        said = self._asked.recipes or self._settings.retrain_recipes
-        names = recipe_choice.chosen(said, champions)
+        named = self._asked.recipes or recipe_choice.names_in(self._settings.retrain_recipes)
+        names = recipe_choice.chosen(named, champions)
         taken = self._snapshot()
-        if not said:  # a hospital that labels X-rays, and a CT slice now and then, retrains X-rays
+        if not named:  # a hospital that labels X-rays, and a CT slice now and then, retrains X-rays
             wanted, names = names, recipe_choice.learnable(names, sufficiency.sufficient(taken.folder, names))
             if names != wanted:
                 log.info("too few scans for some recipes", run=self._claim.subject, left_out=sorted(set(wanted) - set(names)))
         self._names = names
         self._note(
-            recipes=",".join(names),
+            recipes=list(names),
             code_version=provenance.code_version(),
             libraries=provenance.libraries(),
-            settings=f"weights {WEIGHTS}, device {self._settings.training_device}, promote {self._settings.retrain_promote}",
+            settings={"weights": WEIGHTS, "device": self._settings.training_device, "promote": self._settings.retrain_promote},
             **taken.columns(),
         )
-        if not self._asked.forced and self._last() == (taken.sha256, ",".join(names)):
+        if not self._asked.forced and self._last() == (taken.sha256, list(names)):
             return Outcome(RunOutcome.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
         touched = [one for one in champions.values() if any(recipe_choice.is_for(name, one) for name in names)]
         self._tell("checking the data")
@@ -139,7 +139,7 @@ class Retraining:
             until = store_labels.latest(connection)
         return Labels(rows, until, PseudonymKey.load_or_create(self._settings.key_file))
 
-    def _last(self) -> tuple[str, str] | None:
+    def _last(self) -> tuple[str, list[str]] | None:
         with read_only(self._engine).connect() as connection:
             return runs.last_done(connection)
 

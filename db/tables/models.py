@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Double, ForeignKey, Index, Integer, String, Table, text
+from sqlalchemy import JSON, Boolean, CheckConstraint, Column, Double, ForeignKey, Index, Integer, String, Table, text
 
 from db.clock import UtcTime
 from db.tables.base import id_column, metadata
@@ -75,7 +75,7 @@ runs = Table(
     id_column(),
     Column("slot", UtcTime, unique=True),  # of the schedule; NULL: by hand
     Column("trigger", String(8), nullable=False),  # schedule or hand
-    Column("recipes", String(500), nullable=False),  # comma-separated; empty until it is known which
+    Column("recipes", JSON, nullable=False),  # a list of names; empty until it is known which
     Column("forced", Boolean, nullable=False),  # whether it trains even if nothing is new
     Column("outcome", String(7)),  # NULL: it has not ended
     Column("decision", String(8)),
@@ -84,11 +84,11 @@ runs = Table(
     Column("manifest_sha256", String(64)),  # of LUNGLINE_TRAINING_DATA's manifest within it
     Column("labels", Integer),  # labelled scans of the store within it
     Column("labels_until", UtcTime),  # the latest of them
-    Column("split", String(120)),
+    Column("split", JSON(none_as_null=True)),  # name of each split -> how many scans it has
     Column("seed", Integer, nullable=False),
     Column("code_version", String(64)),
-    Column("libraries", String(300)),
-    Column("settings", String(300)),
+    Column("libraries", JSON(none_as_null=True)),  # name of each that computes -> its version
+    Column("settings", JSON(none_as_null=True)),  # weights, device, promote -> what each was
     Column("entered_at", UtcTime, nullable=False),
     Column("started_at", UtcTime),
     Column("heartbeat_at", UtcTime),

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from workers import catalogue
 from workers.outcome import Outcome, settle
 from workers.retraining import Retraining
 
-RECIPES = "xray-cnn,xray-mobilenetv2"
+RECIPES = ("xray-cnn", "xray-mobilenetv2")
 
 
 def quick(name: str) -> recipes.Recipe:
@@ -45,7 +45,7 @@ class Home:
         with self.engine.begin() as connection:
             catalogue.enter(connection, Store(self.settings.store).models)
 
-    def begin(self, *, recipes: str = RECIPES, forced: bool = False) -> Claim:
+    def begin(self, *, recipes: Sequence[str] = RECIPES, forced: bool = False) -> Claim:
         run_id = self.writer.do(runs.enter, "hand", recipes, forced=forced)
         claim = self.writer.do(claim_run, str(run_id), "slot/boot/a")
         assert claim
@@ -135,7 +135,7 @@ def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -
     lessons(home.parent / "data")
     at_home.settings.retrain_promote = "ask"
     shipped = at_home.champion()
-    row = at_home.retrain(recipes="xray-cnn")
+    row = at_home.retrain(recipes=["xray-cnn"])
     assert (row["decision"], at_home.champion()) == ("held", shipped)
     assert "lungline models promote xray-" in row["reason"]
     (ruling,) = at_home.query("SELECT challenger FROM gate_rulings")
@@ -199,6 +199,6 @@ def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path
 
 def test_admission_is_not_retrained(at_home: Home, home: Path) -> None:
     lessons(home.parent / "data")
-    row = at_home.retrain(recipes="admission-cnn")
+    row = at_home.retrain(recipes=["admission-cnn"])
     assert row["state"] == "failed"
     assert "no gate" in row["reason"]

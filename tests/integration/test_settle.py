@@ -43,7 +43,7 @@ class Clinic:
 
     def passed(self, *, against: str | None = None) -> tuple[Claim, Outcome]:
         """A claimed run, and its outcome; `against`: the champion that it was judged against."""
-        run_id = str(self.writer.do(runs.enter, "hand", "xray-cnn"))
+        run_id = str(self.writer.do(runs.enter, "hand", ("xray-cnn",)))
         claim = self.writer.do(claim_run, run_id, "slot/boot/a")
         assert claim
         out = self.settings.layout.training / run_id

@@ -42,7 +42,7 @@ class Ledger:
         self._dispatcher.start()
 
     def enter(self, **how: Any) -> str:
-        run_id = str(self._writer.do(runs.enter, "hand", "xray-cnn", **how))
+        run_id = str(self._writer.do(runs.enter, "hand", ("xray-cnn",), **how))
         self._dispatcher.wake()
         return run_id
 

@@ -48,7 +48,7 @@ class Snapshot:
     manifest_sha256: str | None  # of LUNGLINE_TRAINING_DATA's manifest within it
     labels: int  # of its rows that are the store's
     labels_until: datetime | None
-    split: str
+    split: Mapping[str, int]  # name of each split -> how many scans it has
 
     @property
     def audited(self) -> Path:
@@ -62,7 +62,7 @@ class Snapshot:
             "manifest_sha256": self.manifest_sha256,
             "labels": self.labels,
             "labels_until": self.labels_until,
-            "split": self.split,
+            "split": dict(self.split),
         }
 
 
@@ -105,7 +105,7 @@ def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
         hashlib.sha256(manifest.read_bytes()).hexdigest() if manifest else None,
         joined,
         labels.until if joined else None,
-        ", ".join(f"{split} {counts[split]}" for split in SPLITS),
+        {split: counts[split] for split in SPLITS},
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.metadata
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -23,12 +24,17 @@ def code_version() -> str:
     return f"{__version__}+{digest.hexdigest()[:16]}"
 
 
-def libraries() -> str:
+def libraries() -> dict[str, str]:
     """The libraries that compute, with their versions."""
-    found = []
+    found = {}
     for name in _LIBRARIES:
         try:
-            found.append(f"{name} {importlib.metadata.version(name)}")
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return ", ".join(found)
+    return found
+
+
+def in_words(values: Mapping[str, object]) -> str:
+    """Names with values, as `training_runs` shows them: `numpy 2.4.6, keras 3.15.1`."""
+    return ", ".join(f"{name} {value}" for name, value in values.items())

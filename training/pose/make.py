@@ -50,7 +50,7 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
         "data_sha256": [datasets.load(root, None).sha256 for root in roots],
         "pictures": {name: len(pictures) for name, pictures in lessons.pictures.items()} | {"projected films": len(lessons.projected)},
         "volumes": len(volumes),
-        "libraries": provenance.libraries(),
+        "libraries": provenance.in_words(provenance.libraries()),
     }
     replace_text(out / DESCRIPTION, description(facts))
     say(f"pose: written to {out}; now set its threshold and judge it: python -m training.pose judge")

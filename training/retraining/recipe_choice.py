@@ -7,17 +7,21 @@ from models.files import EnsembleFiles
 from training import recipes
 
 
-def chosen(said: str, champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]:
+def names_in(text: str) -> tuple[str, ...]:
+    """The names of a comma-separated text, as LUNGLINE_RETRAIN_RECIPES has them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def chosen(names: Sequence[str], champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]:
     """The recipes to train.
 
     Args:
-        said: comma-separated; empty: those that the champions were made by.
+        names: of recipes; none: those that the champions were made by.
         champions: by modality.
 
     Raises:
         TrainingError: there is no such recipe, none at all, or one whose member no gate judges: admission's, or a student.
     """
-    names = [name.strip() for name in said.split(",") if name.strip()]
     if not names:
         known = recipes.names()
         made_by = (str(place.member.description.get("recipe")) for files in champions.values() for place in files.places)

@@ -19,7 +19,7 @@ EVERY_MINUTE = Schedule("* * * * *", UTC)
 
 
 def entered(connection: Connection) -> str:
-    run_id = runs.enter(connection, "hand", "xray-cnn")
+    run_id = runs.enter(connection, "hand", ["xray-cnn"])
     assert run_id
     return run_id
 

@@ -32,7 +32,7 @@ def test_snapshot_audits_test_rows_and_never_learns_from_them(taken: Snapshot) -
     assert {row.split for row in rows} == {"train", "val", "gate"}
     assert all(row.path.is_file() for row in rows)
     assert {row.split for row in manifests.read(taken.audited)} == set(COUNTS)
-    assert taken.split == "train 60, val 36, gate 60"
+    assert taken.split == {"train": 60, "val": 36, "gate": 60}
 
 
 def test_the_same_data_have_the_same_hash_and_others_another(tmp_path: Path, taken: Snapshot, none: Labels) -> None:
@@ -103,7 +103,7 @@ def test_the_stores_labelled_scans_join_but_no_patient_of_test(tmp_path: Path, t
     learnt = {row.path.name for row in manifests.read(joined.folder / "manifest.csv")}
     assert f"{501:064x}" in learnt
     assert not learnt & {f"{502:064x}", f"{503:064x}"}
-    assert joined.split == "train 61, val 36, gate 60"
+    assert joined.split == {"train": 61, "val": 36, "gate": 60}
     assert not snapshot.has_own_lessons(joined.folder, Modality.XRAY, Store(tmp_path))
     assert snapshot.has_own_lessons(joined.folder, Modality.XRAY, Store(tmp_path / "own"))
     assert not snapshot.has_own_lessons(joined.folder, Modality.CT, Store(tmp_path / "own"))
