@@ -60,7 +60,7 @@ def drop(
 
 def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> list[Dropped]:
     """Puts copies of files, and of all in folders, into the inbox; waits up to so long for what becomes of each."""
-    from db import trouble
+    from db import errors
     from db.connect import read_only
     from db.migrate import open_database
     from lungline.errors import LedgerError
@@ -80,7 +80,7 @@ def drop_and_wait(settings: "Settings", paths: list[Path], seconds: float) -> li
         while seconds and waiting:
             with (
                 suppress(LedgerError),
-                trouble.reworded(),
+                errors.translating(),
                 engine.connect() as connection,
             ):  # while the database is away, it goes on waiting
                 for one in waiting:

@@ -97,10 +97,10 @@ def main() -> None:
 
 def _tell_unexpected(error: Exception) -> None:
     if type(error).__module__.startswith("sqlalchemy."):  # not imported for `--help`
-        from db import trouble
+        from db import errors
 
-        if trouble.is_outage(error):
-            print(f"lungline: {trouble.in_our_words(error)}", file=sys.stderr)
+        if errors.is_outage(error):
+            print(f"lungline: {errors.translate(error)}", file=sys.stderr)
             return
     _tell(type(error), error.__traceback__)
 

@@ -74,12 +74,12 @@ class _Feeder:
     _heard: float = field(default_factory=time.monotonic)
 
     def run(self, stopped: threading.Event) -> None:
-        from db import rereads, trouble
+        from db import errors, rereads
         from lungline.errors import LedgerError
         from lungline.progress import say
 
         while not stopped.is_set():
-            with suppress(LedgerError), trouble.reworded():  # the database is away; what was asked for stays asked for
+            with suppress(LedgerError), errors.translating():  # the database is away; what was asked for stays asked for
                 if not self._turn() and not self._open:
                     if not self._put_off:
                         return

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, updat
 
 from db.clock import now, older
 from db.insert import slices
-from db.sparing import sparing
+from db.refused_rows import change_rows
 from db.tables import JobState, Rank, jobs
 
 
@@ -65,7 +65,7 @@ def note_rung(connection: Connection, job_ids: Sequence[str]) -> list[str]:
     def note(some: Sequence[str]) -> None:
         connection.execute(update(jobs).where(jobs.c.id.in_(some), jobs.c.state == JobState.WAITING).values(rung_at=now()))
 
-    return sparing(connection, note, job_ids)
+    return change_rows(connection, note, job_ids)
 
 
 def note_not_rung(connection: Connection, job_ids: Sequence[str]) -> None:

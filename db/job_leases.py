@@ -7,7 +7,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, not_, sele
 
 from db.clock import now
 from db.jobs import Claim, holds
-from db.sparing import sparing
+from db.refused_rows import change_rows
 from db.tables import JobState, jobs
 
 _MOST_CHANGED = 1000  # jobs at a time
@@ -36,7 +36,7 @@ def _change(connection: Connection, job_ids: Sequence[str], here: ColumnElement[
     def change(some: Sequence[str]) -> None:
         changed.update(connection.scalars(update(jobs).where(jobs.c.id.in_(some), here).values(values).returning(jobs.c.id)))
 
-    return changed.difference(sparing(connection, change, job_ids))
+    return changed.difference(change_rows(connection, change, job_ids))
 
 
 def _change_all(connection: Connection, here: ColumnElement[bool], values: Mapping[str, Any]) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, inspect, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import trouble, views
+from db import errors, views
 from db.connect import connect, read_only
 from db.identity import check_key
 from lungline.errors import LedgerError, SettingsError
@@ -36,9 +36,9 @@ def open_database(settings: Settings) -> Engine:
             _upgrade(engine)
         check_key(engine, key.fingerprint)
     except SQLAlchemyError as error:
-        if trouble.is_outage(error):
-            raise LedgerError(f"The database cannot be reached ({trouble.name(error)}); see LUNGLINE_DATABASE_URL.") from None
-        raise trouble.in_our_words(error) from None
+        if errors.is_outage(error):
+            raise LedgerError(f"The database cannot be reached ({errors.name(error)}); see LUNGLINE_DATABASE_URL.") from None
+        raise errors.translate(error) from None
     return engine
 
 

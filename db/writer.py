@@ -18,7 +18,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import trouble
+from db import errors
 from lungline.errors import LedgerError, LedgerFault
 from lungline.halves import by_halves
 
@@ -85,7 +85,7 @@ class Writer:
     def _commit_or_tell(self, jobs: list[Job]) -> None:
         """Nobody waits for ever, whatever goes wrong here: this thread is the only one that writes."""
         try:
-            by_halves(self._commit, jobs, _fail, trouble.is_outage)
+            by_halves(self._commit, jobs, _fail, errors.is_outage)
         except BaseException as error:
             log.error("the writer failed", error=type(error).__name__, at=_place(error))
             for _, future in jobs:
@@ -97,7 +97,7 @@ class Writer:
         try:
             answers = self._tried(jobs)
         except Exception as error:
-            if not trouble.is_outage(error):
+            if not errors.is_outage(error):
                 raise
             answers = [(None, error)] * len(jobs)
         for job, (answer, failure) in zip(jobs, answers, strict=True):
@@ -109,7 +109,7 @@ class Writer:
             try:
                 return self._once(jobs)
             except Exception as error:
-                if not trouble.is_conflict(error) or number == _MOST_TRIES:
+                if not errors.is_conflict(error) or number == _MOST_TRIES:
                     raise
                 time.sleep(random.uniform(0.0, _PAUSE_SECONDS * number))  # not at once: the other may try again, too
         raise AssertionError
@@ -125,7 +125,7 @@ class Writer:
                     # The server is gone or the disk is full, and with it the transaction of all: SQLite rolls it back by itself, and
                     # would commit what comes after job by job.
                     cause = _first(error)
-                    if trouble.is_outage(cause) or connection.invalidated:
+                    if errors.is_outage(cause) or connection.invalidated:
                         raise cause from None
                     savepoint.rollback()
                     answers.append((None, error))
@@ -144,9 +144,9 @@ def _answer(job: Job, answer: Any, failure: Exception | None) -> None:
     if failure is None:
         future.set_result(answer)
         return
-    ours = trouble.in_our_words(failure)
+    ours = errors.translate(failure)
     if isinstance(ours, LedgerFault):
-        log.error("the database refuses a job", error=trouble.name(failure), at=_place(failure))
+        log.error("the database refuses a job", error=errors.name(failure), at=_place(failure))
     future.set_exception(ours)
 
 
@@ -154,7 +154,7 @@ def _first(error: Exception) -> Exception:
     """What went wrong at first: where SQLite has rolled back by itself, the way back to a savepoint fails, too, and says something else."""
     before: BaseException | None = error
     while before is not None:
-        if isinstance(before, SQLAlchemyError) and trouble.is_outage(before):
+        if isinstance(before, SQLAlchemyError) and errors.is_outage(before):
             return before
         before = before.__context__
     return error

@@ -14,9 +14,9 @@ from multiprocessing import resource_tracker, util
 from typing import Any, Final
 
 from imaging.child import serve
-from lungline.awake import wait_awake
 from lungline.errors import LunglineError, UnreadableScan
 from lungline.temporary import folder_for_sockets
+from lungline.wait import wait_running_time
 
 _START_SECONDS: Final = 60.0  # imports of numpy, OpenCV and pydicom on a machine that is busy with something else
 _STOP_SECONDS: Final = 5.0
@@ -214,7 +214,7 @@ class _Child:
         is_late, is_over = threading.Event(), threading.Event()
 
         def watch() -> None:
-            if not wait_awake(is_over, timeout):
+            if not wait_running_time(is_over, timeout):
                 is_late.set()
                 self.kill()
 

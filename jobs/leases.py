@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 
 from db import job_leases, jobs
 from db.jobs import Claim
-from db.sparing import sparing
+from db.refused_rows import change_rows
 from db.writer import Writer
 from jobs.kinds import KINDS, Kind
 from lungline.ids import new_id
@@ -182,5 +182,5 @@ def condemn(connection: Connection, kinds: Sequence[Kind]) -> int:
                 if job_leases.give_up(connection, job_id):
                     kind.condemn(connection, subjects[job_id])
 
-        ended += len(subjects) - len(sparing(connection, give_up, list(subjects)))
+        ended += len(subjects) - len(change_rows(connection, give_up, list(subjects)))
     return ended

@@ -1,4 +1,4 @@
-"""Enters files that were brought: rows committed, then bytes in place. A file that fails costs itself its place, and no other."""
+"""Enters staged files: rows committed, then bytes in place. A file that fails costs itself its place, and no other."""
 
 import errno
 import os
@@ -20,10 +20,10 @@ from lungline.halves import by_halves
 from lungline.layout import Store
 from lungline.reasons import Reason
 from watcher import originals
-from watcher.brought import Brought
+from watcher.disk_threads import DiskThreads
 from watcher.faults import is_away
-from watcher.hands import Hands
-from watcher.trouble import AWAY, is_gone
+from watcher.file_errors import STORE_AWAY, is_gone
+from watcher.staging import StagedFile
 
 log = structlog.get_logger()
 
@@ -31,13 +31,13 @@ log = structlog.get_logger()
 class Entering:
     """Between `incoming`, ledger and store. One batch at a time."""
 
-    def __init__(self, store: Store, writer: Writer, hands: Hands) -> None:
+    def __init__(self, store: Store, writer: Writer, disk_threads: DiskThreads) -> None:
         self._store = store
         self._writer = writer
-        self._hands = hands
+        self._disk_threads = disk_threads
 
-    def enter(self, brought: list[Brought]) -> list[Outcome]:
-        """Commits the rows of files that were brought, all at once, then puts their bytes in place; what became of those that have a row.
+    def enter(self, staged: list[StagedFile]) -> list[Outcome]:
+        """Commits the rows of staged files, all at once, then puts their bytes in place; what became of those that have a row.
 
         What cannot be entered or put in place now stays under `incoming`, where `Leftovers` finds it.
 
@@ -47,10 +47,12 @@ class Entering:
         """
         if not self._sync(self._store.incoming):
             raise StoreError("LUNGLINE_STORE cannot be written to: see to its disk.")
-        durable = self._hands.each(lambda one: one.folder is None or self._sync(one.folder), brought)
-        found = [one for one, is_durable in zip(brought, durable, strict=True) if is_durable]
-        entered = [one for one in by_halves(self._commit, found, self._refuse, is_away) if one is not None]
-        self._hands.each(lambda one: self.place(*one), [(drop, outcome, folder) for drop, outcome, folder in entered if folder is not None])
+        durable = self._disk_threads.run_for_each(lambda file: file.folder is None or self._sync(file.folder), staged)
+        found = [file for file, is_durable in zip(staged, durable, strict=True) if is_durable]
+        entered = [file for file in by_halves(self._commit, found, self._refuse, is_away) if file is not None]
+        self._disk_threads.run_for_each(
+            lambda file: self.place(*file), [(drop, outcome, folder) for drop, outcome, folder in entered if folder is not None]
+        )
         return [outcome for _, outcome, _ in entered]
 
     def place(self, drop: Drop, outcome: Outcome, folder: Path) -> bool:
@@ -68,25 +70,25 @@ class Entering:
             sync_folder(folder)
         except OSError as error:
             if not self._store.is_there() or (isinstance(error, FileNotFoundError) and not is_gone(folder, self._store)):
-                raise StoreError(AWAY) from None
+                raise StoreError(STORE_AWAY) from None
             log.warning("a file between inbox and ledger cannot be entered now", error=type(error).__name__)
             return False
         return True
 
-    def _commit(self, brought: Sequence[Brought]) -> list[tuple[Drop, Outcome, Path | None] | None]:
-        outcomes = self._writer.do(_enter, brought)
-        return [(one.drop, outcome, one.folder) for one, outcome in zip(brought, outcomes, strict=True)]
+    def _commit(self, staged: Sequence[StagedFile]) -> list[tuple[Drop, Outcome, Path | None] | None]:
+        outcomes = self._writer.do(_enter, staged)
+        return [(file.drop, outcome, file.folder) for file, outcome in zip(staged, outcomes, strict=True)]
 
-    def _refuse(self, one: Brought, error: Exception) -> tuple[Drop, Outcome, Path | None] | None:
+    def _refuse(self, file: StagedFile, error: Exception) -> tuple[Drop, Outcome, Path | None] | None:
         """A file whose row the database does not take is refused under a plainer one; None if it does not take that either."""
-        log.error("a file cannot be entered", file=one.drop.id, error=type(error).__name__)
-        plain = replace(one, drop=replace(one.drop, sha256=None, hint=None), reason=Reason.INTERNAL_ERROR)
+        log.error("a file cannot be entered", file=file.drop.id, error=type(error).__name__)
+        plain = replace(file, drop=replace(file.drop, sha256=None, hint=None), reason=Reason.INTERNAL_ERROR)
         try:
             return self._commit([plain])[0]
         except LedgerError:
             raise
         except Exception as other:
-            log.error("a file cannot be refused", file=one.drop.id, error=type(other).__name__)
+            log.error("a file cannot be refused", file=file.drop.id, error=type(other).__name__)
             return None
 
     def _place(self, drop: Drop, outcome: Outcome, folder: Path) -> None:
@@ -126,9 +128,9 @@ def _join(outcome: Outcome, folder: Path, target: Path) -> None:
     remove_empty(folder)
 
 
-def _enter(connection: Connection, brought: Sequence[Brought]) -> list[Outcome]:
-    for one in brought:
-        if one.reason is not None:
-            drops.refuse(connection, one.drop, one.reason)
-    accepted = iter(drops.accept_all(connection, [one.drop for one in brought if one.reason is None]))
-    return [next(accepted) if one.reason is None else Outcome.REFUSED for one in brought]
+def _enter(connection: Connection, staged: Sequence[StagedFile]) -> list[Outcome]:
+    for file in staged:
+        if file.reason is not None:
+            drops.refuse(connection, file.drop, file.reason)
+    accepted = iter(drops.accept_all(connection, [file.drop for file in staged if file.reason is None]))
+    return [next(accepted) if file.reason is None else Outcome.REFUSED for file in staged]

@@ -20,7 +20,7 @@ from db.writer import Writer
 from lungline.durable import replace_text
 from lungline.layout import HELD, Store
 from watcher.incoming import Incoming
-from watcher.settle import has_writer, signature
+from watcher.stability import has_writer, signature
 
 UNSURE: Final = ".unsure"  # the system does not say whether another process has it open
 _UNSURE_SECONDS = 60.0  # so long a file must look the same that may be open
@@ -54,7 +54,7 @@ class Held:
         self._notes[path] = note
 
     def taken_anew(self, path: str, sha256: str) -> None:
-        """What lies at `path` was brought, and may be what a held file has become."""
+        """What lies at `path` was staged, and may be what a held file has become."""
         note = self._notes.get(path)
         known = None if note is None else _read(note)
         if note is not None and known is not None and known.sha256 != sha256:

@@ -25,13 +25,13 @@ from lungline.layout import FILE_BYTES_MAX, Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from watcher import originals
-from watcher.brought import Brought
-from watcher.hands import Hands
+from watcher.disk_threads import DiskThreads
+from watcher.file_errors import Unfinished, raise_reworded
 from watcher.held import Held
 from watcher.incoming import Incoming
 from watcher.originals import stay_key
-from watcher.settle import PATIENCE_SECONDS, has_writer, signature, worth_waiting
-from watcher.trouble import Unfinished, in_our_words
+from watcher.stability import PATIENCE_SECONDS, has_writer, patience_seconds, signature
+from watcher.staging import StagedFile
 
 _COPY_BUFFER = 1 << 20
 
@@ -46,11 +46,11 @@ class Intake:
         self._mode = mode
         self.incoming = Incoming(store)
         self.held = Held(store, writer, self.incoming)
-        self.hands = Hands()
+        self.disk_threads = DiskThreads()
 
     def close(self) -> None:
         """Ends its threads, and tells other watchers on this store that it is gone."""
-        self.hands.close()
+        self.disk_threads.close()
         self.incoming.leave()
 
     def known(self, found: list[tuple[str, os.stat_result]]) -> set[str]:
@@ -59,7 +59,7 @@ class Intake:
         query = select(files.c.stay_key).where(files.c.stay_key.in_(paths))
         return {paths[str(key)] for key in self._writer.do(lambda connection: connection.scalars(query).all())}
 
-    def bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float = inf) -> Brought | None:
+    def stage(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float = inf) -> StagedFile | None:
         """Hashes a settled file and moves it out of the inbox; None if it changed meanwhile or is gone.
 
         One that another process has open for writing, or may have, is copied: what that process writes must not change the store.
@@ -77,28 +77,28 @@ class Intake:
             StoreError: the store cannot take it now; it is where it was, or under `incoming`.
         """
         try:
-            brought = self._bring(path, status, priority, hint, age)
+            staged = self._stage(path, status, priority, hint, age)
         except OSError as error:
-            in_our_words(error, self._store)
+            raise_reworded(error, self._store)
             return None
-        if brought is not None and brought.drop.sha256 is not None:
-            self.held.taken_anew(path, brought.drop.sha256)
-        return brought
+        if staged is not None and staged.drop.sha256 is not None:
+            self.held.taken_anew(path, staged.drop.sha256)
+        return staged
 
-    def give_up(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, reason: Reason) -> Brought | None:
+    def give_up(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, reason: Reason) -> StagedFile | None:
         """Moves a file out of the inbox unread; None if it is gone.
 
         Raises:
-            FileError, StoreError: as `bring`.
+            FileError, StoreError: as `stage`.
         """
         drop = Drop(new_id(), None, status.st_size, priority, hint)
         try:
             return self._carry(path, status, drop, reason)
         except OSError as error:
-            in_our_words(error, self._store)
+            raise_reworded(error, self._store)
             return None
 
-    def _bring(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float) -> Brought | None:
+    def _stage(self, path: str, status: os.stat_result, priority: Priority, hint: Modality | None, age: float) -> StagedFile | None:
         drop = Drop(new_id(), None, status.st_size if stat.S_ISREG(status.st_mode) else 0, priority, hint)
         if not stat.S_ISREG(status.st_mode):
             return self._carry(path, status, drop, Reason.NOT_A_REGULAR_FILE)
@@ -114,7 +114,7 @@ class Intake:
                 if age < PATIENCE_SECONDS and has_writer(descriptor):
                     raise Unfinished
                 return self._carry(path, status, drop, Reason.TOO_LARGE, file)
-            if age < worth_waiting(descriptor, status.st_size):
+            if age < patience_seconds(descriptor, status.st_size):
                 raise Unfinished
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if self._mode == "move":
@@ -123,7 +123,7 @@ class Intake:
                 return None
             return self._carry(path, status, replace(drop, sha256=digest), Reason.EMPTY if status.st_size == 0 else None, file)
 
-    def _carry(self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: FileIO | None = None) -> Brought | None:
+    def _carry(self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: FileIO | None = None) -> StagedFile | None:
         """Moves a file, or whatever it is, into a folder of its own under `incoming`; copies it where it cannot or may not be moved."""
         folder = self.incoming.folder(drop)
         target = folder / os.path.basename(path)
@@ -140,15 +140,15 @@ class Intake:
                 if os.lstat(target).st_ino == status.st_ino and not (file is not None and has_writer(file.fileno())):
                     # Of what was refused before, while it was open, and could not be moved then: it is not counted again.
                     stay = stay_key(self._key, path, status) if reason is not None and file is not None else None
-                    return Brought(replace(drop, stay_key=stay), reason, folder)
+                    return StagedFile(replace(drop, stay_key=stay), reason, folder)
                 _put_back(target, path)  # another file took its name at the last moment, or another process opened it
                 return None
         if file is None or reason is not None:
             folder.rmdir()  # nothing that could be copied, or is worth it
-            return Brought(replace(drop, stay_key=stay_key(self._key, path, status)), reason, None)
+            return StagedFile(replace(drop, stay_key=stay_key(self._key, path, status)), reason, None)
         return self._copy(path, status, drop, file, folder)
 
-    def _copy(self, path: str, status: os.stat_result, drop: Drop, file: FileIO, folder: Path) -> Brought | None:
+    def _copy(self, path: str, status: os.stat_result, drop: Drop, file: FileIO, folder: Path) -> StagedFile | None:
         removable = self._mode == "move" and os.access(os.path.dirname(path), os.W_OK)
         writer = has_writer(file.fileno())
         stays = bool(writer) or (writer is None and removable)  # for now
@@ -163,7 +163,7 @@ class Intake:
                 if stays:
                     self.held.note(drop, path, status, is_open=bool(writer), removable=removable)
                 # Also where it is to be unlinked: if that fails, it is not counted again.
-                return Brought(replace(drop, stay_key=stay_key(self._key, path, status)), None, folder)
+                return StagedFile(replace(drop, stay_key=stay_key(self._key, path, status)), None, folder)
         except OSError:
             originals.discard(folder)
             raise

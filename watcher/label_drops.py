@@ -22,9 +22,9 @@ from lungline.errors import LabelsError
 from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
+from watcher.file_errors import Unfinished, raise_reworded
 from watcher.originals import stay_key
-from watcher.settle import signature, worth_waiting
-from watcher.trouble import Unfinished, in_our_words
+from watcher.stability import patience_seconds, signature
 
 log = structlog.get_logger()
 
@@ -84,7 +84,7 @@ class LabelDrops:
                 return None
             return Taken(stays=self._stays(path, status, stay))
         except OSError as error:
-            in_our_words(error, self._store)
+            raise_reworded(error, self._store)
             return None
 
     def finish(self) -> int:
@@ -171,7 +171,7 @@ def _read(path: str, status: os.stat_result, age: float) -> bytes | None:
     with os.fdopen(descriptor, "rb") as file:
         if signature(os.fstat(descriptor)) != signature(status):
             return None
-        if age < worth_waiting(descriptor, status.st_size):
+        if age < patience_seconds(descriptor, status.st_size):
             raise Unfinished
         data = file.read(label_rows.BYTES_MAX + 1)
         return data if signature(os.fstat(descriptor)) == signature(status) else None

@@ -11,16 +11,16 @@ from db.writer import Writer
 from lungline.errors import LedgerError, StoreError
 from lungline.layout import Store
 from watcher import originals
-from watcher.brought import judged_again
 from watcher.entering import Entering, remove_empty
+from watcher.file_errors import is_gone
 from watcher.incoming import Incoming
-from watcher.trouble import is_gone
+from watcher.staging import inspect_leftover
 
 log = structlog.get_logger()
 
 
 class Leftovers:
-    """To be asked only while this watcher brings and enters nothing: all that is its own is left over then."""
+    """To be asked only while this watcher stages and enters nothing: all that is its own is left over then."""
 
     def __init__(self, store: Store, writer: Writer, incoming: Incoming, entering: Entering) -> None:
         self._store = store
@@ -30,7 +30,7 @@ class Leftovers:
         self._said: set[str] = set()  # folders that cannot be finished, and were logged
 
     def begin(self) -> int:
-        """Shows that this watcher lives, and finishes what others left; how many files. Call it before the first is brought.
+        """Shows that this watcher lives, and finishes what others left; how many files. Call it before the first is staged.
 
         Raises:
             LedgerError: the database is not to be had. Call it again.
@@ -88,4 +88,4 @@ class Leftovers:
         elif row is not None:
             self._entering.place(replace(drop, sha256=row.sha256, stay_key=row.stay_key), Outcome(row.outcome), folder)
         else:
-            self._entering.enter([judged_again(drop, entry)])
+            self._entering.enter([inspect_leftover(drop, entry)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from lungline.pseudonyms import PseudonymKey
-from watcher.settle import signature
+from watcher.stability import signature
 
 NOTE: Final = ".source"
 

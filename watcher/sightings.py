@@ -9,14 +9,14 @@ import structlog
 from db.tables import Priority
 from lungline.findings import Modality
 from lungline.settings import Settings
-from watcher.settle import MOST, Settling
+from watcher.stability import FILES_MAX, StabilityTracker
 from watcher.walk import patterns, said_by_folders, walk
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Settled:
+class StableFile:
     """A file that is to be tried now. `age`: for how many seconds it has looked like this."""
 
     path: str
@@ -32,7 +32,7 @@ class Sightings:
     def __init__(self, settings: Settings) -> None:
         self._inbox = settings.inbox
         self._ignore = patterns(settings.ignore)
-        self.settling = Settling(settings.quiet_seconds)
+        self.stability = StabilityTracker(settings.quiet_seconds)
         self._has_more = False  # than may settle at a time lie in the inbox
         self._stayed: set[bytes] = set()  # taken in, and still in the inbox
         self._closed = 0  # parts of the inbox that cannot be looked into
@@ -40,7 +40,7 @@ class Sightings:
     @property
     def wants_walk(self) -> bool:
         """Whether more lies there than was met, and there is room for it now."""
-        return self._has_more and len(self.settling) < MOST // 2
+        return self._has_more and len(self.stability) < FILES_MAX // 2
 
     def walk(self, at: float) -> None:
         """Notes what lies in the inbox, as far as there is room: what is taken in makes room for the rest, which the next walk meets."""
@@ -49,7 +49,7 @@ class Sightings:
         self._has_more = False
         try:
             for entry in walk(self._inbox, self._ignore, closed):
-                if entry.path in self.settling:  # looked at when it is due
+                if entry.path in self.stability:  # looked at when it is due
                     continue
                 try:
                     self._meet(entry, at, stayed)
@@ -64,7 +64,7 @@ class Sightings:
 
     def _meet(self, entry: "os.DirEntry[str]", at: float, stayed: set[bytes]) -> None:
         is_urgent = said_by_folders(entry.path, self._inbox)[0] is Priority.STAT
-        has_room = self.settling.has_room(urgent=is_urgent)
+        has_room = self.stability.has_room(urgent=is_urgent)
         if not has_room and not self._stayed:
             self._has_more = True
             return
@@ -75,39 +75,39 @@ class Sightings:
         if (mark := _mark(entry.path, status)) in self._stayed:
             stayed.add(mark)
         elif has_room:
-            self.settling.see(entry.path, status, at, urgent=is_urgent)
+            self.stability.see(entry.path, status, at, urgent=is_urgent)
         else:
             self._has_more = True
 
-    def due(self, at: float, most: int) -> list[Settled]:
+    def due(self, at: float, most: int) -> list[StableFile]:
         """Some of what has settled, urgent files first."""
-        settled = []
-        for path in self.settling.due(at, most):
+        stable = []
+        for path in self.stability.due(at, most):
             try:
-                one = self._look_at(path, at)
+                file = self._look_at(path, at)
             except Exception as error:
                 log.error("a file of the inbox cannot be looked at", error=type(error).__name__)
-                self.settling.failed(path, at)
+                self.stability.note_failure(path, at)
                 continue
-            if one is not None:
-                settled.append(one)
-        return settled
+            if file is not None:
+                stable.append(file)
+        return stable
 
-    def _look_at(self, path: str, at: float) -> Settled | None:
+    def _look_at(self, path: str, at: float) -> StableFile | None:
         try:
             status = os.lstat(path)
         except OSError:
-            self.settling.forget(path)  # gone before it settled: that was no drop; one that comes back is met by the next walk
+            self.stability.forget(path)  # gone before it settled: that was no drop; one that comes back is met by the next walk
             return None
-        if not self.settling.see(path, status, at):
+        if not self.stability.see(path, status, at):
             return None
         priority, hint = said_by_folders(path, self._inbox)
-        return Settled(path, status, self.settling.age(path, at), priority, hint)
+        return StableFile(path, status, self.stability.age(path, at), priority, hint)
 
-    def stay(self, one: Settled) -> None:
+    def stay(self, file: StableFile) -> None:
         """A file was taken in and stays in the inbox: it is passed over until it changes."""
-        self._stayed.add(_mark(one.path, one.status))
-        self.settling.forget(one.path)
+        self._stayed.add(_mark(file.path, file.status))
+        self.stability.forget(file.path)
 
     def meet_anew(self) -> None:
         """What stays in the inbox is tried once more: the copy of some was given up, and the ledger knows the others."""

@@ -1,4 +1,4 @@
-"""Takes in what has settled: brings some files under `incoming`, and enters them while it brings the next."""
+"""Takes in what has settled: stages some files under `incoming`, and enters them while it stages the next."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,13 +12,13 @@ from lungline.errors import LedgerError, LunglineError, StoreError
 from lungline.halves import by_halves
 from lungline.reasons import Reason
 from lungline.settings import Settings
-from watcher.brought import Brought
 from watcher.entering import Entering
 from watcher.faults import Guard, is_away, until_possible
+from watcher.file_errors import FileError, Unfinished
 from watcher.intake import Intake
 from watcher.label_drops import LabelDrops, Taken, are_labels
-from watcher.sightings import Settled, Sightings
-from watcher.trouble import FileError, Unfinished
+from watcher.sightings import Sightings, StableFile
+from watcher.staging import StagedFile
 
 _TOGETHER = 256  # files a transaction
 
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Taking:
-    """One thread calls it; another enters what it brought."""
+    """One thread calls it; another enters what it staged."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Taking:
     ) -> None:
         self._settings = settings
         self._sightings = sightings
-        self._settling = sightings.settling
+        self._stability = sightings.stability
         self._intake = intake
         self._entering = entering
         self._labels = labels
@@ -56,18 +56,18 @@ class Taking:
 
     def take_in(self, at: float) -> bool:
         """Takes in some of what has settled, urgent files first; False if the store cannot take them now."""
-        settled = self._sightings.due(at, _TOGETHER)
-        if not settled:
+        stable = self._sightings.due(at, _TOGETHER)
+        if not stable:
             return True
         try:
-            fresh = self._fresh(settled)
+            fresh = self._fresh(stable)
         except (LedgerError, StoreError) as error:
-            return self._not_now(settled, at, error)
-        brought, trouble = self._bring(fresh, at)
-        self.wait()  # one batch is entered while the next is brought, no more
-        if brought:
-            self._batch = self._enterer.submit(self._guard.run, "enter", partial(self._enter, brought), None)
-        return trouble is None or self._not_now([], at, trouble)
+            return self._not_now(stable, at, error)
+        staged, obstacle = self._stage(fresh, at)
+        self.wait()  # one batch is entered while the next is staged, no more
+        if staged:
+            self._batch = self._enterer.submit(self._guard.run, "enter", partial(self._enter, staged), None)
+        return obstacle is None or self._not_now([], at, obstacle)
 
     def wait(self) -> None:
         """Waits for the batch that is being entered."""
@@ -75,74 +75,74 @@ class Taking:
             batch, self._batch = self._batch, None
             batch.result()
 
-    def _fresh(self, settled: list[Settled]) -> list[Settled]:
+    def _fresh(self, stable: list[StableFile]) -> list[StableFile]:
         """Those that were not taken in before, where files stay in the inbox."""
         if self._settings.intake == "move":
-            return settled
-        known = by_halves(self._known, settled, lambda _one, _error: "", is_away)
-        for one in settled:
-            if one.path in known:
-                self._sightings.stay(one)
-        return [one for one in settled if one.path not in known]
+            return stable
+        known = by_halves(self._known, stable, lambda _file, _error: "", is_away)
+        for file in stable:
+            if file.path in known:
+                self._sightings.stay(file)
+        return [file for file in stable if file.path not in known]
 
-    def _known(self, settled: Sequence[Settled]) -> list[str]:
-        return list(self._intake.known([(one.path, one.status) for one in settled]))
+    def _known(self, stable: Sequence[StableFile]) -> list[str]:
+        return list(self._intake.known([(file.path, file.status) for file in stable]))
 
-    def _enter(self, brought: list[Brought]) -> None:
-        outcomes = until_possible(partial(self._entering.enter, brought), self._stop) or []
+    def _enter(self, staged: list[StagedFile]) -> None:
+        outcomes = until_possible(partial(self._entering.enter, staged), self._stop) or []
         self._entered()
         log.info("taken in", **{outcome.value: outcomes.count(outcome) for outcome in Outcome})
 
-    def _not_now(self, settled: list[Settled], at: float, error: Exception) -> bool:
+    def _not_now(self, stable: list[StableFile], at: float, error: Exception) -> bool:
         log.warning("not taking in", advice=str(error))
-        for one in settled:
-            self._settling.again(one.path, at + self._settings.quiet_seconds)
+        for file in stable:
+            self._stability.postpone(file.path, at + self._settings.quiet_seconds)
         return False
 
-    def _bring(self, settled: list[Settled], at: float) -> tuple[list[Brought], LunglineError | None]:
-        """Brings what is whole; what is not is due again later. What is in the way of the store, if it cannot take some."""
-        brought: list[Brought] = []
-        trouble: LunglineError | None = None
-        for one, result in zip(settled, self._intake.hands.each(self._try, settled), strict=True):
+    def _stage(self, stable: list[StableFile], at: float) -> tuple[list[StagedFile], LunglineError | None]:
+        """Stages what is whole; what is not is due again later. What is in the way of the store, if it cannot take some."""
+        staged: list[StagedFile] = []
+        obstacle: LunglineError | None = None
+        for file, result in zip(stable, self._intake.disk_threads.run_for_each(self._try, stable), strict=True):
             match result:
-                case Brought():
-                    brought.append(result)
-                    self._sightings.stay(one) if result.drop.stay_key is not None else self._settling.forget(one.path)
+                case StagedFile():
+                    staged.append(result)
+                    self._sightings.stay(file) if result.drop.stay_key is not None else self._stability.forget(file.path)
                 case Taken():
-                    self._sightings.stay(one) if result.stays else self._settling.forget(one.path)
+                    self._sightings.stay(file) if result.stays else self._stability.forget(file.path)
                 case Unfinished():
-                    self._settling.not_whole(one.path, at)
+                    self._stability.note_unfinished(file.path, at)
                 case StoreError() | LedgerError():
-                    trouble = result
-                    self._settling.again(one.path, at + self._settings.quiet_seconds)
+                    obstacle = result
+                    self._stability.postpone(file.path, at + self._settings.quiet_seconds)
                 case FileError():
-                    if self._settling.failed(one.path, at):
-                        brought += self._give_up(one, Reason.UNREADABLE)
+                    if self._stability.note_failure(file.path, at):
+                        staged += self._give_up(file, Reason.UNREADABLE)
                 case Exception():
-                    self._settling.failed(one.path, at)
-                    brought += self._give_up(one, Reason.INTERNAL_ERROR)
+                    self._stability.note_failure(file.path, at)
+                    staged += self._give_up(file, Reason.INTERNAL_ERROR)
                 case None:
-                    self._settling.again(one.path, at + self._settings.quiet_seconds)
-        return brought, trouble
+                    self._stability.postpone(file.path, at + self._settings.quiet_seconds)
+        return staged, obstacle
 
-    def _try(self, one: Settled) -> Brought | Taken | Exception | None:
+    def _try(self, file: StableFile) -> StagedFile | Taken | Exception | None:
         """In one of several threads: tells what it raises, so that each file has its own."""
         try:
-            if are_labels(one.path, one.status, self._settings.inbox):
-                return self._labels.take(one.path, one.status, one.age)
-            return self._intake.bring(one.path, one.status, one.priority, one.hint, one.age)
+            if are_labels(file.path, file.status, self._settings.inbox):
+                return self._labels.take(file.path, file.status, file.age)
+            return self._intake.stage(file.path, file.status, file.priority, file.hint, file.age)
         except (Unfinished, FileError, StoreError, LedgerError) as error:
             return error
         except Exception as error:
             log.error("a file cannot be taken in", error=type(error).__name__)
             return error
 
-    def _give_up(self, one: Settled, reason: Reason) -> list[Brought]:
+    def _give_up(self, file: StableFile, reason: Reason) -> list[StagedFile]:
         try:
-            brought = self._intake.give_up(one.path, one.status, one.priority, one.hint, reason)
+            staged = self._intake.give_up(file.path, file.status, file.priority, file.hint, reason)
         except Exception as error:
             if not isinstance(error, (FileError, StoreError)):
                 log.error("a file cannot be given up", error=type(error).__name__)
             return []  # due again
-        self._sightings.stay(one)
-        return [] if brought is None else [brought]
+        self._sightings.stay(file)
+        return [] if staged is None else [staged]

@@ -48,7 +48,7 @@ class Watcher:
         key = PseudonymKey.load_or_create(settings.key_file)
         self._sightings = Sightings(settings)
         self._intake = Intake(self._store, self._writer, key, settings.intake)
-        entering = Entering(self._store, self._writer, self._intake.hands)
+        entering = Entering(self._store, self._writer, self._intake.disk_threads)
         self._leftovers = Leftovers(self._store, self._writer, self._intake.incoming, entering)
         self._labels = LabelDrops(self._store, self._writer, key, settings.intake)
         self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
@@ -125,7 +125,7 @@ class Watcher:
 
     def _rest(self) -> None:
         at = time.monotonic()
-        due = max(self._sightings.settling.next_due() or self._next_walk, self._next_intake)
+        due = max(self._sightings.stability.next_due() or self._next_walk, self._next_intake)
         until = min(self._next_walk, self._next_tend, due, at + POLL_SECONDS)
         if self._wake.is_set():  # an event came, but the last walk was long: not yet
             self._stop.wait(max(0.0, min(until, self._may_walk) - at))

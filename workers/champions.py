@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy import Engine
 
-from db import trouble, versions
+from db import errors, versions
 from db.connect import read_only
 from lungline.errors import LunglineError
 from models import registry
@@ -87,7 +87,7 @@ class Champions:
                 wanted = versions.champions(connection)
         except Exception as error:  # this thread must go on
             if not self._away:
-                log.warning("champions cannot be asked for; those that run go on", error=trouble.name(error))
+                log.warning("champions cannot be asked for; those that run go on", error=errors.name(error))
             self._away = True
             return None
         self._away = False

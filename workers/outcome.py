@@ -36,13 +36,13 @@ class Outcome:
     gates: list[dict[str, Any]] = field(default_factory=list)
 
 
-def settle(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
+def commit_outcome(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
     """Ends the run as its outcome says, and removes its folder; what became of it, in words.
 
     Raises:
         LedgerError: the database is away, or another worker has the run; nothing is promoted.
     """
-    said = _settled(settings, writer, claim, outcome)
+    said = _commit(settings, writer, claim, outcome)
     with suppress(LedgerError):  # the next run tidies up
         _tidy(settings, writer)
     return said
@@ -55,7 +55,7 @@ def _tidy(settings: Settings, writer: Writer) -> None:
         shutil.rmtree(folders[run_id], ignore_errors=True)
 
 
-def _settled(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
+def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
     if outcome.state != RunOutcome.DONE:
         return _end(writer, claim, RunOutcome(outcome.state), outcome.reason)
     models, folder = Store(settings.store).models, settings.layout.training / claim.subject

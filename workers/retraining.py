@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from db import gates, runs, trouble, versions
+from db import errors, gates, runs, versions
 from db.connect import read_only
 from db.jobs import Claim
 from db.runs import Run
@@ -66,9 +66,9 @@ class Retraining:
                 RunOutcome.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`."
             )
         except SQLAlchemyError as error:
-            if trouble.is_outage(error):
+            if errors.is_outage(error):
                 raise
-            return Outcome(RunOutcome.FAILED, str(trouble.in_our_words(error)))
+            return Outcome(RunOutcome.FAILED, str(errors.translate(error)))
         except LunglineError as error:
             return Outcome(RunOutcome.FAILED, str(error))
 
@@ -192,7 +192,7 @@ class _Watch:
             try:
                 self._retraining.look()
             except Exception as error:  # told again as soon as the database is back; a training does not end for its progress
-                log.warning("progress not written", error=trouble.name(error))
+                log.warning("progress not written", error=errors.name(error))
 
 
 def _as_json(judged: "Judged") -> dict[str, Any]:

@@ -21,7 +21,7 @@ from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, 
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
-from workers import ends
+from workers import failed_reads
 from workers.batcher import Batcher, StoppingError, Waiting
 from workers.judge import Judge
 from workers.reading import Reading
@@ -131,12 +131,12 @@ class ScanReader:
         return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 
     def _blame(self, claim: Claim, reason: Reason) -> str:
-        ended = self._writer.do(ends.blame, claim, reason)
+        ended = self._writer.do(failed_reads.blame, claim, reason)
         log.warning("reader ended", scan=claim.subject, reason=reason.value, quarantined=ended)
         return f"{'quarantined' if ended else 'waits again'}: {reason}"
 
     def _turn_away(self, claim: Claim, reason: Reason, detail: str) -> str:
-        if not self._writer.do(ends.turn_away, claim, reason, detail):
+        if not self._writer.do(failed_reads.turn_away, claim, reason, detail):
             return "void: another worker has it"
         return f"{'its verdict stands' if claim.kind == REREAD.name else 'quarantined'}: {reason}"
 

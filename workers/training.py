@@ -30,7 +30,7 @@ from lungline.errors import LedgerError, LedgerFault
 from lungline.presence import Presence
 from lungline.settings import Settings
 from models import devices
-from workers.outcome import Outcome, settle
+from workers.outcome import Outcome, commit_outcome
 
 NAME: Final = "training"
 LOOK_SECONDS: Final = 5.0  # how often Flower hears what a run is at
@@ -71,9 +71,9 @@ class Trainer:
             self._writer.do(let_go, claim, (TRAIN,))
             return "waits again: the training process died"
         try:
-            return settle(self._settings, self._writer, claim, outcome)
+            return commit_outcome(self._settings, self._writer, claim, outcome)
         except LedgerFault as error:  # asked once more, the database would refuse again
-            return settle(self._settings, self._writer, claim, Outcome(RunOutcome.FAILED, str(error)))
+            return commit_outcome(self._settings, self._writer, claim, Outcome(RunOutcome.FAILED, str(error)))
 
     def _attend(self, process: "subprocess.Popen[str]", claim: Claim, run: Run, tell: Tell) -> str | None:
         """What the process answered, once it has ended; None if this worker is to stop.

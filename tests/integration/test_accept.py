@@ -10,7 +10,7 @@ from db.writer import Writer
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from tests.entered import claim_scan
-from workers import ends
+from workers import failed_reads
 
 
 def drop(number: int, priority: Priority = Priority.SCANS, stay_key: str | None = None) -> Drop:
@@ -67,7 +67,7 @@ def test_urgent_duplicate_makes_its_scan_urgent(engine: Engine) -> None:
         scan_id = connection.scalar(text("SELECT id FROM scans WHERE sha256 = :sha256"), {"sha256": drop(2).sha256})
         claim = claim_scan(connection, str(scan_id), "slot/boot/x")
         assert claim is not None
-        assert ends.turn_away(connection, claim, Reason.NOT_AN_IMAGE, "x")
+        assert failed_reads.turn_away(connection, claim, Reason.NOT_AN_IMAGE, "x")
     enter(engine, [drop(1, Priority.STAT), drop(2), drop(4)])
     assert counts(engine, "SELECT priority, count(*) FROM scans GROUP BY priority") == {"stat": 1, "scans": 3}
     assert counts(engine, "SELECT state, count(*) FROM jobs GROUP BY state") == {"waiting": 4}

@@ -24,7 +24,7 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import load
 from tests.entered import claim_scan
-from workers import ends
+from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="p", study_key="st", series_key="se", image_key="i")
 VERDICT = Verdict("e-1", Status.ACCEPTED, "normal", 0.7, None, 0.0, 0.5, {"normal": 0.7, "covid19": 0.3}, [("m", "m-1", {"normal": 1.0})])
@@ -82,7 +82,7 @@ def test_until_the_correction_is_judged_the_earlier_one_stands(connection: Conne
     assert current(connection) == [first]
     claim = claimed(connection, second)
     assert current(connection) == [first]
-    assert ends.turn_away(connection, claim, Reason.TRUNCATED, "x")  # what cannot be read corrects nothing
+    assert failed_reads.turn_away(connection, claim, Reason.TRUNCATED, "x")  # what cannot be read corrects nothing
     assert current(connection) == [first]
     assert superseded(connection) == {first: False}
 

@@ -50,7 +50,7 @@ class Home:
         """As long as something settles."""
         deadline = time.monotonic() + 20
         self.watcher._sightings.walk(time.monotonic())
-        while len(self.watcher._sightings.settling) and time.monotonic() < deadline:
+        while len(self.watcher._sightings.stability) and time.monotonic() < deadline:
             self.watcher._taking.take_in(time.monotonic())
             self.watcher._taking.wait()
             time.sleep(0.02)

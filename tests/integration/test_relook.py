@@ -22,7 +22,7 @@ from lungline.settings import load
 from tests.entered import claim_scan, enter
 from watcher import relook as relook_module
 from watcher.incoming import Incoming
-from workers import ends
+from workers import failed_reads
 
 HALF, WHOLE = b"half", b"half and the rest"
 
@@ -54,7 +54,7 @@ class Place:
         scan_id = self.accept(data)
         claim = self.writer.do(claim_scan, scan_id, "slot/boot/x")
         assert claim is not None
-        self.writer.do(ends.turn_away, claim, Reason.TRUNCATED, "x")
+        self.writer.do(failed_reads.turn_away, claim, Reason.TRUNCATED, "x")
         self.due()
         return self.store.folder(hashlib.sha256(data).hexdigest()) / "name.dcm"
 
@@ -152,7 +152,7 @@ def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: Place) -> No
     second = str(place.one(f"SELECT id FROM scans WHERE id <> '{scan_id}'"))
     claim = place.writer.do(claim_scan, second, "slot/boot/x")
     assert claim is not None
-    place.writer.do(ends.turn_away, claim, Reason.TRUNCATED, "x")
+    place.writer.do(failed_reads.turn_away, claim, Reason.TRUNCATED, "x")
     place.due()
     path.write_bytes(WHOLE)
     assert place.relook() >= 1

@@ -21,7 +21,7 @@ from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from lungline.settings import load
 from tests.entered import any_drop, claim_scan, enter
-from workers import ends
+from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)
 Answer = Callable[[Claim], Verdict | Reason]
@@ -85,7 +85,7 @@ class Worker:
                         continue
                     said = self._answer(claim)
                     if isinstance(said, Reason):
-                        ends.turn_away(connection, claim, said, "x")
+                        failed_reads.turn_away(connection, claim, said, "x")
                     else:
                         results.record(connection, claim, FACTS, said)
 

@@ -21,7 +21,7 @@ from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from tests.entered import claim_scan, job_of, to_ring
-from workers import ends
+from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)
 ALL = Choice()
@@ -131,7 +131,7 @@ def test_what_cannot_be_read_again_keeps_its_verdict(connection: Connection) -> 
     scan_id = done(connection, verdict("A"))
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)
-    assert ends.turn_away(connection, claimed(connection, scan_id), Reason.BYTES_MISSING, "x")
+    assert failed_reads.turn_away(connection, claimed(connection, scan_id), Reason.BYTES_MISSING, "x")
     assert told(connection) == (1, 0, 0, 1, 0, None)
     assert results_of(connection) == [("A", "normal")]
     assert connection.scalar(text("SELECT count(*) FROM quarantined_files")) == 0
@@ -149,8 +149,8 @@ def test_the_second_blame_ends_it_with_its_verdict(connection: Connection, reaso
     scan_id = done(connection, verdict("A"))
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)
-    assert not ends.blame(connection, claimed(connection, scan_id), reason)
-    assert ends.blame(connection, claimed(connection, scan_id), reason)
+    assert not failed_reads.blame(connection, claimed(connection, scan_id), reason)
+    assert failed_reads.blame(connection, claimed(connection, scan_id), reason)
     assert rereads.failures(connection) == {reason.value: 1}
     assert told(connection) == (1, 0, 0, 1, 0, None)
 
@@ -179,7 +179,7 @@ def test_lost_lease_leaves_it_waiting_and_voids_a_late_answer(connection: Connec
     connection.execute(update(jobs_table).values(lease_until=now(-1)))
     assert leases.expire(connection, KINDS)[0] == 1
     assert not results.record(connection, late, FACTS, verdict("C", "covid19"))
-    assert not ends.turn_away(connection, late, Reason.TRUNCATED, "x")
+    assert not failed_reads.turn_away(connection, late, Reason.TRUNCATED, "x")
     assert results_of(connection) == [("A", "normal")]
     reads(connection, scan_id, verdict("B"))
     assert history(connection) == [("A", True, False), ("B", False, False)]

@@ -20,7 +20,7 @@ from tests.entered import claim_run
 from tests.lessons import COUNTS, lessons
 from training import recipes
 from workers import catalogue
-from workers.outcome import Outcome, settle
+from workers.outcome import Outcome, commit_outcome
 from workers.retraining import Retraining
 
 RECIPES = ("xray-cnn", "xray-mobilenetv2")
@@ -54,7 +54,7 @@ class Home:
     def retrain(self, claim: Claim | None = None, **how: Any) -> dict[str, Any]:
         """A run from its entry to its end; its row."""
         claim = claim or self.begin(**how)
-        settle(self.settings, self.writer, claim, self.attempt(claim))
+        commit_outcome(self.settings, self.writer, claim, self.attempt(claim))
         (row,) = self.query("SELECT * FROM training_runs WHERE run_id = :id", id=claim.subject)
         return row
 

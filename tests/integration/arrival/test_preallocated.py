@@ -15,7 +15,8 @@ from tests.integration.arrival.watching import Watching
 
 FILM = dicom(np.random.default_rng(0).integers(20, 4000, (256, 256)).astype(np.uint16), "DX")
 _QUICK = (
-    "from watcher import settle, intake, watch; settle.PATIENCE_SECONDS = intake.PATIENCE_SECONDS = {patience}; watch._TEND_SECONDS = 0.3"
+    "from watcher import stability, intake, watch; stability.PATIENCE_SECONDS = intake.PATIENCE_SECONDS = {patience}; "
+    "watch._TEND_SECONDS = 0.3"
 )
 
 

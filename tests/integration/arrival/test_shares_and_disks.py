@@ -143,7 +143,7 @@ def test_sqlite_locked_longer_than_the_busy_timeout(watching: Watching) -> None:
 
 @needs_root
 def test_file_on_a_bad_sector_is_unreadable_and_others_finish(watching: Watching) -> None:
-    watching.prelude = "from watcher import settle; settle._FAILED_SECONDS = 1.0; settle.EMPTY_PATIENCE_SECONDS = 0.0"
+    watching.prelude = "from watcher import stability; stability._FAILED_SECONDS = 1.0; stability.EMPTY_PATIENCE_SECONDS = 0.0"
     bad = watching.inbox / "bad.dcm"
     bad.touch()
     told = subprocess.run(["mount", "--bind", f"/proc/{os.getpid()}/mem", str(bad)], capture_output=True, text=True)

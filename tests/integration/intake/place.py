@@ -15,10 +15,10 @@ from lungline.findings import Modality
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from watcher.brought import Brought
 from watcher.entering import Entering
 from watcher.intake import Intake
 from watcher.leftovers import Leftovers
+from watcher.staging import StagedFile
 
 
 class Place:
@@ -47,7 +47,7 @@ class Place:
     def watcher(self, mode: str = "move") -> tuple[Intake, Entering, Leftovers]:
         """The parts of one, which has not begun yet."""
         intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
-        entering = Entering(self.store, self.writer, intake.hands)
+        entering = Entering(self.store, self.writer, intake.disk_threads)
         return intake, entering, Leftovers(self.store, self.writer, intake.incoming, entering)
 
     def drop(self, name: str = "a.png", data: bytes = b"data") -> Path:
@@ -78,10 +78,10 @@ class Place:
         finally:
             os.seteuid(0)
 
-    def bring(self, path: Path) -> Brought:
-        brought = self.intake.bring(str(path), path.lstat(), Priority.STAT, Modality.CT)
-        assert brought is not None
-        return brought
+    def stage(self, path: Path) -> StagedFile:
+        staged = self.intake.stage(str(path), path.lstat(), Priority.STAT, Modality.CT)
+        assert staged is not None
+        return staged
 
     def counts(self) -> tuple[object, ...]:
         counts = status.counts(self.engine)

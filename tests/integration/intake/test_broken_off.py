@@ -17,7 +17,7 @@ from watcher.watch import Watcher
 
 
 def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> None:
-    place.bring(place.drop())
+    place.stage(place.drop())
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
     assert place.stored() == ["a.png"]
@@ -25,11 +25,11 @@ def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> N
 
 
 def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    brought = place.bring(place.drop())
+    staged = place.stage(place.drop())
     monkeypatch.setattr(Entering, "_place", lambda *_: None)
-    place.entering.enter([brought])
+    place.entering.enter([staged])
     monkeypatch.undo()
-    assert place.store.find(str(brought.drop.sha256), brought.drop.id) is not None  # a worker may be quicker than the move
+    assert place.store.find(str(staged.drop.sha256), staged.drop.id) is not None  # a worker may be quicker than the move
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
     assert place.stored() == ["a.png"]
@@ -38,14 +38,14 @@ def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monke
 @pytest.mark.parametrize("after_row", [False, True])
 def test_a_crash_while_copying_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch, after_row: bool) -> None:
     path = place.link()
-    brought = place.bring(path)
+    staged = place.stage(path)
     if after_row:
         monkeypatch.setattr(Entering, "_place", lambda *_: None)
-        place.entering.enter([brought])
+        place.entering.enter([staged])
         monkeypatch.undo()
     place.restarted()
     if path.exists():
-        place.entering.enter([place.bring(path)])
+        place.entering.enter([place.stage(path)])
     assert place.counts() == (1, 1, 0, 0)
     assert place.stored() == ["a.png"]
     assert not path.exists()
@@ -53,10 +53,10 @@ def test_a_crash_while_copying_counts_once(place: Place, monkeypatch: pytest.Mon
 
 
 def test_a_lost_database_loses_nothing(place: Place) -> None:
-    brought = place.bring(place.drop())
+    staged = place.stage(place.drop())
     place.writer.close()
     with pytest.raises(LedgerError):
-        place.entering.enter([brought])
+        place.entering.enter([staged])
     place.writer = Writer(place.engine)
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
@@ -81,13 +81,13 @@ def test_file_that_another_watcher_is_staging_is_kept(place: Place, monkeypatch:
 
 def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> None:
     path = place.link()
-    brought = place.bring(path)
+    staged = place.stage(path)
     second, _, leftovers = place.watcher()
     assert leftovers.begin() == 0
-    assert place.entering.enter([brought]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([staged]) == [Outcome.ACCEPTED]
     assert place.stored() == ["a.png"]
     assert not path.exists()
-    lost = place.bring(place.drop("b.png", b"more"))
+    lost = place.stage(place.drop("b.png", b"more"))
     place.intake.close()  # as its death does
     assert leftovers.finish() == 1
     second.close()
@@ -97,10 +97,10 @@ def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> N
 
 
 def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = place.bring(place.drop())
+    first = place.stage(place.drop())
     place.entering.enter([first])
     shutil.rmtree(place.store.folder(str(first.drop.sha256)))
-    again = place.bring(place.drop("b.png"))
+    again = place.stage(place.drop("b.png"))
     monkeypatch.setattr(Entering, "_place", lambda *_: None)
     assert place.entering.enter([again]) == [Outcome.DUPLICATE]
     found = place.store.find(str(first.drop.sha256), first.drop.id)
@@ -112,14 +112,14 @@ def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place, monk
 
 
 def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:
-    place.bring(place.drop())
+    place.stage(place.drop())
     (place.store.incoming / "put here by hand").mkdir()
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
 
 
 def test_leftovers_are_finished_after_a_full_disk_at_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.bring(place.drop())
+    place.stage(place.drop())
     place.intake.close()
     synced = []
 
@@ -140,7 +140,7 @@ def test_leftovers_are_finished_after_a_full_disk_at_start(place: Place, monkeyp
 
 
 def test_leftovers_are_finished_after_a_stale_store_at_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.bring(place.drop())
+    place.stage(place.drop())
 
     def away(_: Path) -> None:
         raise OSError(errno.ESTALE, "stale file handle")

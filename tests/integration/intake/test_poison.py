@@ -18,28 +18,28 @@ def reasons(place: Place) -> list[str]:
 
 @pytest.mark.parametrize("at", [0, 3, 6])
 def test_row_refused_by_the_database_costs_no_other_file(place: Place, at: int) -> None:
-    brought = [place.bring(place.drop(f"{number}.png", b"%d" % number)) for number in range(7)]
-    brought[at] = replace(brought[at], drop=replace(brought[at].drop, sha256=UNBINDABLE))
-    outcomes = place.entering.enter(brought)
+    staged = [place.stage(place.drop(f"{number}.png", b"%d" % number)) for number in range(7)]
+    staged[at] = replace(staged[at], drop=replace(staged[at].drop, sha256=UNBINDABLE))
+    outcomes = place.entering.enter(staged)
     assert outcomes == [Outcome.REFUSED if number == at else Outcome.ACCEPTED for number in range(7)]
     assert place.counts() == (7, 6, 0, 1)
     assert reasons(place) == ["internal_error"]
     assert place.in_incoming() == []
-    assert place.store.refused_names(brought[at].drop.id) == [f"{at}.png"]
+    assert place.store.refused_names(staged[at].drop.id) == [f"{at}.png"]
 
 
 def test_row_refused_in_any_form_stays_in_staging(place: Place) -> None:
-    brought = [place.bring(place.drop("a.png", b"a")), place.bring(place.drop("b.png", b"b"))]
-    brought[0] = replace(brought[0], drop=replace(brought[0].drop, bytes=2**70))
-    assert place.entering.enter(brought) == [Outcome.ACCEPTED]
+    staged = [place.stage(place.drop("a.png", b"a")), place.stage(place.drop("b.png", b"b"))]
+    staged[0] = replace(staged[0], drop=replace(staged[0].drop, bytes=2**70))
+    assert place.entering.enter(staged) == [Outcome.ACCEPTED]
     assert place.counts() == (1, 1, 0, 0)
     assert place.leftovers.finish() == 1  # looked at anew, it is a file like any other
     assert place.counts() == (2, 2, 0, 0)
 
 
 def test_senseless_leftovers_do_not_block_the_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.bring(place.drop("a.png", b"a"))
-    place.bring(place.drop("b.png", b"b"))
+    place.stage(place.drop("a.png", b"a"))
+    place.stage(place.drop("b.png", b"b"))
     iterdir = Path.iterdir
     seen: list[Path] = []
 

@@ -15,7 +15,7 @@ from tests.integration.intake.place import Place
 
 def test_a_file_moves_into_the_store(place: Place) -> None:
     path = place.drop()
-    assert place.entering.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
     assert not path.exists()
     assert place.stored() == ["a.png"]
     assert place.in_incoming() == []
@@ -23,20 +23,20 @@ def test_a_file_moves_into_the_store(place: Place) -> None:
 
 def test_a_duplicate_is_a_second_name(place: Place) -> None:
     for name in ("a.png", "b.png", "b.png"):
-        place.entering.enter([place.bring(place.drop(name))])
+        place.entering.enter([place.stage(place.drop(name))])
     assert place.counts() == (3, 1, 2, 0)
     assert place.stored() == ["a.png", "b.png"]
     assert place.in_incoming() == []
 
 
 def test_duplicates_of_one_batch_are_put_in_place_together(place: Place) -> None:
-    brought = []
+    staged = []
     for number in range(60):
         folder = place.inbox / str(number)
         folder.mkdir()
         (folder / f"{number % 20}.png").write_bytes(b"data")
-        brought.append(place.bring(folder / f"{number % 20}.png"))
-    outcomes = place.entering.enter(brought)
+        staged.append(place.stage(folder / f"{number % 20}.png"))
+    outcomes = place.entering.enter(staged)
     assert (outcomes[0], outcomes.count(Outcome.DUPLICATE)) == (Outcome.ACCEPTED, 59)
     assert place.counts() == (60, 1, 59, 0)
     assert place.stored() == sorted(f"{number}.png" for number in range(20))
@@ -45,7 +45,7 @@ def test_duplicates_of_one_batch_are_put_in_place_together(place: Place) -> None
 
 def test_a_hard_link_is_copied_and_unlinked(place: Place) -> None:
     path = place.link()
-    place.entering.enter([place.bring(path)])
+    place.entering.enter([place.stage(path)])
     place.other.write_bytes(b"changed by its other name")
     assert not path.exists()
     assert (place.store.folder(hashlib.sha256(b"data").hexdigest()) / "a.png").read_bytes() == b"data"
@@ -62,7 +62,7 @@ def test_another_file_system_is_copied_from(place: Place) -> None:
 
 def _comes_in(place: Place) -> None:
     path = place.drop()
-    assert place.entering.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
     assert not path.exists()
     assert place.stored() == ["a.png"]
 
@@ -70,10 +70,10 @@ def _comes_in(place: Place) -> None:
 def test_what_is_left_in_the_inbox_counts_once(place: Place) -> None:
     place.restarted("leave")
     path = place.drop()
-    place.entering.enter([place.bring(path)])
+    place.entering.enter([place.stage(path)])
     assert path.exists()
     assert place.intake.known([(str(path), path.lstat())]) == {str(path)}
-    place.entering.enter([place.bring(path)])  # a watcher that did not ask
+    place.entering.enter([place.stage(path)])  # a watcher that did not ask
     assert place.counts() == (1, 1, 0, 0)
     path.write_bytes(b"another picture")
     assert place.intake.known([(str(path), path.lstat())]) == set()
@@ -88,11 +88,11 @@ def test_what_cannot_be_read_is_refused_and_kept(place: Place, kind: str) -> Non
         os.mkfifo(path)
     else:
         path.symlink_to("/etc/hostname" if kind == "link" else "/etc")
-    brought = place.bring(path)
-    assert brought.reason is (Reason.EMPTY if kind == "empty" else Reason.NOT_A_REGULAR_FILE)
-    place.entering.enter([brought])
+    staged = place.stage(path)
+    assert staged.reason is (Reason.EMPTY if kind == "empty" else Reason.NOT_A_REGULAR_FILE)
+    place.entering.enter([staged])
     assert place.counts() == (1, 0, 0, 1)
-    assert place.store.refused_names(brought.drop.id) == ["a.png"]
+    assert place.store.refused_names(staged.drop.id) == ["a.png"]
     assert not os.path.lexists(path)
 
 
@@ -100,25 +100,25 @@ def test_a_file_that_changes_while_it_is_read_is_left_alone(place: Place) -> Non
     path = place.drop()
     before = path.lstat()
     path.write_bytes(b"more data")
-    assert place.intake.bring(str(path), before, Priority.SCANS, None) is None
+    assert place.intake.stage(str(path), before, Priority.SCANS, None) is None
     assert path.exists()
     assert place.in_incoming() == []
 
 
 def test_two_links_to_one_file_are_two_drops(place: Place) -> None:
     paths = [place.link(name) for name in ("a.png", "b.png")]
-    brought = [place.bring(path) for path in paths]
-    place.entering.enter(brought)  # unlinking the one changes the other's change time
+    staged = [place.stage(path) for path in paths]
+    place.entering.enter(staged)  # unlinking the one changes the other's change time
     assert [path.exists() for path in paths] == [False, False]
     assert place.counts() == (2, 1, 1, 0)
 
 
 def test_original_written_to_after_the_copy_is_left(place: Place) -> None:
     path = place.link()
-    brought, before = place.bring(path), path.stat()
+    staged, before = place.stage(path), path.stat()
     path.write_bytes(b"DATA")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))  # and its time set back
-    place.entering.enter([brought])
+    place.entering.enter([staged])
     assert path.read_bytes() == b"DATA"
 
 
@@ -127,56 +127,56 @@ def test_what_is_larger_than_any_scan_is_refused_unread(place: Place, monkeypatc
     path = place.inbox / "huge.dcm"
     with path.open("wb") as file:
         file.truncate(FILE_BYTES_MAX + 1)
-    brought = place.bring(path)
-    assert brought.reason is Reason.TOO_LARGE
-    assert place.entering.enter([brought]) == [Outcome.REFUSED]
-    assert place.store.refused_names(brought.drop.id) == ["huge.dcm"]
+    staged = place.stage(path)
+    assert staged.reason is Reason.TOO_LARGE
+    assert place.entering.enter([staged]) == [Outcome.REFUSED]
+    assert place.store.refused_names(staged.drop.id) == ["huge.dcm"]
 
 
 def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
     path = place.drop()
-    brought = place.intake.give_up(str(path), path.lstat(), Priority.SCANS, None, Reason.UNREADABLE)
-    assert brought is not None
-    assert brought.reason is Reason.UNREADABLE
-    assert place.entering.enter([brought]) == [Outcome.REFUSED]
-    assert place.store.refused_names(brought.drop.id) == ["a.png"]
+    staged = place.intake.give_up(str(path), path.lstat(), Priority.SCANS, None, Reason.UNREADABLE)
+    assert staged is not None
+    assert staged.reason is Reason.UNREADABLE
+    assert place.entering.enter([staged]) == [Outcome.REFUSED]
+    assert place.store.refused_names(staged.drop.id) == ["a.png"]
 
 
 @pytest.mark.parametrize(("bytes_", "reason"), [(b"", Reason.EMPTY), (b"data", None)])
 def test_file_open_for_writing_elsewhere_is_never_moved(place: Place, bytes_: bytes, reason: Reason | None) -> None:
     path = place.drop(data=bytes_)
     with path.open("ab") as writer:
-        brought = place.bring(path)
-        assert brought.reason is reason
-        place.entering.enter([brought])
+        staged = place.stage(path)
+        assert staged.reason is reason
+        place.entering.enter([staged])
         assert path.stat().st_ino == os.fstat(writer.fileno()).st_ino
         assert place.intake.held.tend() == []
         assert path.exists()
-        assert place.store.is_held(brought.drop.id) == (reason is None)
+        assert place.store.is_held(staged.drop.id) == (reason is None)
     assert place.intake.held.tend() == []
     assert path.exists() == (reason is not None)  # of what was refused nothing was copied
-    assert not place.store.is_held(brought.drop.id)
-    place.entering.enter([place.bring(path)] if path.exists() else [])
+    assert not place.store.is_held(staged.drop.id)
+    place.entering.enter([place.stage(path)] if path.exists() else [])
     assert place.counts() == ((1, 0, 0, 1) if reason else (1, 1, 0, 0))
 
 
 def test_crash_between_copy_and_row_keeps_the_original(place: Place) -> None:
     path = place.drop()
     with path.open("ab"):
-        place.bring(path)
+        place.stage(path)
     place.restarted()
     assert place.intake.held.tend() == []
     assert path.exists()
-    place.entering.enter([place.bring(path)])
+    place.entering.enter([place.stage(path)])
     assert place.counts() == (1, 1, 0, 0)
     assert place.in_incoming() == []
 
 
 def test_file_that_may_be_open_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("intake", "held", "settle"):
+    for module in ("intake", "held", "stability"):
         monkeypatch.setattr(f"watcher.{module}.has_writer", lambda _: None)
     path = place.drop()
-    place.entering.enter([place.bring(path)])
+    place.entering.enter([place.stage(path)])
     place.intake.held.tend()
     assert path.exists()
     monkeypatch.setattr("watcher.held._UNSURE_SECONDS", 0.0)

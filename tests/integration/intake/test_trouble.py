@@ -12,7 +12,7 @@ from lungline.reasons import Reason
 from lungline.settings import load
 from tests.integration.intake.place import Place
 from watcher.faults import until_possible
-from watcher.trouble import FileError
+from watcher.file_errors import FileError
 from watcher.watch import Watcher
 
 
@@ -23,10 +23,10 @@ def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: py
     path = place.link()
     monkeypatch.setattr("watcher.intake.shutil.copyfileobj", full)
     with pytest.raises(StoreError, match="LUNGLINE_STORE"):
-        place.bring(path)
+        place.stage(path)
     monkeypatch.undo()
     assert place.in_incoming() == []
-    assert place.entering.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
 
 
 def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypa
     os.mkfifo(path)
     monkeypatch.setattr(Path, "mkdir", full)
     with pytest.raises(StoreError, match="LUNGLINE_STORE"):
-        place.bring(path)
+        place.stage(path)
     assert os.path.lexists(path)
 
 
@@ -48,7 +48,7 @@ def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: Place, monkeypatc
     path = place.drop()
     monkeypatch.setattr("watcher.intake.os.fsync", fails)
     with pytest.raises(FileError):
-        place.intake.bring(str(path), path.lstat(), Priority.SCANS, None)
+        place.intake.stage(str(path), path.lstat(), Priority.SCANS, None)
     assert path.exists()
     assert place.in_incoming() == []
 
@@ -57,15 +57,15 @@ def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
     path = place.drop()
     place.store.root.rename(place.store.root.with_name("away"))
     with pytest.raises(StoreError, match="LUNGLINE_STORE"):
-        place.bring(path)
+        place.stage(path)
     assert path.exists()
     assert not place.store.root.exists()
     place.store.root.with_name("away").rename(place.store.root)
-    assert place.entering.enter([place.bring(path)]) == [Outcome.ACCEPTED]
+    assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
 
 
 def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    place.entering.enter([place.bring(place.drop())])
+    place.entering.enter([place.stage(place.drop())])
     place.intake.close()
     away = place.store.root.with_name("away")
     place.store.root.rename(away)
@@ -87,10 +87,10 @@ def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place, monk
 
 
 def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:
-    brought = [place.bring(place.drop("a.png", b"first")), place.bring(place.drop("b.png", b"second"))]
-    in_the_way = place.store.folder(str(brought[1].drop.sha256)) / "b.png"
+    staged = [place.stage(place.drop("a.png", b"first")), place.stage(place.drop("b.png", b"second"))]
+    in_the_way = place.store.folder(str(staged[1].drop.sha256)) / "b.png"
     in_the_way.mkdir(parents=True)
-    assert place.entering.enter(brought) == [Outcome.ACCEPTED] * 2
+    assert place.entering.enter(staged) == [Outcome.ACCEPTED] * 2
     assert place.stored(b"first") == ["a.png"]
     assert place.leftovers.finish() == 0
     in_the_way.rmdir()
@@ -106,9 +106,9 @@ def test_an_unreadable_file_is_refused(place: Place) -> None:
     for folder in (place.inbox, place.inbox.parent):
         folder.chmod(0o777)
     with place.stranger():  # who may move from there, but not read
-        brought = place.bring(path)
-    assert brought.reason is Reason.UNREADABLE
-    place.entering.enter([brought])
+        staged = place.stage(path)
+    assert staged.reason is Reason.UNREADABLE
+    place.entering.enter([staged])
     assert place.counts() == (1, 0, 0, 1)
 
 
@@ -118,7 +118,7 @@ def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place, mo
     place.inbox.chmod(0o1777)
     with place.stranger():
         for _ in range(2):
-            place.entering.enter([place.bring(path)])
+            place.entering.enter([place.stage(path)])
         monkeypatch.setattr("watcher.held._UNSURE_SECONDS", 0.0)
         assert place.intake.held.tend() == []
     assert path.exists()

@@ -25,7 +25,7 @@ from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from tests.entered import claim_scan, job_of, to_ring
-from workers import ends
+from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")
 VERDICT = Verdict("e-1", Status.ACCEPTED, "normal", 0.7, None, 0.0, 0.5, {"normal": 0.7, "covid19": 0.3}, [("m", "m-1", {"normal": 1.0})])
@@ -135,7 +135,7 @@ def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection
     assert leases.expire(connection, KINDS)[0] == 1
     fresh = claimed(connection, scan_id)  # the same owner, another attempt
     assert not results.record(connection, stale, FACTS, VERDICT)
-    assert not ends.turn_away(connection, stale, Reason.TRUNCATED, "x")
+    assert not failed_reads.turn_away(connection, stale, Reason.TRUNCATED, "x")
     assert results.record(connection, fresh, FACTS, VERDICT)
     assert not results.record(connection, fresh, FACTS, VERDICT)
     assert connection.scalar(text("SELECT count(*) FROM scan_results")) == 1
@@ -207,8 +207,8 @@ def test_a_worker_frees_its_own_slot_alone(connection: Connection) -> None:
 @pytest.mark.parametrize("reason", [Reason.READER_DIED, Reason.READER_TIMEOUT])
 def test_the_second_blame_quarantines(connection: Connection, reason: Reason) -> None:
     scan_id = waiting(connection)
-    assert not ends.blame(connection, claimed(connection, scan_id), reason)
-    assert ends.blame(connection, claimed(connection, scan_id), reason)
+    assert not failed_reads.blame(connection, claimed(connection, scan_id), reason)
+    assert failed_reads.blame(connection, claimed(connection, scan_id), reason)
     assert connection.scalar(text("SELECT reason FROM quarantined_files")) == reason
     assert state(connection, scan_id) == State.QUARANTINED
 
@@ -216,16 +216,16 @@ def test_the_second_blame_quarantines(connection: Connection, reason: Reason) ->
 def test_a_release_starts_with_a_clean_slate(connection: Connection) -> None:
     scan_id = waiting(connection)
     for _ in range(2):
-        ends.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+        failed_reads.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
     row = str(connection.scalar(select(quarantine.c.id)))
     assert scan_states.release(connection, row)
     assert not scan_states.release(connection, row)
-    assert not ends.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+    assert not failed_reads.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
 
 
 def test_duplicate_drop_releases_a_quarantined_scan(connection: Connection) -> None:
     scan_id = waiting(connection)
-    ends.turn_away(connection, claimed(connection, scan_id), Reason.TRUNCATED, "x")
+    failed_reads.turn_away(connection, claimed(connection, scan_id), Reason.TRUNCATED, "x")
     assert drops.accept(connection, drop()) is Outcome.DUPLICATE
     assert state(connection, scan_id) == State.WAITING
 

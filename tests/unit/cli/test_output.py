@@ -17,7 +17,7 @@ from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
 from tests.entered import claim_scan
-from workers import ends
+from workers import failed_reads
 
 _SHA256 = "ab" * 32
 _NAMES = ["Bröt → 胸部.png", "caf\udce9.png", "½ [bold]x[bold].png"]  # one is Latin-1: its bytes are no UTF-8
@@ -49,7 +49,7 @@ def folder(home: Path, tmp_path: Path) -> Path:
         drops.accept(connection, Drop(new_id(), _SHA256, 6, Priority.SCANS, None))
         claim = claim_scan(connection, str(connection.scalar(scans.select())), "slot/boot/a")
         assert claim
-        ends.turn_away(connection, claim, Reason.TRUNCATED, Reason.TRUNCATED.sentence)
+        failed_reads.turn_away(connection, claim, Reason.TRUNCATED, Reason.TRUNCATED.sentence)
     engine.dispose()
     folder = tmp_path / "Ordner für Schnitte"
     folder.mkdir()

@@ -55,7 +55,7 @@ def test_lost_database_does_not_end_a_watcher_with_leftovers(monkeypatch: pytest
     time.sleep(0.1)
     watcher._writer.close()
     watcher._taking.take_in(time.monotonic())
-    assert len(watcher._sightings.settling) == 1  # tried again later
+    assert len(watcher._sightings.stability) == 1  # tried again later
     watcher.close()
 
 
@@ -78,16 +78,16 @@ def test_a_folder_that_was_closed_to_us_leaves_room_for_others(home: Path) -> No
     (settings.inbox / "a" / "a.dcm").write_bytes(b"data")
     watcher = Watcher(settings)
     watcher._sightings.walk(0.0)
-    assert len(watcher._sightings.settling) == 1
+    assert len(watcher._sightings.stability) == 1
     (settings.inbox / "a").rename(home / "away")
     (settings.inbox / "a").touch()  # no folder any longer: neither there nor gone
     assert watcher._taking.take_in(1.0)
-    assert len(watcher._sightings.settling) == 0
+    assert len(watcher._sightings.stability) == 0
     watcher.close()
 
 
 def test_an_inbox_with_more_than_may_settle_is_walked_in_turns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watcher.settle.MOST", 3)
+    monkeypatch.setattr("watcher.stability.FILES_MAX", 3)
     settings = load()
     (settings.inbox / "stat").mkdir(parents=True)
     for number in range(8):
@@ -98,8 +98,8 @@ def test_an_inbox_with_more_than_may_settle_is_walked_in_turns(home: Path, monke
     taken = 0
     while taken < 9:
         watcher._sightings.walk(0.0)
-        assert len(watcher._sightings.settling) <= 4
-        assert watcher._sightings._has_more == (taken + len(watcher._sightings.settling) < 9)
+        assert len(watcher._sightings.stability) <= 4
+        assert watcher._sightings._has_more == (taken + len(watcher._sightings.stability) < 9)
         assert watcher._taking.take_in(1.0)
         watcher._taking.wait()
         left = sum(path.is_file() for path in settings.inbox.rglob("*"))

@@ -74,7 +74,7 @@ def is_outage(error: BaseException) -> bool:
     return str(state).startswith(_POSTGRESQL_OUTAGES)
 
 
-def in_our_words(error: Exception) -> Exception:
+def translate(error: Exception) -> Exception:
     """The error to tell of: LedgerError for an outage, LedgerFault for a fault, neither with a driver's words, which may quote a row.
 
     What does not come from the database is handed back as it is.
@@ -92,12 +92,12 @@ def in_our_words(error: Exception) -> Exception:
 
 
 @contextmanager
-def reworded() -> Iterator[None]:
-    """Within the block, errors of the database are raised as `in_our_words` has them."""
+def translating() -> Iterator[None]:
+    """Within the block, errors of the database are raised as `translate` has them."""
     try:
         yield
     except SQLAlchemyError as error:
-        raise in_our_words(error) from None
+        raise translate(error) from None
 
 
 def name(error: BaseException) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from watcher import settle
-from watcher.settle import Settling, has_hole, has_writer, lacks_end, worth_waiting
+from watcher import stability
+from watcher.stability import StabilityTracker, has_hole, has_writer, lacks_end, patience_seconds
 
 
 def status(path: Path) -> os.stat_result:
@@ -18,78 +18,78 @@ def status(path: Path) -> os.stat_result:
 def test_a_file_settles_after_the_quiet_period(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    settling = Settling(1.0)
-    assert not settling.see(str(path), status(path), 10.0)
-    assert settling.due(10.9, 9) == []
-    assert settling.due(11.0, 9) == [str(path)]
-    assert settling.see(str(path), status(path), 11.0)
+    tracker = StabilityTracker(1.0)
+    assert not tracker.see(str(path), status(path), 10.0)
+    assert tracker.due(10.9, 9) == []
+    assert tracker.due(11.0, 9) == [str(path)]
+    assert tracker.see(str(path), status(path), 11.0)
 
 
 def test_a_change_starts_the_quiet_period_anew(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    settling = Settling(1.0)
-    settling.see(str(path), status(path), 10.0)
+    tracker = StabilityTracker(1.0)
+    tracker.see(str(path), status(path), 10.0)
     path.write_bytes(b"12")
-    assert not settling.see(str(path), status(path), 10.9)
-    assert settling.due(11.5, 9) == []
-    assert settling.next_due() == 11.9
+    assert not tracker.see(str(path), status(path), 10.9)
+    assert tracker.due(11.5, 9) == []
+    assert tracker.next_due() == 11.9
 
 
 def test_writer_that_sets_mtime_back_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
     before = path.stat()
-    settling = Settling(1.0)
-    settling.see(str(path), status(path), 10.0)
+    tracker = StabilityTracker(1.0)
+    tracker.see(str(path), status(path), 10.0)
     path.write_bytes(b"2")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert not settling.see(str(path), status(path), 11.0)
+    assert not tracker.see(str(path), status(path), 11.0)
 
 
 def test_an_unfinished_file_is_due_again_soon(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    settling = Settling(1.0)
-    settling.see(str(path), status(path), 0.0)
-    settling.not_whole(str(path), 1.0)
-    assert settling.due(2.0, 9) == [str(path)]
-    assert settling.age(str(path), 2.0) == 2.0
+    tracker = StabilityTracker(1.0)
+    tracker.see(str(path), status(path), 0.0)
+    tracker.note_unfinished(str(path), 1.0)
+    assert tracker.due(2.0, 9) == [str(path)]
+    assert tracker.age(str(path), 2.0) == 2.0
 
 
 def test_urgent_files_are_due_first(tmp_path: Path) -> None:
-    settling = Settling(1.0)
+    tracker = StabilityTracker(1.0)
     for name in ("a", "b", "c"):
         (tmp_path / name).touch()
-        settling.see(name, status(tmp_path / name), 0.0, urgent=name == "c")
-    assert settling.due(1.0, 2) == ["c", "a"]
-    assert settling.due(1.0, 2) == ["b"]
+        tracker.see(name, status(tmp_path / name), 0.0, urgent=name == "c")
+    assert tracker.due(1.0, 2) == ["c", "a"]
+    assert tracker.due(1.0, 2) == ["b"]
 
 
 def test_there_is_room_for_so_many_and_then_for_urgent_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settle, "MOST", 2)
-    settling = Settling(1.0)
+    monkeypatch.setattr(stability, "FILES_MAX", 2)
+    tracker = StabilityTracker(1.0)
     for name in ("a", "b"):
-        assert settling.has_room(urgent=False)
-        settling.see(name, tmp_path.lstat(), 0.0)
-    assert not settling.has_room(urgent=False)
-    assert settling.has_room(urgent=True)
-    settling.forget("a")
-    assert settling.has_room(urgent=False)
-    assert "a" not in settling
-    assert settling.due(5.0, 9) == ["b"]
+        assert tracker.has_room(urgent=False)
+        tracker.see(name, tmp_path.lstat(), 0.0)
+    assert not tracker.has_room(urgent=False)
+    assert tracker.has_room(urgent=True)
+    tracker.forget("a")
+    assert tracker.has_room(urgent=False)
+    assert "a" not in tracker
+    assert tracker.due(5.0, 9) == ["b"]
 
 
 def test_unreadable_file_is_tried_ever_less_and_given_up(tmp_path: Path) -> None:
-    settling = Settling(1.0)
+    tracker = StabilityTracker(1.0)
     at, tries = 0.0, 0
-    settling.see("a", tmp_path.lstat(), at)
+    tracker.see("a", tmp_path.lstat(), at)
     at = 1.0
-    assert settling.due(at, 9) == ["a"]
-    while not settling.failed("a", at):
-        due = settling.next_due()
+    assert tracker.due(at, 9) == ["a"]
+    while not tracker.note_failure("a", at):
+        due = tracker.next_due()
         assert due is not None
-        assert settling.due(due, 9) == ["a"]
+        assert tracker.due(due, 9) == ["a"]
         at, tries = due, tries + 1
     assert 600 <= at < 700
     assert tries < 25
@@ -109,8 +109,8 @@ def test_end_marks(tmp_path: Path) -> None:
     assert not lacks(jpeg + bytes(9000) + b"\xff\xd9")
     assert not lacks(jpeg + bytes(9000) + b"\xff\xd9" + bytes(100))  # some devices pad
     assert not lacks(bytes(128) + b"DICM")
-    assert lacks(bytes(128) + b"DICM" + b"pixels" + bytes(settle.TAIL_BYTES))
-    assert not lacks(bytes(128) + b"DICM" + b"pixels" + bytes(settle.TAIL_BYTES - 1))
+    assert lacks(bytes(128) + b"DICM" + b"pixels" + bytes(stability.TAIL_BYTES))
+    assert not lacks(bytes(128) + b"DICM" + b"pixels" + bytes(stability.TAIL_BYTES - 1))
 
 
 @pytest.mark.parametrize("how", ["sparse", "reserved", "hole in the middle", "whole"])
@@ -127,7 +127,7 @@ def test_a_part_that_was_never_written_is_seen(tmp_path: Path, how: str) -> None
             file.write(half)
     with path.open("rb") as file:
         assert has_hole(file.fileno(), path.stat().st_size) == (how != "whole")
-        assert worth_waiting(file.fileno(), path.stat().st_size) == (0.0 if how == "whole" else settle.PATIENCE_SECONDS)
+        assert patience_seconds(file.fileno(), path.stat().st_size) == (0.0 if how == "whole" else stability.PATIENCE_SECONDS)
         assert file.read() == path.read_bytes()
 
 
@@ -147,7 +147,7 @@ def test_unknown_writers_stay_unknown(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "x"
     path.write_bytes(b"x")
     with path.open("rb") as file, path.open("ab"):
-        monkeypatch.setattr(settle, "_remote", {path.stat().st_dev: True})  # NFS refuses leases that its server does not grant
+        monkeypatch.setattr(stability, "_remote", {path.stat().st_dev: True})  # NFS refuses leases that its server does not grant
         assert has_writer(file.fileno()) is None
-        monkeypatch.setattr(settle, "_remote", {path.stat().st_dev: False})
+        monkeypatch.setattr(stability, "_remote", {path.stat().st_dev: False})
         assert has_writer(file.fileno()) is True

@@ -8,7 +8,7 @@ from psycopg import errors as postgresql
 from sqlalchemy import Connection, Engine, event, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
-from db import trouble
+from db import errors
 from db.connect import connect, read_only
 from db.insert import insert_new
 from db.tables import audit, facts, files
@@ -32,8 +32,8 @@ def test_program_error_is_a_fault_that_names_its_mend(engine: Engine) -> None:
         "SELEC 1",
     ):
         error = caught(engine, lambda connection, statement=statement: connection.execute(text(statement)))  # type: ignore[misc]
-        told = trouble.in_our_words(error)
-        assert (type(told), trouble.is_outage(error), trouble.is_conflict(error)) == (LedgerFault, False, False), statement
+        told = errors.translate(error)
+        assert (type(told), errors.is_outage(error), errors.is_conflict(error)) == (LedgerFault, False, False), statement
         assert type(error).__name__ in str(told)
         assert "lungline db upgrade" in str(told)
         assert "report it" in str(told)
@@ -46,7 +46,7 @@ def test_a_value_that_a_database_cannot_hold_is_a_fault_or_held(engine: Engine, 
         with engine.begin() as connection:
             insert_new(connection, facts, name="x", value=value)
     except Exception as error:
-        told = trouble.in_our_words(error)
+        told = errors.translate(error)
         assert isinstance(told, LedgerFault)
         assert str(value) not in str(told)
     else:
@@ -57,7 +57,7 @@ def test_a_value_that_a_database_cannot_hold_is_a_fault_or_held(engine: Engine, 
 def test_the_audit_s_own_refusal_is_a_fault(engine: Engine) -> None:
     with engine.begin() as connection:
         insert_new(connection, audit, id="a", at=text("CURRENT_TIMESTAMP"), action="run", who="me", detail="x")
-    assert isinstance(trouble.in_our_words(caught(engine, lambda c: c.execute(audit.delete()))), LedgerFault)
+    assert isinstance(errors.translate(caught(engine, lambda c: c.execute(audit.delete()))), LedgerFault)
 
 
 def test_a_database_that_may_only_be_read_is_an_outage(engine: Engine) -> None:
@@ -67,8 +67,8 @@ def test_a_database_that_may_only_be_read_is_an_outage(engine: Engine) -> None:
     else:
         engine = read_only(engine)
     error = caught(engine, lambda connection: connection.execute(files.delete()))
-    assert trouble.is_outage(error)
-    assert isinstance(trouble.in_our_words(error), LedgerError)
+    assert errors.is_outage(error)
+    assert isinstance(errors.translate(error), LedgerError)
 
 
 def test_a_sqlite_that_is_locked_full_or_none_is_an_outage(sqlite_url: str) -> None:
@@ -91,19 +91,19 @@ def test_a_sqlite_that_is_locked_full_or_none_is_an_outage(sqlite_url: str) -> N
             file.write(b"no database" * 1000)
     none = caught(engine, lambda connection: connection.execute(text("SELECT * FROM t")))
     for error in (full, locked, none):
-        assert trouble.is_outage(error), trouble.name(error)
-        assert "LUNGLINE_DATABASE_URL" in str(trouble.in_our_words(error))
+        assert errors.is_outage(error), errors.name(error)
+        assert "LUNGLINE_DATABASE_URL" in str(errors.translate(error))
 
 
 def test_postgresql_ending_the_session_is_an_outage(postgres_url: str) -> None:
     engine = connect(postgres_url)
     end = "SELECT pg_terminate_backend(pg_backend_pid())"
     gone = caught(engine, lambda connection: connection.execute(text(end)))
-    assert trouble.is_outage(gone)
+    assert errors.is_outage(gone)
     refused = caught(connect("postgresql+psycopg://127.0.0.1:1/nowhere"), lambda _: None)
     absent = caught(connect(postgres_url.replace("/test_", "/absent_")), lambda _: None)
     slow = caught(engine, lambda c: c.execute(text("SET LOCAL statement_timeout = 1; SELECT pg_sleep(5)")))
-    assert all(trouble.is_outage(error) for error in (refused, absent, slow))
+    assert all(errors.is_outage(error) for error in (refused, absent, slow))
     engine.dispose()
 
 
@@ -132,14 +132,14 @@ def test_postgresql_s_errors_by_their_state(state: str, kind: str) -> None:
     wrapped = {OperationalError: postgresql.OperationalError, IntegrityError: postgresql.IntegrityError}
     outer = next((ours for ours, theirs in wrapped.items() if isinstance(driver_s, theirs)), ProgrammingError)
     error: DBAPIError = outer("SELECT 1", {}, driver_s)
-    assert trouble.is_conflict(error) == (kind == "conflict")
-    assert trouble.is_outage(error) == (kind != "fault")
-    assert state in str(trouble.in_our_words(error))
+    assert errors.is_conflict(error) == (kind == "conflict")
+    assert errors.is_outage(error) == (kind != "fault")
+    assert state in str(errors.translate(error))
 
 
 def test_what_is_none_of_the_database_s_is_handed_on() -> None:
     error = KeyError("x")
-    assert trouble.in_our_words(error) is error
+    assert errors.translate(error) is error
     own = LedgerError("Another worker has this run.")
-    assert trouble.in_our_words(own) is own
-    assert isinstance(trouble.in_our_words(OSError(5, "x")), LedgerError)
+    assert errors.translate(own) is own
+    assert isinstance(errors.translate(OSError(5, "x")), LedgerError)

@@ -6,7 +6,7 @@ from typing import Final
 _STEP_SECONDS: Final = 1.0
 
 
-def wait_awake(event: threading.Event, seconds: float) -> bool:
+def wait_running_time(event: threading.Event, seconds: float) -> bool:
     """As `event.wait(seconds)`, but a pause of this process counts as a second at most; whoever was to set it is given the rest.
 
     Steps are counted, not the time that went by: a clock would have moved on during the pause.

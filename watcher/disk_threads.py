@@ -4,23 +4,23 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
-_HANDS = 6
+_THREADS = 6
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Hands:
+class DiskThreads:
     """Any thread may ask them for something; who asks waits until it is done."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_HANDS, thread_name_prefix="hand")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="disk")
 
-    def each(self, step: Callable[[T], R], ones: Iterable[T]) -> list[R]:
+    def run_for_each(self, step: Callable[[T], R], values: Iterable[T]) -> list[R]:
         """Does something for each of many; raises what it raised for one of them, after all were tried."""
-        every = list(ones)
-        size = max(1, -(-len(every) // (4 * _HANDS)))  # some at a time: to hand a task over costs as much as the task
-        tasks = [self._threads.submit(_all, step, every[start : start + size]) for start in range(0, len(every), size)]
+        every = list(values)
+        size = max(1, -(-len(every) // (4 * _THREADS)))  # some at a time: to pass a task to a thread costs as much as the task
+        tasks = [self._threads.submit(_run_all, step, every[start : start + size]) for start in range(0, len(every), size)]
         wait(tasks)
         return [result for task in tasks for result in task.result()]
 
@@ -29,12 +29,12 @@ class Hands:
         self._threads.shutdown()
 
 
-def _all(step: Callable[[T], R], ones: list[T]) -> list[R]:
+def _run_all(step: Callable[[T], R], values: list[T]) -> list[R]:
     results: list[R] = []
     failed: Exception | None = None
-    for one in ones:
+    for value in values:
         try:
-            results.append(step(one))
+            results.append(step(value))
         except Exception as error:
             failed = error
     if failed is not None:

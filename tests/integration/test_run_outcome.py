@@ -22,7 +22,7 @@ from tests.entered import claim_run
 from training.gate.rule import Clause, Decision, Ruling
 from training.gate.rule import Outcome as GateOutcome
 from workers import catalogue
-from workers.outcome import Outcome, settle
+from workers.outcome import Outcome, commit_outcome
 
 
 class Clinic:
@@ -70,17 +70,17 @@ def clinic(home: Path) -> Iterator[Clinic]:
 
 def test_what_passed_is_promoted_and_its_folder_goes(clinic: Clinic) -> None:
     claim, outcome = clinic.passed()
-    assert settle(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
+    assert commit_outcome(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
     assert clinic.champion() == outcome.gates[0]["challenger"] != clinic.shipped
     assert not (clinic.settings.layout.training / claim.subject).exists()
 
 
 def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None:
-    settle(clinic.settings, clinic.writer, *clinic.passed())
+    commit_outcome(clinic.settings, clinic.writer, *clinic.passed())
     promoted = clinic.champion()
     with clinic.engine.begin() as connection:
         versions.rollback(connection, promoted, clinic.shipped, [], "ann", "too many calls")
-    said = settle(clinic.settings, clinic.writer, *clinic.passed())
+    said = commit_outcome(clinic.settings, clinic.writer, *clinic.passed())
     assert said.startswith("held")
     assert "ann: too many calls" in said
     assert clinic.champion() == clinic.shipped
@@ -88,7 +88,7 @@ def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None
 
 def test_a_champion_promoted_meanwhile_is_not_overruled(clinic: Clinic) -> None:
     claim, outcome = clinic.passed(against="xray-1-the-one-before")
-    assert settle(clinic.settings, clinic.writer, claim, outcome).startswith("held")
+    assert commit_outcome(clinic.settings, clinic.writer, claim, outcome).startswith("held")
     assert clinic.champion() == clinic.shipped
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_another_worker_has_promotes_nothing(clinic: Clinic) -> None:
     clinic.writer.do(job_leases.free_slot, "slot", "boot")
     clinic.writer.do(claim_run, claim.subject, "other/boot/b")
     with pytest.raises(LedgerError, match="Another worker"):
-        settle(clinic.settings, clinic.writer, claim, outcome)
+        commit_outcome(clinic.settings, clinic.writer, claim, outcome)
     assert clinic.champion() == clinic.shipped
     with clinic.engine.connect() as connection:
         assert connection.execute(text("SELECT * FROM gate_rulings")).all() == []

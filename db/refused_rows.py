@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from db.trouble import is_outage
+from db.errors import is_outage
 from lungline.halves import by_halves
 
 
-def sparing(connection: Connection, change: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
+def change_rows(connection: Connection, change: Callable[[Sequence[str]], object], ids: Sequence[str]) -> list[str]:
     """Makes a change of all of these rows that the database lets be changed; returns the others.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Final
 from lungline.errors import StoreError
 from lungline.layout import Store
 
-AWAY: Final = "LUNGLINE_STORE is not there: mount its disk again."
+STORE_AWAY: Final = "LUNGLINE_STORE is not there: mount its disk again."
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -20,7 +20,7 @@ class FileError(Exception):
     """A file that lies in the inbox cannot be read or moved now."""
 
 
-def in_our_words(error: OSError, store: Store) -> None:
+def raise_reworded(error: OSError, store: Store) -> None:
     """Raises what a caller is to be told; nothing if the file is gone.
 
     Raises:
@@ -30,7 +30,7 @@ def in_our_words(error: OSError, store: Store) -> None:
     if error.errno in _FULL:
         raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
     if not store.is_there():
-        raise StoreError(AWAY) from None
+        raise StoreError(STORE_AWAY) from None
     if not isinstance(error, FileNotFoundError):
         raise FileError(error.errno) from None
 

@@ -20,7 +20,7 @@ def signature(status: os.stat_result) -> Signature:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-MOST = 10_000  # files that settle at a time: what waits behind them costs no memory. As many urgent ones find room besides.
+FILES_MAX = 10_000  # files that settle at a time: what waits behind them costs no memory. As many urgent ones find room besides.
 _FAILED_SECONDS = 600.0  # a file that cannot be read for so long, and does not change, will not be read
 
 
@@ -33,7 +33,7 @@ class _Sighting:
     failed: float | None = None  # since when it cannot be read
 
 
-class Settling:
+class StabilityTracker:
     """The files that lie in the inbox and are not yet known to be whole. Times are of the monotonic clock, in seconds."""
 
     def __init__(self, quiet: float) -> None:
@@ -50,7 +50,7 @@ class Settling:
 
     def has_room(self, *, urgent: bool) -> bool:
         """Whether `see` may be asked of one more file."""
-        return len(self._seen) < (2 * MOST if urgent else MOST)
+        return len(self._seen) < (2 * FILES_MAX if urgent else FILES_MAX)
 
     def see(self, path: str, status: os.stat_result, at: float, *, urgent: bool = False) -> bool:
         """Notes how a file looks; True if it has looked so for the quiet period, and now is the time to try it."""
@@ -58,7 +58,7 @@ class Settling:
         known = self._seen.get(path)
         if known is None or known.signature != now_like:
             self._seen[path] = _Sighting(now_like, known.is_urgent if known else urgent, at, at)
-            self.again(path, at + self._quiet)
+            self.postpone(path, at + self._quiet)
             return False
         return at >= known.due
 
@@ -82,21 +82,21 @@ class Settling:
         known = self._seen.get(path)
         return 0.0 if known is None else at - known.changed
 
-    def not_whole(self, path: str, at: float) -> None:
+    def note_unfinished(self, path: str, at: float) -> None:
         """A file looks unfinished: it is due again within a second."""
-        self.again(path, at + min(1.0, self._quiet))
+        self.postpone(path, at + min(1.0, self._quiet))
 
-    def failed(self, path: str, at: float) -> bool:
+    def note_failure(self, path: str, at: float) -> bool:
         """A file could not be read: it is due again after a pause that grows; True if it failed for too long to be tried again."""
         known = self._seen.get(path)
         if known is None:
             return False
         known.failed = at if known.failed is None else known.failed
         since = at - known.failed
-        self.again(path, at + min(60.0, max(self._quiet, since)))
+        self.postpone(path, at + min(60.0, max(self._quiet, since)))
         return since >= _FAILED_SECONDS
 
-    def again(self, path: str, when: float) -> None:
+    def postpone(self, path: str, when: float) -> None:
         """Looks at a file again at `when`, though nothing about it changed."""
         known = self._seen.get(path)
         if known is not None:
@@ -108,7 +108,7 @@ class Settling:
         self._seen.pop(path, None)
 
 
-def worth_waiting(descriptor: int, size: int) -> float:
+def patience_seconds(descriptor: int, size: int) -> float:
     """How many seconds after its last change a file is still worth waiting for, since it looks unfinished; 0 if it does not."""
     if has_writer(descriptor) or (size and (lacks_end(descriptor, size) or has_hole(descriptor, size))):
         return PATIENCE_SECONDS

@@ -13,7 +13,7 @@ from lungline.reasons import Reason
 
 
 @dataclass(frozen=True)
-class Brought:
+class StagedFile:
     """A file on its way in. `folder` under `incoming` holds its bytes under their name; None if it could not be moved at all."""
 
     drop: Drop
@@ -21,7 +21,7 @@ class Brought:
     folder: Path | None
 
 
-def judged_again(drop: Drop, entry: Path) -> Brought:
+def inspect_leftover(drop: Drop, entry: Path) -> StagedFile:
     """What `entry`, alone in its folder under `incoming`, is.
 
     Raises:
@@ -29,9 +29,9 @@ def judged_again(drop: Drop, entry: Path) -> Brought:
     """
     status = entry.lstat()
     if not stat.S_ISREG(status.st_mode):
-        return Brought(drop, Reason.NOT_A_REGULAR_FILE, entry.parent)
+        return StagedFile(drop, Reason.NOT_A_REGULAR_FILE, entry.parent)
     if status.st_size > FILE_BYTES_MAX:
-        return Brought(replace(drop, bytes=status.st_size), Reason.TOO_LARGE, entry.parent)
+        return StagedFile(replace(drop, bytes=status.st_size), Reason.TOO_LARGE, entry.parent)
     try:
         with entry.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -39,6 +39,6 @@ def judged_again(drop: Drop, entry: Path) -> Brought:
     except OSError as error:
         if not isinstance(error, PermissionError) and error.errno != errno.EIO:
             raise
-        return Brought(replace(drop, bytes=status.st_size), Reason.UNREADABLE, entry.parent)
+        return StagedFile(replace(drop, bytes=status.st_size), Reason.UNREADABLE, entry.parent)
     reason = Reason.EMPTY if status.st_size == 0 else None
-    return Brought(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)
+    return StagedFile(replace(drop, sha256=digest, bytes=status.st_size), reason, entry.parent)
