@@ -38,64 +38,69 @@ class Settings(BaseSettings):
     inbox: Path = Field(default=Path(), description="The watched folder that the PACS drops files into. Default `HOME/inbox`.")
     store: Path = Field(default=Path(), description="Where original bytes are kept. Default `HOME/store`.")
     key_file: Path = Field(
-        default=Path(), description="The secret behind patient pseudonyms, mode 0600. Default `HOME/secrets/pseudonym.key`."
+        default=Path(), description="The file with the secret key for patient pseudonyms, mode 0600. Default `HOME/secrets/pseudonym.key`."
     )
     database_url: str = Field(
-        default="", description="SQLAlchemy address of the SQLite or PostgreSQL database. Default `sqlite:///HOME/lungline.db`."
+        default="",
+        description="Address of the SQLite or PostgreSQL database, as SQLAlchemy writes it. Default `sqlite:///HOME/lungline.db`.",
     )
     broker_url: str = Field(
         default="", description="Address of a Redis or Valkey server. Default: `lungline up` starts one of its own on loopback."
     )
     broker_ca: Path | None = Field(
         default=None,
-        description="A PEM file of the CA that signed Redis' certificate, for `rediss://`; trusted besides those that the machine trusts.",
+        description="A PEM file with the CA that signed Redis' certificate, for `rediss://`; trusted in addition to the machine's CAs.",
     )
     intake: Literal["move", "leave"] = Field(
         default="move", description="`move` files out of the inbox, or `leave` them there (read-only shares)."
     )
     observer: Literal["auto", "inotify", "polling"] = Field(
-        default="auto", description="How changes in the inbox are noticed; `auto` polls where inotify does not work."
+        default="auto", description="How changes in the inbox are noticed; `auto` polls only where inotify does not work."
     )
     quiet_seconds: float = Field(default=1.0, ge=0.05, le=600, description="How long a file must stay unchanged before it is taken in.")
     ignore: str = Field(
         default="*.part,*.partial,*.filepart,*.crdownload,*.download,*.tmp,~$*,DICOMDIR,Thumbs.db,desktop.ini,"
         "@eaDir,@Recycle,#recycle,#snapshot,$RECYCLE.BIN,System Volume Information,__MACOSX",
-        description="Comma-separated patterns for names of files and folders, in upper or lower case, that are left alone and counted "
-        "nowhere; hidden ones always are.",
+        description="Comma-separated patterns, in upper or lower case, for names of files and folders that are left alone and not "
+        "counted; hidden ones always are.",
     )
     devices: str = Field(
         default="auto",
-        description="`auto`, `cpu`, or GPU numbers such as `0,1`: a worker each. One whose GPU is not there reads on the CPU, and says so.",
+        description="`auto`, `cpu`, or GPU numbers such as `0,1`, with a worker for each. A worker whose GPU is missing reads on "
+        "the CPU, and says so in its log.",
     )
     engine: Literal["auto", "keras", "openvino"] = Field(
-        default="auto", description="What runs the networks; `auto` takes OpenVINO on a CPU where it answers as Keras does."
+        default="auto", description="The runtime for the networks; `auto` takes OpenVINO on a CPU if it answers as Keras does."
     )
-    batch_max: int = Field(default=32, ge=1, le=256, description="The most scans that one run of the ensemble takes.")
+    batch_max: int = Field(default=32, ge=1, le=256, description="The largest number of scans in one batch.")
     flower_address: str = Field(
-        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that Flower listens on; `0.0.0.0` within a container."
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that Flower listens on; `0.0.0.0` inside a container."
     )
-    flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; the next free one if it is taken.")
+    flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; if it is taken, the next free one.")
     flower_prefix: str = Field(
         default="",
         pattern=r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$",
-        description="The path below which a reverse proxy shows Flower and which it passes on, such as `lungline/flower`.",
+        description="The path of Flower behind a reverse proxy that passes the path on, such as `lungline/flower`.",
     )
     weights_dir: Path | None = Field(
         default=None, description="A folder of ImageNet weights (`NAME_notop.weights.h5`) for training without internet."
     )
     training_data: Path | None = Field(
-        default=None, description="A folder with `manifest.csv` of labelled scans, paths relative to it, for `lungline train`."
+        default=None,
+        description="A folder with a `manifest.csv` of labelled scans, for training and evaluation; its paths are relative to the folder.",
     )
     training_device: str = Field(
-        default="auto", description="What networks are trained on: `auto`, `cpu`, or the number of a GPU that inference leaves alone."
+        default="auto", description="The device for training: `auto`, `cpu`, or the number of a GPU that inference does not use."
     )
-    retrain_cron: str = Field(default="0 3 * * 0", description="When networks are retrained: a crontab line of five fields.")
+    retrain_cron: str = Field(default="0 3 * * 0", description="When networks are retrained, as the five time fields of a crontab line.")
     timezone: str = Field(default="UTC", description="The time zone of `RETRAIN_CRON`, such as `Europe/Berlin`.")
     retrain_recipes: str = Field(
-        default="", description="Comma-separated recipes that are retrained. Default: those of the champions for X-ray and CT."
+        default="", description="The recipes that are retrained, comma-separated. Default: those of the champions for X-ray and CT."
     )
     retrain_promote: Literal["auto", "ask"] = Field(
-        default="auto", description="Whether a challenger that passes the gate judges at once (`auto`), or a person promotes it (`ask`)."
+        default="auto",
+        description="Whether a challenger that passes the gate becomes champion at once (`auto`), or waits until a person promotes "
+        "it (`ask`).",
     )
 
     @classmethod
