@@ -1,47 +1,14 @@
 """`lungline bench`: how fast this machine is, as ratios measured in one run, since absolute figures hold nowhere else."""
 
-import json
-import os
-import platform
-import statistics
 import sys
-import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from pathlib import Path
+from dataclasses import asdict
 from typing import Annotated, Final
 
 import typer
 
-
-class Part(StrEnum):
-    """What can be timed apart."""
-
-    NETWORKS = "networks"
-    FLOW = "flow"
-    INTAKE = "intake"
-    TRAINING = "training"
-
-
-@dataclass(frozen=True)
-class Figure:
-    """The median of some rounds, with the lowest and the highest."""
-
-    part: str
-    of: str  # what was run
-    what: str
-    unit: str
-    value: float
-    low: float
-    high: float
-    rounds: int
-
-    @classmethod
-    def over(cls, part: Part, of: str, what: str, unit: str, rounds: Sequence[float]) -> "Figure":
-        """From one value a round."""
-        return cls(part.value, of, what, unit, statistics.median(rounds), min(rounds), max(rounds), len(rounds))
-
+from cli.output import print_rows
+from operations.bench.figures import Figure, Part
 
 _TITLES: Final = {
     Part.NETWORKS: "Networks alone",
@@ -60,51 +27,18 @@ def bench(
 ) -> None:
     """Time networks, the way from file to row, reading beside a training, and intake, on drawn pictures in homes of their own."""
     from lungline import log
+    from operations.bench.measure import describe_machine, measure
+    from supervisor import own_broker
 
     log.configure("bench")  # to standard error: standard output is for figures
-    figures: list[Figure] = []
-    chosen = parts or list(Part)
-    with tempfile.TemporaryDirectory(prefix="lungline-bench-") as folder:
-        if Part.NETWORKS in chosen:
-            from cli import bench_networks
-
-            figures += bench_networks.measure(Path(folder), rounds)
-        if Part.FLOW in chosen:
-            from cli import bench_flow
-
-            figures += bench_flow.measure(Path(folder), rounds)
-        if Part.TRAINING in chosen:
-            from cli import bench_training
-
-            figures += bench_training.measure(Path(folder), rounds)
-        if Part.INTAKE in chosen:
-            from cli import bench_intake
-
-            for count in dict.fromkeys((max(1, files // 10), files)):  # the watcher's memory must not grow with the number of files
-                measured = bench_intake.measure(count)
-                of = f"{count:,} small PNG files at once"
-                figures.append(Figure.over(Part.INTAKE, of, "taken in", "files/s", [measured["files_per_second"]]))
-                figures.append(Figure.over(Part.INTAKE, of, "the watcher's peak memory", "MiB", [measured["peak_rss_kib"] / 1024]))
+    figures = measure(parts or list(Part), rounds, files, own_broker.command)
+    machine = describe_machine()
     if as_json:
-        for figure in figures:
-            print(json.dumps({**asdict(figure), "machine": _machine()}))
+        print_rows(({**asdict(figure), "machine": machine} for figure in figures), as_json=True)
     elif markdown:
-        print(_page(figures))
+        print(page(figures, machine))
     else:
-        _tables(figures)
-
-
-def _machine() -> str:
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
-    return f"{_processor()}, {cores} cores, Python {platform.python_version()}"
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.machine())
+        print_tables(figures, machine)
 
 
 def _cells(figure: Figure) -> tuple[str, ...]:
@@ -115,12 +49,13 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 _COLUMNS: Final = ("of", "what", "median", "lowest", "highest", "unit")
 
 
-def _tables(figures: Sequence[Figure]) -> None:
+def print_tables(figures: Sequence[Figure], machine: str) -> None:
+    """Prints a table a part."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(_machine())
+    console.print(machine)
     for part, title in _TITLES.items():
         table = Table(*_COLUMNS, title=title, title_justify="left")
         for figure in figures:
@@ -130,13 +65,14 @@ def _tables(figures: Sequence[Figure]) -> None:
             console.print(table)
 
 
-def _page(figures: Sequence[Figure]) -> str:
+def page(figures: Sequence[Figure], machine: str) -> str:
+    """The figures as docs/performance.md has them."""
     rounds = max(figure.rounds for figure in figures)
     medians = f"Medians of {rounds} rounds" if rounds > 1 else "One round"
     lines = [
         "# Performance",
         "",
-        f"Made by `lungline bench --markdown` on: {_machine()}.",
+        f"Made by `lungline bench --markdown` on: {machine}.",
         f"{medians} (intake: one), all ways timed in turn in each round.",
         "A ratio compares two ways within one round, so it holds better than absolute figures.",
         "The pictures are drawn. System 1 is the published Flask detector: VGG16, ResNet50, InceptionV3 and Xception at 224 x 224, with",

@@ -12,12 +12,12 @@ _SYNTHETIC: Final = "Every picture is synthetic, drawn by Lungline: its verdict 
 
 def demo() -> None:
     """Draw chest-like pictures and strangers, drop them into a home of their own (HOME/demo), and show what became of each."""
-    from cli.demo_pictures import draw
     from cli.drop import drop_and_wait
     from cli.output import notice
-    from cli.own_stack import StackError, running, settings_for
     from lungline.progress import say
     from lungline.settings import load
+    from operations.demo_pictures import draw
+    from operations.own_stack import StackError, running, settings_for
 
     settings = settings_for(load().layout.demo)
     drawn = draw(settings.layout.drawn)

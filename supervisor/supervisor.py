@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from lungline.errors import LunglineError
+from lungline.parent import kill_with_this_process
 from lungline.presence import Presence
 
 _PAUSES: Final = (1, 2, 4, 8, 16, 30)  # seconds before the first, second, … new start
@@ -26,7 +27,6 @@ _STOP_SECONDS: Final = 20
 _STOP_BASE_SECONDS: Final = 4  # once the others have gone
 
 _STOP_SIGNALS: Final = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP})
-_PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 _log = structlog.get_logger()
@@ -72,7 +72,7 @@ class Child:
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
-                preexec_fn=die_with(os.getpid()) if sys.platform == "linux" else None,
+                preexec_fn=kill_with_this_process(),
             )
         process.returncode = 0  # the supervisor reaps; Popen must not wait for it too
         self.pid = process.pid
@@ -240,18 +240,6 @@ def _signal_pipe() -> int:
             continue  # nohup
         signal.signal(number, lambda *_: None)  # without a handler in Python nothing is written to the pipe
     return reading
-
-
-def die_with(parent: int) -> Callable[[], None]:
-    """For the child between fork and exec: SIGKILL when its parent ends, even if that was killed itself."""
-    prctl = ctypes.CDLL(None).prctl
-
-    def before_exec() -> None:
-        prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
-        if os.getppid() != parent:  # it ended before we could ask
-            os._exit(1)
-
-    return before_exec
 
 
 def _pids_of_children() -> set[int]:

@@ -5,8 +5,9 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from cli.bench import Figure, Part, _page, _tables
+from cli.bench import page, print_tables
 from cli.main import app
+from operations.bench.figures import Figure, Part
 
 
 def _figures() -> list[Figure]:
@@ -22,15 +23,15 @@ def test_a_figure_is_the_median_beside_the_extremes() -> None:
 
 
 def test_the_page_has_a_table_a_part() -> None:
-    page = _page(_figures())
-    assert "## Networks alone" in page
-    assert "| system 1 | engine keras | 8.00 | 7.00 | 9.00 | images/s |" in page
-    assert "| system 1 | from file to row, over the engine alone | 0.91 | 0.91 | 0.91 | ratio |" in page
-    assert "Taking files in" not in page  # was not timed
+    text = page(_figures(), "a machine")
+    assert "## Networks alone" in text
+    assert "| system 1 | engine keras | 8.00 | 7.00 | 9.00 | images/s |" in text
+    assert "| system 1 | from file to row, over the engine alone | 0.91 | 0.91 | 0.91 | ratio |" in text
+    assert "Taking files in" not in text  # was not timed
 
 
 def test_people_read_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    _tables(_figures())
+    print_tables(_figures(), "a machine")
     said = capsys.readouterr().out
     assert "From file to row" in said
     assert "engine keras" in said

@@ -2,28 +2,22 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cli.bench import Figure, Part
 from lungline.findings import Modality
-
-if TYPE_CHECKING:
-    from models.files import EnsembleFiles
+from lungline.progress import steps
+from models import registry, speed
+from models.files import EnsembleFiles
+from operations.bench.figures import Figure, Part
 
 
 def measure(folder: Path, rounds: int) -> list[Figure]:
     """Times every way to run the shipped ensembles and system 1. Needs some minutes and 4 GB of memory."""
-    from models import registry, speed
-
     cases = {files.version: files for files in registry.shipped().values()}
     cases[speed.SYSTEM_1] = speed.system_1(folder / "system-1")
     return [figure for name, files in cases.items() for figure in _measure(name, files, folder, rounds)]
 
 
-def _measure(name: str, files: "EnsembleFiles", folder: Path, rounds: int) -> list[Figure]:
-    from lungline.progress import steps
-    from models import speed
-
+def _measure(name: str, files: EnsembleFiles, folder: Path, rounds: int) -> list[Figure]:
     saved = folder / f"saved-{files.version}"
     saved.mkdir()
     ways = list(speed.ways(files, folder / "cache", saved))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.own_stack import Process, StackError, asking, settings_for, started, wait_for
 from db import migrate
 from lungline.settings import PREFIX, load
+from operations.own_stack import Process, StackError, asking, settings_for, started, wait_for
 
 _SLEEPS = [sys.executable, "-c", "import time; print('hello', flush=True); time.sleep(600)"]
 

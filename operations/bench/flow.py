@@ -2,16 +2,23 @@
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-from cli.bench import Figure, Part
-
-if TYPE_CHECKING:
-    from models.ensemble import Ensemble
-    from models.files import EnsembleFiles
-    from models.speed import Inputs
+from db import versions
+from db.migrate import open_database
+from lungline.layout import Store
+from lungline.progress import steps
+from models import registry, speed
+from models.ensemble import Ensemble
+from models.files import EnsembleFiles, adopt
+from models.runtimes.choice import Engines
+from models.speed import Inputs
+from operations.bench.figures import Figure, Part
+from operations.bench.pictures import write_noted
+from operations.own_stack import StackError, asking, running, settings_for, wait_for
+from workers import catalogue
 
 _PICTURES: Final = 64  # different ones; each file holds one of them and a note that tells it from the others
 _DONE: Final = "SELECT count(*) FROM scan_results"
@@ -20,8 +27,6 @@ _JUDGED: Final = f"{_DONE} WHERE ensemble = :version AND finding IS NOT NULL"
 
 def measure(folder: Path, rounds: int) -> list[Figure]:
     """Times the champions that ship, and system 1, each on a home of its own."""
-    from models import registry, speed
-
     figures = []
     for files in registry.shipped().values():
         figures += _measure(files.version, files, folder / f"home-{files.name}", rounds, count=600)
@@ -31,13 +36,7 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
     return figures + _measure(speed.SYSTEM_1, files, home, rounds, count=300)
 
 
-def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, count: int) -> list[Figure]:
-    from cli.bench_pictures import write_noted
-    from cli.own_stack import StackError, asking, running, settings_for, wait_for
-    from lungline.progress import steps
-    from models import registry, speed
-    from models.runtimes.choice import Engines
-
+def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count: int) -> list[Figure]:
     assert files.modality
     settings = settings_for(home)
     drawn = speed.admitted(files.modality, _PICTURES)
@@ -57,7 +56,7 @@ def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, coun
             step()
         if ask(_JUDGED, version=files.version) != rounds * count:  # turned away or judged by another ensemble: not what is to be timed
             raise StackError(f"Not all scans were judged by `{files.version}`: some were turned away.")
-    ratios = [one / other for one, other in zip(through, alone, strict=True)]
+    ratios = [whole / engine for whole, engine in zip(through, alone, strict=True)]
     return [
         Figure.over(Part.FLOW, name, f"the engine alone, batches of {settings.batch_max}", "images/s", alone),
         Figure.over(Part.FLOW, name, f"{count} PNG files at once, quiet period included", "images/s", through),
@@ -65,25 +64,19 @@ def _measure(name: str, files: "EnsembleFiles", home: Path, rounds: int, *, coun
     ]
 
 
-def _promote(files: "EnsembleFiles", folder: Path, home: Path) -> None:
+def _promote(files: EnsembleFiles, folder: Path, home: Path) -> None:
     """Lets an ensemble in `folder` judge at `home`."""
-    from cli.own_stack import settings_for
-    from db import versions
-    from db.migrate import open_database
-    from lungline.layout import Store
-    from models.files import adopt
-    from workers import catalogue
-
     settings = settings_for(home)
-    adopt(folder, Store(settings.store).models)
+    models = Store(settings.store).models
+    adopt(folder, models)
     engine = open_database(settings)
     with engine.begin() as connection:
-        catalogue.enter(connection, Store(settings.store).models)
+        catalogue.enter(connection, models)
         versions.promote(connection, files.version, [place.member.version for place in files.places], "lungline bench", "to be timed")
     engine.dispose()
 
 
-def _alone(ensemble: "Ensemble", given: "Inputs", count: int, batch_max: int) -> float:
+def _alone(ensemble: Ensemble, given: Inputs, count: int, batch_max: int) -> float:
     """Seconds for `count` pictures, prepared beforehand."""
     different = len(next(iter(given.values())))
     began = time.perf_counter()

@@ -2,17 +2,19 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from sqlalchemy import text
+
+from db.connect import connect, read_only
 from lungline.errors import LunglineError
-
-if TYPE_CHECKING:
-    from lungline.settings import Settings
+from lungline.parent import kill_with_this_process
+from lungline.processes import is_ready, own_command
+from lungline.settings import PREFIX, Settings, load
 
 Process = subprocess.Popen[bytes]
 
@@ -26,10 +28,8 @@ class StackError(LunglineError):
     """A Lungline of its own did not start, or did not do all that was asked of it."""
 
 
-def settings_for(home: Path) -> "Settings":
+def settings_for(home: Path) -> Settings:
     """Settings for `home`, in force for this process and those that it starts from now on."""
-    from lungline.settings import PREFIX, load
-
     for name in [name for name in os.environ if name.startswith(PREFIX) and name.removeprefix(PREFIX) not in _KEPT]:
         del os.environ[name]
     os.environ[f"{PREFIX}HOME"] = str(home)
@@ -37,27 +37,23 @@ def settings_for(home: Path) -> "Settings":
 
 
 @contextmanager
-def running(settings: "Settings") -> Iterator[Process]:
+def running(settings: Settings) -> Iterator[Process]:
     """`lungline up` on the home of `settings_for`, ready while the block runs, and stopped after it.
 
     Raises:
         StackError: it does not get ready.
     """
-    from lungline.processes import is_ready, own_command
-
     with started(own_command("up"), settings, "up", lambda: is_ready(settings)) as up:
         yield up
 
 
 @contextmanager
-def started(command: list[str], settings: "Settings", name: str, ready: Callable[[], bool]) -> Iterator[Process]:
+def started(command: list[str], settings: Settings, name: str, ready: Callable[[], bool]) -> Iterator[Process]:
     """A process whose output goes to `HOME/logs/<name>.log`, ready while the block runs, and stopped after it.
 
     Raises:
         StackError: it does not get ready.
     """
-    from supervisor.supervisor import die_with
-
     settings.layout.logs.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (settings.layout.logs / f"{name}.log").open("wb") as output:
         process = subprocess.Popen(
@@ -66,7 +62,7 @@ def started(command: list[str], settings: "Settings", name: str, ready: Callable
             stdout=output,
             stderr=output,
             start_new_session=True,  # Ctrl-C is for this process, which then stops the other
-            preexec_fn=die_with(os.getpid()) if sys.platform == "linux" else None,
+            preexec_fn=kill_with_this_process(),
         )
     try:
         trouble = f"`{name}` did not get ready; see {settings.layout.logs / f'{name}.log'}, and `lungline doctor`."
@@ -98,12 +94,8 @@ def wait_for(count: Callable[[], int], wanted: int, process: Process, trouble: s
 
 
 @contextmanager
-def asking(settings: "Settings") -> Iterator[Callable[..., int]]:
+def asking(settings: Settings) -> Iterator[Callable[..., int]]:
     """A function that asks the database for one number, with a statement and its parameters."""
-    from sqlalchemy import text
-
-    from db.connect import connect, read_only
-
     engine = read_only(connect(settings.database_url))
 
     def ask(statement: str, **parameters: Any) -> int:

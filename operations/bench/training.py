@@ -1,17 +1,24 @@
 """What inference keeps of its speed while a training runs beside it: two ways timed in one run, on drawn pictures."""
 
+import csv
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+import cv2
 import numpy as np
 
-from cli.bench import Figure, Part
-
-if TYPE_CHECKING:
-    from cli.own_stack import Process
-    from lungline.settings import Settings
+from db import runs
+from db.migrate import open_database
+from lungline.findings import FINDINGS, Modality
+from lungline.layout import Home
+from lungline.progress import steps
+from lungline.settings import Settings
+from models import registry, speed
+from operations.bench.figures import Figure, Part
+from operations.bench.pictures import write_noted
+from operations.own_stack import Process, StackError, asking, running, settings_for, wait_for
 
 _FILES: Final = 300  # a round
 _PICTURES: Final = 32
@@ -24,19 +31,10 @@ _EPOCHS: Final = "SELECT coalesce(max(epochs_done), 0) FROM training_runs WHERE 
 
 def measure(folder: Path, rounds: int) -> list[Figure]:
     """Times the shipped X-ray ensemble from file to row, alone and beside a training."""
-    from cli.bench_pictures import write_noted
-    from cli.own_stack import asking, running, settings_for, wait_for
-    from db import runs
-    from db.migrate import open_database
-    from lungline.findings import Modality
-    from lungline.layout import Home
-    from lungline.progress import steps
-    from models import registry, speed
-
     home = folder / "home-training"
     home.mkdir(parents=True)
-    _draw(folder / "lessons")
-    Home(home).settings_file.write_text(f'training_data = "{folder / "lessons"}"\n')
+    _draw(folder / "labelled")
+    Home(home).settings_file.write_text(f'training_data = "{folder / "labelled"}"\n')
     settings = settings_for(home)
     name = registry.shipped()[Modality.XRAY].version
     drawn = speed.admitted(Modality.XRAY, _PICTURES)
@@ -58,36 +56,26 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
         _wait_until_it_trains(ask, up, settings)
         beside = [round_of(rounds + number) for number in range(rounds)]
         _require_it_trains(ask)
-    ratio = [one / other for one, other in zip(beside, alone, strict=True)]
+    ratios = [with_training / without for with_training, without in zip(beside, alone, strict=True)]
     return [
         Figure.over(Part.TRAINING, name, f"{_FILES} PNG files at once, no training", "images/s", alone),
         Figure.over(Part.TRAINING, name, f"the same while {_RECIPE} is trained", "images/s", beside),
-        Figure.over(Part.TRAINING, name, "with a training beside it, over without", "ratio", ratio),
+        Figure.over(Part.TRAINING, name, "with a training beside it, over without", "ratio", ratios),
     ]
 
 
-def _wait_until_it_trains(ask: Callable[..., int], up: "Process", settings: "Settings") -> None:
-    from cli.own_stack import wait_for
-
+def _wait_until_it_trains(ask: Callable[..., int], up: Process, settings: Settings) -> None:
     trouble = f"No training began; see {settings.layout.logs / 'training.log'}."
     wait_for(lambda: ask(_EPOCHS), 1, up, trouble, patience=_PATIENCE_SECONDS)
 
 
 def _require_it_trains(ask: Callable[..., int]) -> None:
-    from cli.own_stack import StackError
-
     if not ask("SELECT count(*) FROM training_runs WHERE state = 'running'"):
         raise StackError("The training ended before the last round; give fewer --rounds.")
 
 
 def _draw(folder: Path) -> None:
     """Labelled pictures of nothing: noise with a disc whose place tells the finding."""
-    import csv
-
-    import cv2
-
-    from lungline.findings import FINDINGS, Modality
-
     rng = np.random.default_rng(0)
     (folder / "xray").mkdir(parents=True)
     with (folder / "manifest.csv").open("w", newline="") as file:

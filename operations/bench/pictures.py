@@ -4,16 +4,17 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from models.speed import Pixels
+import cv2
+import numpy as np
+import numpy.typing as npt
 
-_A_FOLDER: Final = 1000  # files; as a PACS has a folder a study or day
+_FILES_PER_FOLDER: Final = 1000  # files; as a PACS has a folder a study or day
 _END_BYTES: Final = 12  # of the IEND chunk, which stands last
 
 
-def write_noted(folder: Path, drawn: "Sequence[Pixels]", count: int, mark: str) -> None:
+def write_noted(folder: Path, drawn: Sequence[npt.NDArray[np.uint8]], count: int, mark: str) -> None:
     """Writes `count` PNG files below `folder`, each of `drawn` in its turn, no two with the same bytes.
 
     Args:
@@ -22,12 +23,10 @@ def write_noted(folder: Path, drawn: "Sequence[Pixels]", count: int, mark: str) 
         count: of files.
         mark: stands in each note; files of another mark have other bytes.
     """
-    import cv2
-
-    encoded = [cv2.imencode(".png", one)[1].tobytes() for one in drawn]
+    encoded = [cv2.imencode(".png", pixels)[1].tobytes() for pixels in drawn]
     for number in range(count):
-        path = folder / f"{number // _A_FOLDER:04}" / f"{number:07}.png"
-        if number % _A_FOLDER == 0:
+        path = folder / f"{number // _FILES_PER_FOLDER:04}" / f"{number:07}.png"
+        if number % _FILES_PER_FOLDER == 0:
             path.parent.mkdir(parents=True)
         path.write_bytes(_noted(encoded[number % len(encoded)], f"{mark}/{number}"))
 

@@ -1,0 +1,34 @@
+"""What `lungline bench` finds: figures, each a median of some rounds with the lowest and the highest."""
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Part(StrEnum):
+    """What can be timed apart."""
+
+    NETWORKS = "networks"
+    FLOW = "flow"
+    INTAKE = "intake"
+    TRAINING = "training"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """The median of some rounds, with the lowest and the highest."""
+
+    part: str
+    of: str  # what was run
+    what: str
+    unit: str
+    value: float
+    low: float
+    high: float
+    rounds: int
+
+    @classmethod
+    def over(cls, part: Part, of: str, what: str, unit: str, rounds: Sequence[float]) -> "Figure":
+        """From one value a round."""
+        return cls(part.value, of, what, unit, statistics.median(rounds), min(rounds), max(rounds), len(rounds))
