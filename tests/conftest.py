@@ -16,8 +16,7 @@ from tests import networks
 from tests.servers import Broker, NoServer, PgBouncer, Postgres
 
 _Server = TypeVar("_Server", Broker, Postgres, PgBouncer)
-_REPOSITORY = Path(__file__).resolve().parent.parent
-_TRAINING_DATA = Path(os.environ.get(f"{PREFIX}TRAINING_DATA") or _REPOSITORY.parent / "shared" / "data")
+_TRAINING_DATA = os.environ.get(f"{PREFIX}TRAINING_DATA")  # before `home` hides it from the tests
 
 
 def pytest_configure() -> None:
@@ -49,10 +48,10 @@ def _log() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def training_data() -> Path:
-    """The folder of labelled scans: LUNGLINE_TRAINING_DATA, or `../shared/data` beside the clone."""
-    if not (_TRAINING_DATA / "manifest.csv").is_file():
+    """The folder of labelled scans that LUNGLINE_TRAINING_DATA names."""
+    if not _TRAINING_DATA or not (Path(_TRAINING_DATA) / "manifest.csv").is_file():
         pytest.skip("no labelled scans: set LUNGLINE_TRAINING_DATA to a folder with manifest.csv")
-    return _TRAINING_DATA
+    return Path(_TRAINING_DATA)
 
 
 @pytest.fixture(scope="session")
