@@ -1,5 +1,6 @@
 """Opens the database: SQLite with the durability and locking that the ledger needs, or PostgreSQL."""
 
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -8,7 +9,7 @@ from sqlalchemy.engine import make_url
 from lungline import filesystems
 from lungline.errors import SettingsError
 
-_BUSY_MS = 30_000
+_BUSY_SECONDS = 30.0  # to wait for a lock of SQLite, where the address names no `timeout`
 # What is set here works through PgBouncer, in transaction mode too: no server parameters but those that it knows by itself, and no
 # statements that stay prepared in a session. A server that is gone without a word is noticed within half a minute, not after the system's
 # two hours.
@@ -24,8 +25,10 @@ _POSTGRESQL = {
 }
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, mounts: Path = filesystems.MOUNTS) -> Engine:
     """An engine for `url`, which migrates nothing (db/migrate.py does).
+
+    `mounts` tells on which file systems paths lie (lungline/filesystems.py).
 
     Raises:
         SettingsError: a SQLite file would lie on a network file system, whose locks cannot be relied on.
@@ -34,8 +37,9 @@ def connect(url: str) -> Engine:
         engine = create_engine(url, pool_pre_ping=True, connect_args=_POSTGRESQL)
         event.listen(engine, "connect", _tell_dates_as_iso)
         return engine
-    _refuse_network(url)
-    engine = create_engine(url, connect_args={"timeout": _BUSY_MS / 1000})
+    _refuse_network(url, mounts)
+    timeout = make_url(url).query.get("timeout", _BUSY_SECONDS)
+    engine = create_engine(url, connect_args={"timeout": float(str(timeout))})
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
@@ -48,13 +52,11 @@ def read_only(engine: Engine) -> Engine:
     return engine.execution_options(read_only=True)
 
 
-def _refuse_network(url: str) -> None:
-    from pathlib import Path
-
+def _refuse_network(url: str, mounts: Path) -> None:
     path = make_url(url).database
     if path and path != ":memory:":
         Path(path).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if filesystems.kind(Path(path)) in filesystems.NETWORK:
+        if filesystems.kind(Path(path), mounts) in filesystems.NETWORK:
             raise SettingsError(
                 "SQLite cannot be trusted on a network file system: set LUNGLINE_DATABASE_URL to PostgreSQL or a local disk."
             )
@@ -73,7 +75,7 @@ def _tell_dates_as_iso(connection: Any, _record: Any) -> None:
 def _prepare(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin` does
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout = {_BUSY_MS}", "journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -6,17 +6,18 @@ from typing import Final
 
 # Changes made by another host raise no inotify event here, and locks are not dependable (sqlite.org/faq.html#q5).
 NETWORK: Final = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "9p", "ceph", "glusterfs", "lustre", "beegfs"})
-_MOUNTS = Path("/proc/self/mounts")
+MOUNTS: Final = Path("/proc/self/mounts")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
-def kind(path: Path) -> str:
+def kind(path: Path, mounts: Path = MOUNTS) -> str:
     """The file system's type as the kernel names it (ext4, nfs4, fuse.sshfs …); empty where the system does not tell.
 
     The path need not exist yet: its nearest existing folder answers.
+    `mounts` is the kernel's list, or one that is written like it (proc_mounts(5)).
     """
     try:
-        lines = _MOUNTS.read_text(errors="surrogateescape").splitlines()
+        lines = mounts.read_text(errors="surrogateescape").splitlines()
     except OSError:
         return ""
     path = path.absolute()
@@ -32,7 +33,7 @@ def kind(path: Path) -> str:
     return found
 
 
-def is_remote(path: Path) -> bool:
+def is_remote(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether other hosts may change what lies there without this kernel's knowledge."""
-    name = kind(path)
+    name = kind(path, mounts)
     return name in NETWORK or name.startswith("fuse.") or name == "fuse"

@@ -76,7 +76,7 @@ class Entering:
         return True
 
     def _commit(self, staged: Sequence[StagedFile]) -> list[tuple[Drop, Outcome, Path | None] | None]:
-        outcomes = self._writer.do(_enter, staged)
+        outcomes = self._writer.do(enter_rows, staged)
         return [(file.drop, outcome, file.folder) for file, outcome in zip(staged, outcomes, strict=True)]
 
     def _refuse(self, file: StagedFile, error: Exception) -> tuple[Drop, Outcome, Path | None] | None:
@@ -128,7 +128,8 @@ def _join(outcome: Outcome, folder: Path, target: Path) -> None:
     remove_empty(folder)
 
 
-def _enter(connection: Connection, staged: Sequence[StagedFile]) -> list[Outcome]:
+def enter_rows(connection: Connection, staged: Sequence[StagedFile]) -> list[Outcome]:
+    """Enters the rows of staged files, and no more; what became of each."""
     for file in staged:
         if file.reason is not None:
             drops.refuse(connection, file.drop, file.reason)

@@ -23,7 +23,6 @@ from watcher.incoming import Incoming
 from watcher.stability import has_writer, signature
 
 UNSURE: Final = ".unsure"  # the system does not say whether another process has it open
-_UNSURE_SECONDS = 60.0  # so long a file must look the same that may be open
 
 
 @dataclass(frozen=True)
@@ -39,10 +38,11 @@ class _Note:
 class Held:
     """The notes of one inbox."""
 
-    def __init__(self, store: Store, writer: Writer, incoming: Incoming) -> None:
+    def __init__(self, store: Store, writer: Writer, incoming: Incoming, unsure_seconds: float) -> None:
         self._store = store
         self._writer = writer
         self._incoming = incoming
+        self._unsure_seconds = unsure_seconds  # so long a file must look the same that may be open
         self._notes: dict[str, Path] = {}  # path in the inbox -> note
 
     def note(self, drop: Drop, path: str, status: os.stat_result, *, is_open: bool, removable: bool) -> None:
@@ -82,7 +82,7 @@ class Held:
                     self._notes[known.path] = note
                     if known.newer is not None:
                         anew.append((note, known.sha256, known.newer))
-                    elif _is_let_go(note, known):
+                    elif _is_let_go(note, known, self._unsure_seconds):
                         note.unlink(missing_ok=True)
         return anew
 
@@ -98,7 +98,7 @@ def _read(note: Path) -> _Note | None:
         return None
 
 
-def _is_let_go(note: Path, known: _Note) -> bool:
+def _is_let_go(note: Path, known: _Note, unsure_seconds: float) -> bool:
     """Whether there is no more to wait for: the original is gone, or is whole as it was copied, and was removed now where it may be."""
     try:
         descriptor = os.open(known.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -109,7 +109,7 @@ def _is_let_go(note: Path, known: _Note) -> bool:
         if now != known.like:
             return now[:2] != known.like[:2]  # another file; the same one was written to, and is taken in by the walk
         writer = has_writer(descriptor)
-        if writer or (writer is None and time.time() - note.stat().st_mtime < _UNSURE_SECONDS):
+        if writer or (writer is None and time.time() - note.stat().st_mtime < unsure_seconds):
             return False
         if known.removable:
             with suppress(OSError):  # it may not be removed: then it stays, and is known

@@ -29,8 +29,9 @@ from watcher.disk_threads import DiskThreads
 from watcher.file_errors import Unfinished, raise_reworded
 from watcher.held import Held
 from watcher.incoming import Incoming
+from watcher.limits import Limits
 from watcher.originals import stay_key
-from watcher.stability import PATIENCE_SECONDS, has_writer, patience_seconds, signature
+from watcher.stability import has_writer, patience_seconds, signature
 from watcher.staging import StagedFile
 
 _COPY_BUFFER = 1 << 20
@@ -39,13 +40,14 @@ _COPY_BUFFER = 1 << 20
 class Intake:
     """Brings files from the inbox to `incoming`, by any number of threads."""
 
-    def __init__(self, store: Store, writer: Writer, key: PseudonymKey, mode: Literal["move", "leave"]) -> None:
+    def __init__(self, store: Store, writer: Writer, key: PseudonymKey, mode: Literal["move", "leave"], limits: Limits) -> None:
         self._store = store
         self._writer = writer
         self._key = key
         self._mode = mode
+        self._limits = limits
         self.incoming = Incoming(store)
-        self.held = Held(store, writer, self.incoming)
+        self.held = Held(store, writer, self.incoming, limits.unsure)
         self.disk_threads = DiskThreads()
 
     def close(self) -> None:
@@ -111,10 +113,10 @@ class Intake:
             if signature(os.fstat(descriptor)) != signature(status):
                 return None
             if status.st_size > FILE_BYTES_MAX:  # refused unread
-                if age < PATIENCE_SECONDS and has_writer(descriptor):
+                if age < self._limits.patience and has_writer(descriptor):
                     raise Unfinished
                 return self._carry(path, status, drop, Reason.TOO_LARGE, file)
-            if age < patience_seconds(descriptor, status.st_size):
+            if age < patience_seconds(descriptor, status.st_size, self._limits):
                 raise Unfinished
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             if self._mode == "move":

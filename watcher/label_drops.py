@@ -23,6 +23,7 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from watcher.file_errors import Unfinished, raise_reworded
+from watcher.limits import Limits
 from watcher.originals import stay_key
 from watcher.stability import patience_seconds, signature
 
@@ -59,11 +60,12 @@ def left(store: Store) -> list[Path]:
 class LabelDrops:
     """Takes files of labels in; any number of threads may."""
 
-    def __init__(self, store: Store, writer: Writer, key: PseudonymKey, mode: Literal["move", "leave"]) -> None:
+    def __init__(self, store: Store, writer: Writer, key: PseudonymKey, mode: Literal["move", "leave"], limits: Limits) -> None:
         self._store = store
         self._writer = writer
         self._key = key
         self._mode = mode
+        self._limits = limits
 
     def take(self, path: str, status: os.stat_result, age: float) -> Taken | None:
         """Keeps and imports a settled file; None if it changed meanwhile or is gone.
@@ -108,7 +110,7 @@ class LabelDrops:
             if status.st_size > label_rows.BYTES_MAX:
                 self._move(path, kept)
                 return True
-            data = _read(path, status, age)
+            data = _read(path, status, age, self._limits)
             if data is None:
                 return False
             _write(kept, data)
@@ -166,12 +168,12 @@ def _import_id(kept: Path) -> str:
     return kept.name.split("~")[0]
 
 
-def _read(path: str, status: os.stat_result, age: float) -> bytes | None:
+def _read(path: str, status: os.stat_result, age: float, limits: Limits) -> bytes | None:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb") as file:
         if signature(os.fstat(descriptor)) != signature(status):
             return None
-        if age < patience_seconds(descriptor, status.st_size):
+        if age < patience_seconds(descriptor, status.st_size, limits):
             raise Unfinished
         data = file.read(label_rows.BYTES_MAX + 1)
         return data if signature(os.fstat(descriptor)) == signature(status) else None

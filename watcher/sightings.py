@@ -9,7 +9,8 @@ import structlog
 from db.tables import Priority
 from lungline.findings import Modality
 from lungline.settings import Settings
-from watcher.stability import FILES_MAX, StabilityTracker
+from watcher.limits import Limits
+from watcher.stability import StabilityTracker
 from watcher.walk import patterns, said_by_folders, walk
 
 log = structlog.get_logger()
@@ -29,10 +30,11 @@ class StableFile:
 class Sightings:
     """The files of one inbox. Times are of the monotonic clock, in seconds."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, limits: Limits) -> None:
         self._inbox = settings.inbox
         self._ignore = patterns(settings.ignore)
-        self.stability = StabilityTracker(settings.quiet_seconds)
+        self.stability = StabilityTracker(settings.quiet_seconds, limits)
+        self._files_max = limits.files_max
         self._has_more = False  # than may settle at a time lie in the inbox
         self._stayed: set[bytes] = set()  # taken in, and still in the inbox
         self._closed = 0  # parts of the inbox that cannot be looked into
@@ -40,7 +42,7 @@ class Sightings:
     @property
     def wants_walk(self) -> bool:
         """Whether more lies there than was met, and there is room for it now."""
-        return self._has_more and len(self.stability) < FILES_MAX // 2
+        return self._has_more and len(self.stability) < self._files_max // 2
 
     def walk(self, at: float) -> None:
         """Notes what lies in the inbox, as far as there is room: what is taken in makes room for the rest, which the next walk meets."""

@@ -3,14 +3,14 @@
 import fcntl
 import heapq
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from lungline import filesystems
+from watcher.limits import Limits
 
-PATIENCE_SECONDS = 30.0  # after the last change: for an end mark to come, or a writer to let go
 TAIL_BYTES = 4096  # a file that ends in so many zeros looks unfinished
-EMPTY_PATIENCE_SECONDS = 5.0  # some clients create a file, close it, and fill it later
 
 Signature = tuple[int, int, int, int, int]
 
@@ -18,10 +18,6 @@ Signature = tuple[int, int, int, int, int]
 def signature(status: os.stat_result) -> Signature:
     """What changes when a file does. The change time catches writers that set the modification time back."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-FILES_MAX = 10_000  # files that settle at a time: what waits behind them costs no memory. As many urgent ones find room besides.
-_FAILED_SECONDS = 600.0  # a file that cannot be read for so long, and does not change, will not be read
 
 
 @dataclass(slots=True)
@@ -36,8 +32,9 @@ class _Sighting:
 class StabilityTracker:
     """The files that lie in the inbox and are not yet known to be whole. Times are of the monotonic clock, in seconds."""
 
-    def __init__(self, quiet: float) -> None:
+    def __init__(self, quiet: float, limits: Limits) -> None:
         self._quiet = quiet
+        self._limits = limits
         self._seen: dict[str, _Sighting] = {}
         self._urgent: list[tuple[float, str]] = []
         self._others: list[tuple[float, str]] = []
@@ -50,7 +47,7 @@ class StabilityTracker:
 
     def has_room(self, *, urgent: bool) -> bool:
         """Whether `see` may be asked of one more file."""
-        return len(self._seen) < (2 * FILES_MAX if urgent else FILES_MAX)
+        return len(self._seen) < (2 * self._limits.files_max if urgent else self._limits.files_max)
 
     def see(self, path: str, status: os.stat_result, at: float, *, urgent: bool = False) -> bool:
         """Notes how a file looks; True if it has looked so for the quiet period, and now is the time to try it."""
@@ -94,7 +91,7 @@ class StabilityTracker:
         known.failed = at if known.failed is None else known.failed
         since = at - known.failed
         self.postpone(path, at + min(60.0, max(self._quiet, since)))
-        return since >= _FAILED_SECONDS
+        return since >= self._limits.unreadable
 
     def postpone(self, path: str, when: float) -> None:
         """Looks at a file again at `when`, though nothing about it changed."""
@@ -108,11 +105,11 @@ class StabilityTracker:
         self._seen.pop(path, None)
 
 
-def patience_seconds(descriptor: int, size: int) -> float:
+def patience_seconds(descriptor: int, size: int, limits: Limits) -> float:
     """How many seconds after its last change a file is still worth waiting for, since it looks unfinished; 0 if it does not."""
     if has_writer(descriptor) or (size and (lacks_end(descriptor, size) or has_hole(descriptor, size))):
-        return PATIENCE_SECONDS
-    return 0.0 if size else EMPTY_PATIENCE_SECONDS
+        return limits.patience
+    return 0.0 if size else limits.patience_if_empty
 
 
 def lacks_end(descriptor: int, size: int) -> bool:
@@ -142,17 +139,21 @@ def has_hole(descriptor: int, size: int) -> bool:
     return hole < size
 
 
-def has_writer(descriptor: int) -> bool | None:
+def has_writer(descriptor: int, is_remote: Callable[[int], bool] | None = None) -> bool | None:
     """Whether some process on this host holds the file open for writing: then the kernel refuses a read lease (fcntl(2)).
 
     None where leases are not to be had: another user's file, a network file system, a system other than Linux.
+
+    Args:
+        descriptor: an open file.
+        is_remote: tells of a descriptor whether its file system is a network's; by default the kernel is asked.
     """
     if not hasattr(fcntl, "F_SETLEASE"):
         return None
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except BlockingIOError:
-        return None if _is_remote(descriptor) else True  # NFS and SMB also refuse one that their server does not grant
+        return None if (is_remote or _is_remote)(descriptor) else True  # NFS and SMB also refuse one that their server does not grant
     except OSError:
         return None
     try:

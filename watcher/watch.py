@@ -21,16 +21,13 @@ from watcher.faults import Guard, until_possible
 from watcher.intake import Intake
 from watcher.label_drops import LabelDrops
 from watcher.leftovers import Leftovers
+from watcher.limits import USUAL, Limits
 from watcher.observe import Observing
 from watcher.relook import relook, replace_held
 from watcher.sightings import Sightings
 from watcher.taking import Taking
 
-RESCAN_SECONDS = 60.0
-POLL_SECONDS = 2.0
-_TEND_SECONDS = 15.0
 _WALK_SHARE = 4  # walking takes a quarter of the time at most, however large the inbox
-_FULL_SECONDS = 10.0  # a store that cannot take more is left alone for so long
 
 log = structlog.get_logger()
 
@@ -38,19 +35,20 @@ log = structlog.get_logger()
 class Watcher:
     """One inbox, watched until `stop`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, limits: Limits) -> None:
         self._settings = settings
+        self._limits = limits
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._engine = open_database(settings)
         self._writer = Writer(self._engine)
         self._store = Store(settings.store)
         key = PseudonymKey.load_or_create(settings.key_file)
-        self._sightings = Sightings(settings)
-        self._intake = Intake(self._store, self._writer, key, settings.intake)
+        self._sightings = Sightings(settings, limits)
+        self._intake = Intake(self._store, self._writer, key, settings.intake, limits)
         entering = Entering(self._store, self._writer, self._intake.disk_threads)
         self._leftovers = Leftovers(self._store, self._writer, self._intake.incoming, entering)
-        self._labels = LabelDrops(self._store, self._writer, key, settings.intake)
+        self._labels = LabelDrops(self._store, self._writer, key, settings.intake, limits)
         self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
         self._taking = Taking(settings, self._sightings, self._intake, entering, self._labels, self._dispatcher.wake, self._stop)
         self._observing = Observing(settings.inbox, settings.observer, self._wake.set)
@@ -99,13 +97,13 @@ class Watcher:
             self._wake.clear()
             self._guard.run("walk", partial(self._sightings.walk, at), None)
             took = time.monotonic() - at
-            rescan = RESCAN_SECONDS if self._observing.has_events else POLL_SECONDS
+            rescan = self._limits.rescan if self._observing.has_events else self._limits.poll
             self._next_walk, self._may_walk = at + max(rescan, took * _WALK_SHARE), at + took * _WALK_SHARE
         if at >= self._next_tend:
-            self._next_tend = at + _TEND_SECONDS
+            self._next_tend = at + self._limits.tend
             self._tend()
         if at >= self._next_intake and not self._guard.run("take in", partial(self._taking.take_in, time.monotonic()), False):
-            self._next_intake = time.monotonic() + _FULL_SECONDS
+            self._next_intake = time.monotonic() + self._limits.full
         self._rest()
 
     def _tend(self) -> None:
@@ -126,17 +124,17 @@ class Watcher:
     def _rest(self) -> None:
         at = time.monotonic()
         due = max(self._sightings.stability.next_due() or self._next_walk, self._next_intake)
-        until = min(self._next_walk, self._next_tend, due, at + POLL_SECONDS)
+        until = min(self._next_walk, self._next_tend, due, at + self._limits.poll)
         if self._wake.is_set():  # an event came, but the last walk was long: not yet
             self._stop.wait(max(0.0, min(until, self._may_walk) - at))
         elif not self._stop.is_set():  # its waking may have been taken for an event
             self._wake.wait(max(0.0, until - at))
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings, limits: Limits = USUAL) -> None:
     """`lungline watch`: watches until SIGTERM or Ctrl-C."""
     presence = Presence.take(settings.layout.run, "watch")
-    watcher = Watcher(settings)
+    watcher = Watcher(settings, limits)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: threading.Thread(target=watcher.stop, name="stopper").start())
     watcher.run(presence)

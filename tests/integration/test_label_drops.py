@@ -17,6 +17,7 @@ from lungline.errors import LedgerError, StoreError
 from lungline.settings import PREFIX, Settings, load
 from watcher import label_drops
 from watcher.label_drops import LabelDrops
+from watcher.limits import Limits
 from watcher.watch import Watcher
 
 ROWS = f"sha256,finding,reader,read_at\n{'a' * 64},normal,A,2024-11-20\n"
@@ -28,7 +29,7 @@ class Home:
     def __init__(self) -> None:
         self.settings: Settings = load()
         (self.settings.inbox / "labels").mkdir(parents=True)
-        self.watcher = Watcher(self.settings)
+        self.watcher = Watcher(self.settings, Limits())
         self.start()
 
     def start(self) -> None:
@@ -37,7 +38,7 @@ class Home:
 
     def restart(self) -> None:
         self.watcher.close()
-        self.watcher = Watcher(self.settings)
+        self.watcher = Watcher(self.settings, Limits())
         self.start()
 
     def drop(self, name: str = "labels/march.csv", data: bytes = ROWS.encode()) -> Path:
@@ -220,7 +221,7 @@ def test_a_watcher_may_die_at_any_step(home_of: Callable[..., Home], monkeypatch
             return
         raise Died
 
-    drops = LabelDrops(home.watcher._store, home.watcher._writer, home.watcher._intake._key, "move")
+    drops = LabelDrops(home.watcher._store, home.watcher._writer, home.watcher._intake._key, "move", Limits())
     where = {"enter": labels, "_write": label_drops, "_stays": LabelDrops}[step]
     with monkeypatch.context() as patch:
         patch.setattr(where, step, dies)

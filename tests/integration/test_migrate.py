@@ -157,9 +157,8 @@ def test_a_database_that_is_not_there_is_said() -> None:
         migrate.upgrade(Settings(database_url="postgresql://127.0.0.1:1/nowhere"))
 
 
-def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sqlite_on_a_network_file_system_is_refused(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text(f"server:/export {tmp_path} nfs4 rw 0 0\n")
-    monkeypatch.setattr("lungline.filesystems._MOUNTS", mounts)
     with pytest.raises(SettingsError, match="network file system"):
-        connect(f"sqlite:///{tmp_path / 'lungline.db'}")
+        connect(f"sqlite:///{tmp_path / 'lungline.db'}", mounts)

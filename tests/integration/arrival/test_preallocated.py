@@ -14,10 +14,6 @@ from tests.corpus.files import dicom
 from tests.integration.arrival.watching import Watching
 
 FILM = dicom(np.random.default_rng(0).integers(20, 4000, (256, 256)).astype(np.uint16), "DX")
-_QUICK = (
-    "from watcher import stability, intake, watch; stability.PATIENCE_SECONDS = intake.PATIENCE_SECONDS = {patience}; "
-    "watch._TEND_SECONDS = 0.3"
-)
 
 
 @contextmanager
@@ -51,7 +47,7 @@ def differing(store: Path) -> list[str]:
 
 @pytest.mark.parametrize("how", ["sparse", "reserved", "zeros"])
 def test_what_is_half_filled_and_closed_is_waited_for(watching: Watching, how: str) -> None:
-    watching.prelude = _QUICK.format(patience=4.0)
+    watching.limits = {"patience": 4.0, "tend": 0.3}
     watching.start()
     path = watching.inbox / "film.dcm"
     with opened(path) as descriptor:
@@ -65,7 +61,7 @@ def test_what_is_half_filled_and_closed_is_waited_for(watching: Watching, how: s
 
 
 def test_open_file_is_copied_and_taken_in_anew_after_a_change(watching: Watching) -> None:
-    watching.prelude = _QUICK.format(patience=1.0)
+    watching.limits = {"patience": 1.0, "tend": 0.3}
     watching.start()
     path = watching.inbox / "film.dcm"
     with opened(path) as descriptor:
@@ -83,7 +79,7 @@ def test_open_file_is_copied_and_taken_in_anew_after_a_change(watching: Watching
 
 @pytest.mark.parametrize("restarted", [False, True])
 def test_whole_open_file_leaves_the_inbox_once_closed(watching: Watching, restarted: bool) -> None:
-    watching.prelude = _QUICK.format(patience=1.0)
+    watching.limits = {"patience": 1.0, "tend": 0.3}
     watching.start()
     path = watching.inbox / "film.dcm"
     with opened(path) as descriptor:

@@ -62,7 +62,7 @@ def test_store_that_flaps_while_files_arrive_loses_none(watching: Watching, tmp_
             time.sleep(0.01)
 
     watching.settings["QUIET_SECONDS"] = "0.05"
-    watching.prelude = "from watcher import watch; watch._FULL_SECONDS = 0.1"
+    watching.limits["full"] = 0.1
     with mounted(watching.store, "--bind", str(disk)) if how == "unmounted" else nullcontext():
         watching.start()
         dropping = threading.Thread(target=drop)
@@ -87,7 +87,7 @@ def test_store_that_flaps_while_files_arrive_loses_none(watching: Watching, tmp_
 
 @needs_root
 def test_a_full_store_and_room_in_it_again(watching: Watching, tmp_path: Path) -> None:
-    watching.prelude = "from watcher import watch; watch._FULL_SECONDS = 0.5"
+    watching.limits["full"] = 0.5
     with mounted(watching.store, "-t", "tmpfs", "-o", "size=1m", "none"):
         ballast = watching.store / "ballast"
         ballast.write_bytes(bytes(900_000))
@@ -128,7 +128,7 @@ def test_a_full_disk_under_the_database_and_room_on_it_again(watching: Watching,
 
 
 def test_sqlite_locked_longer_than_the_busy_timeout(watching: Watching) -> None:
-    watching.prelude = "import db.connect; db.connect._BUSY_MS = 200"
+    watching.settings["DATABASE_URL"] = f"sqlite:///{watching.database}?timeout=0.2"
     watching.start()
     other = sqlite3.connect(watching.database, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
@@ -143,7 +143,7 @@ def test_sqlite_locked_longer_than_the_busy_timeout(watching: Watching) -> None:
 
 @needs_root
 def test_file_on_a_bad_sector_is_unreadable_and_others_finish(watching: Watching) -> None:
-    watching.prelude = "from watcher import stability; stability._FAILED_SECONDS = 1.0; stability.EMPTY_PATIENCE_SECONDS = 0.0"
+    watching.limits = {"unreadable": 1.0, "patience_if_empty": 0.0}
     bad = watching.inbox / "bad.dcm"
     bad.touch()
     told = subprocess.run(["mount", "--bind", f"/proc/{os.getpid()}/mem", str(bad)], capture_output=True, text=True)

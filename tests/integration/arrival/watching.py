@@ -21,6 +21,12 @@ from tests.corpus.files import noted, png
 from tests.waiting import wait_for
 
 PICTURE = png(picture("xray", 77, side=64))
+_WATCH = """
+from lungline.settings import load
+from watcher.limits import Limits
+from watcher.watch import run
+run(load(), Limits(**{limits}))
+"""
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount and make devices")
 
 
@@ -37,6 +43,7 @@ class Watching:
         self.inbox, self.store, self.database = home / "inbox", home / "store", home / "lungline.db"
         self.settings: dict[str, str] = {"QUIET_SECONDS": "0.2", "BROKER_URL": "redis://127.0.0.1:1/0"}
         self.prelude = ""
+        self.limits: dict[str, float] = {}
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -46,7 +53,7 @@ class Watching:
         return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | told
 
     def start(self) -> None:
-        script = f"import sys\n{self.prelude}\nfrom cli.main import main\nsys.argv = ['lungline', 'watch']\nmain()"
+        script = f"{self.prelude}\n{_WATCH.format(limits=self.limits)}"
         self.process = subprocess.Popen(
             [sys.executable, "-c", script], env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

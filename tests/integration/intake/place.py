@@ -18,6 +18,7 @@ from lungline.settings import Settings
 from watcher.entering import Entering
 from watcher.intake import Intake
 from watcher.leftovers import Leftovers
+from watcher.limits import USUAL, Limits
 from watcher.staging import StagedFile
 
 
@@ -32,21 +33,21 @@ class Place:
         self.engine = migrate.open_database(settings)
         self.writer = Writer(self.engine)
         self.key = PseudonymKey.load_or_create(settings.key_file)
-        self._start("move")
+        self._start("move", USUAL)
 
-    def restarted(self, mode: str = "move") -> Intake:
+    def restarted(self, mode: str = "move", limits: Limits = USUAL) -> Intake:
         """As a new process would have it; the one before is as good as dead."""
         self.intake.close()
-        self._start(mode)
+        self._start(mode, limits)
         return self.intake
 
-    def _start(self, mode: str) -> None:
-        self.intake, self.entering, self.leftovers = self.watcher(mode)
+    def _start(self, mode: str, limits: Limits) -> None:
+        self.intake, self.entering, self.leftovers = self.watcher(mode, limits)
         self.leftovers.begin()
 
-    def watcher(self, mode: str = "move") -> tuple[Intake, Entering, Leftovers]:
+    def watcher(self, mode: str = "move", limits: Limits = USUAL) -> tuple[Intake, Entering, Leftovers]:
         """The parts of one, which has not begun yet."""
-        intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move")
+        intake = Intake(self.store, self.writer, self.key, "leave" if mode == "leave" else "move", limits)
         entering = Entering(self.store, self.writer, intake.disk_threads)
         return intake, entering, Leftovers(self.store, self.writer, intake.incoming, entering)
 

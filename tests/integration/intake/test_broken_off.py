@@ -12,7 +12,8 @@ from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.settings import load
 from tests.integration.intake.place import Place
-from watcher.entering import Entering
+from watcher.entering import enter_rows
+from watcher.limits import USUAL
 from watcher.watch import Watcher
 
 
@@ -24,11 +25,9 @@ def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> N
     assert place.in_incoming() == []
 
 
-def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place) -> None:
     staged = place.stage(place.drop())
-    monkeypatch.setattr(Entering, "_place", lambda *_: None)
-    place.entering.enter([staged])
-    monkeypatch.undo()
+    place.writer.do(enter_rows, [staged])
     assert place.store.find(str(staged.drop.sha256), staged.drop.id) is not None  # a worker may be quicker than the move
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
@@ -36,13 +35,11 @@ def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place, monke
 
 
 @pytest.mark.parametrize("after_row", [False, True])
-def test_a_crash_while_copying_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch, after_row: bool) -> None:
+def test_a_crash_while_copying_counts_once(place: Place, after_row: bool) -> None:
     path = place.link()
     staged = place.stage(path)
     if after_row:
-        monkeypatch.setattr(Entering, "_place", lambda *_: None)
-        place.entering.enter([staged])
-        monkeypatch.undo()
+        place.writer.do(enter_rows, [staged])
     place.restarted()
     if path.exists():
         place.entering.enter([place.stage(path)])
@@ -96,17 +93,15 @@ def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> N
     assert place.counts() == (2, 2, 0, 0)
 
 
-def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place) -> None:
     first = place.stage(place.drop())
     place.entering.enter([first])
     shutil.rmtree(place.store.folder(str(first.drop.sha256)))
     again = place.stage(place.drop("b.png"))
-    monkeypatch.setattr(Entering, "_place", lambda *_: None)
-    assert place.entering.enter([again]) == [Outcome.DUPLICATE]
+    assert place.writer.do(enter_rows, [again]) == [Outcome.DUPLICATE]
     found = place.store.find(str(first.drop.sha256), first.drop.id)
     assert found is not None
     assert found.read_bytes() == b"data"
-    monkeypatch.undo()
     place.restarted()
     assert place.stored() == ["b.png"]
 
@@ -129,7 +124,7 @@ def test_leftovers_are_finished_after_a_full_disk_at_start(place: Place, monkeyp
             raise OSError(errno.ENOSPC, "no space")
 
     monkeypatch.setattr("watcher.entering.sync_folder", full_at_first)
-    watcher = Watcher(load())
+    watcher = Watcher(load(), USUAL)
     watcher._leftovers.begin()
     assert place.counts() == (0, 0, 0, 0)
     watcher._tend()

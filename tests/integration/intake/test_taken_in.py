@@ -11,6 +11,7 @@ from db.tables import Outcome, Priority
 from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
 from tests.integration.intake.place import Place
+from watcher.limits import Limits
 
 
 def test_a_file_moves_into_the_store(place: Place) -> None:
@@ -179,7 +180,7 @@ def test_file_that_may_be_open_is_copied(place: Place, monkeypatch: pytest.Monke
     place.entering.enter([place.stage(path)])
     place.intake.held.tend()
     assert path.exists()
-    monkeypatch.setattr("watcher.held._UNSURE_SECONDS", 0.0)
+    place.restarted(limits=Limits(unsure=0.0))
     place.intake.held.tend()
     assert not path.exists()
     assert place.stored() == ["a.png"]

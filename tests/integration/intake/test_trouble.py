@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,10 @@ import pytest
 from db.tables import Outcome, Priority
 from lungline.errors import StoreError
 from lungline.reasons import Reason
-from lungline.settings import load
 from tests.integration.intake.place import Place
 from watcher.faults import until_possible
 from watcher.file_errors import FileError
-from watcher.watch import Watcher
+from watcher.limits import Limits
 
 
 def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,24 +64,23 @@ def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
     assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
 
 
-def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place) -> None:
     place.entering.enter([place.stage(place.drop())])
     place.intake.close()
     away = place.store.root.with_name("away")
     place.store.root.rename(away)
     place.store.root.mkdir()  # the mount point, as `lungline up` would make it
-    watcher = Watcher(load())
     waited = []
 
-    def mounted(_: float) -> bool:
-        waited.append(list(place.store.root.iterdir()))
-        place.store.root.rmdir()
-        away.rename(place.store.root)
-        return False
+    class Mounting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waited.append(list(place.store.root.iterdir()))
+            place.store.root.rmdir()
+            away.rename(place.store.root)
+            return False
 
-    monkeypatch.setattr(watcher._stop, "wait", mounted)
-    assert until_possible(watcher._leftovers.begin, watcher._stop) == 0
-    watcher.close()
+    _, _, leftovers = place.watcher()
+    assert until_possible(leftovers.begin, Mounting()) == 0
     assert waited == [[]]
     assert place.stored() == ["a.png"]
 
@@ -112,14 +111,14 @@ def test_an_unreadable_file_is_refused(place: Place) -> None:
     assert place.counts() == (1, 0, 0, 1)
 
 
-def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place) -> None:
+    place.restarted(limits=Limits(unsure=0.0))
     path = place.drop()
     path.chmod(0o644)
     place.inbox.chmod(0o1777)
     with place.stranger():
         for _ in range(2):
             place.entering.enter([place.stage(path)])
-        monkeypatch.setattr("watcher.held._UNSURE_SECONDS", 0.0)
         assert place.intake.held.tend() == []
     assert path.exists()
     assert place.counts() == (1, 1, 0, 0)

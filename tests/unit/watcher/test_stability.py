@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from watcher import stability
-from watcher.stability import StabilityTracker, has_hole, has_writer, lacks_end, patience_seconds
+from watcher.limits import Limits
+from watcher.stability import TAIL_BYTES, StabilityTracker, has_hole, has_writer, lacks_end, patience_seconds
 
 
 def status(path: Path) -> os.stat_result:
@@ -18,7 +18,7 @@ def status(path: Path) -> os.stat_result:
 def test_a_file_settles_after_the_quiet_period(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    tracker = StabilityTracker(1.0)
+    tracker = StabilityTracker(1.0, Limits())
     assert not tracker.see(str(path), status(path), 10.0)
     assert tracker.due(10.9, 9) == []
     assert tracker.due(11.0, 9) == [str(path)]
@@ -28,7 +28,7 @@ def test_a_file_settles_after_the_quiet_period(tmp_path: Path) -> None:
 def test_a_change_starts_the_quiet_period_anew(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    tracker = StabilityTracker(1.0)
+    tracker = StabilityTracker(1.0, Limits())
     tracker.see(str(path), status(path), 10.0)
     path.write_bytes(b"12")
     assert not tracker.see(str(path), status(path), 10.9)
@@ -40,7 +40,7 @@ def test_writer_that_sets_mtime_back_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
     before = path.stat()
-    tracker = StabilityTracker(1.0)
+    tracker = StabilityTracker(1.0, Limits())
     tracker.see(str(path), status(path), 10.0)
     path.write_bytes(b"2")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
@@ -50,7 +50,7 @@ def test_writer_that_sets_mtime_back_is_noticed(tmp_path: Path) -> None:
 def test_an_unfinished_file_is_due_again_soon(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"1")
-    tracker = StabilityTracker(1.0)
+    tracker = StabilityTracker(1.0, Limits())
     tracker.see(str(path), status(path), 0.0)
     tracker.note_unfinished(str(path), 1.0)
     assert tracker.due(2.0, 9) == [str(path)]
@@ -58,7 +58,7 @@ def test_an_unfinished_file_is_due_again_soon(tmp_path: Path) -> None:
 
 
 def test_urgent_files_are_due_first(tmp_path: Path) -> None:
-    tracker = StabilityTracker(1.0)
+    tracker = StabilityTracker(1.0, Limits())
     for name in ("a", "b", "c"):
         (tmp_path / name).touch()
         tracker.see(name, status(tmp_path / name), 0.0, urgent=name == "c")
@@ -66,9 +66,8 @@ def test_urgent_files_are_due_first(tmp_path: Path) -> None:
     assert tracker.due(1.0, 2) == ["b"]
 
 
-def test_there_is_room_for_so_many_and_then_for_urgent_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stability, "FILES_MAX", 2)
-    tracker = StabilityTracker(1.0)
+def test_there_is_room_for_so_many_and_then_for_urgent_ones(tmp_path: Path) -> None:
+    tracker = StabilityTracker(1.0, Limits(files_max=2))
     for name in ("a", "b"):
         assert tracker.has_room(urgent=False)
         tracker.see(name, tmp_path.lstat(), 0.0)
@@ -81,7 +80,7 @@ def test_there_is_room_for_so_many_and_then_for_urgent_ones(tmp_path: Path, monk
 
 
 def test_unreadable_file_is_tried_ever_less_and_given_up(tmp_path: Path) -> None:
-    tracker = StabilityTracker(1.0)
+    tracker = StabilityTracker(1.0, Limits())
     at, tries = 0.0, 0
     tracker.see("a", tmp_path.lstat(), at)
     at = 1.0
@@ -109,8 +108,8 @@ def test_end_marks(tmp_path: Path) -> None:
     assert not lacks(jpeg + bytes(9000) + b"\xff\xd9")
     assert not lacks(jpeg + bytes(9000) + b"\xff\xd9" + bytes(100))  # some devices pad
     assert not lacks(bytes(128) + b"DICM")
-    assert lacks(bytes(128) + b"DICM" + b"pixels" + bytes(stability.TAIL_BYTES))
-    assert not lacks(bytes(128) + b"DICM" + b"pixels" + bytes(stability.TAIL_BYTES - 1))
+    assert lacks(bytes(128) + b"DICM" + b"pixels" + bytes(TAIL_BYTES))
+    assert not lacks(bytes(128) + b"DICM" + b"pixels" + bytes(TAIL_BYTES - 1))
 
 
 @pytest.mark.parametrize("how", ["sparse", "reserved", "hole in the middle", "whole"])
@@ -127,7 +126,7 @@ def test_a_part_that_was_never_written_is_seen(tmp_path: Path, how: str) -> None
             file.write(half)
     with path.open("rb") as file:
         assert has_hole(file.fileno(), path.stat().st_size) == (how != "whole")
-        assert patience_seconds(file.fileno(), path.stat().st_size) == (0.0 if how == "whole" else stability.PATIENCE_SECONDS)
+        assert patience_seconds(file.fileno(), path.stat().st_size, Limits()) == (0.0 if how == "whole" else Limits().patience)
         assert file.read() == path.read_bytes()
 
 
@@ -143,11 +142,9 @@ def test_a_writer_in_another_process_is_seen(tmp_path: Path) -> None:
         assert has_writer(file.fileno()) is False
 
 
-def test_unknown_writers_stay_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_writers_stay_unknown(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"x")
     with path.open("rb") as file, path.open("ab"):
-        monkeypatch.setattr(stability, "_remote", {path.stat().st_dev: True})  # NFS refuses leases that its server does not grant
-        assert has_writer(file.fileno()) is None
-        monkeypatch.setattr(stability, "_remote", {path.stat().st_dev: False})
-        assert has_writer(file.fileno()) is True
+        assert has_writer(file.fileno(), lambda _: True) is None  # NFS refuses leases that its server does not grant
+        assert has_writer(file.fileno(), lambda _: False) is True

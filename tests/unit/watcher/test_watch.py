@@ -11,6 +11,7 @@ import pytest
 from lungline.presence import Presence
 from lungline.settings import PREFIX, load
 from watcher import watch
+from watcher.limits import Limits
 from watcher.watch import Watcher
 
 
@@ -49,7 +50,7 @@ def test_lost_database_does_not_end_a_watcher_with_leftovers(monkeypatch: pytest
     settings.inbox.mkdir()
     path = settings.inbox / "a.dcm"
     path.write_bytes(b"data")
-    watcher = Watcher(settings)
+    watcher = Watcher(settings, Limits())
     watcher._leftovers.begin()
     watcher._sightings.walk(time.monotonic())
     time.sleep(0.1)
@@ -60,7 +61,7 @@ def test_lost_database_does_not_end_a_watcher_with_leftovers(monkeypatch: pytest
 
 
 def test_a_long_pause_between_walks_ends_when_told_to(home: Path) -> None:
-    watcher = Watcher(load())
+    watcher = Watcher(load(), Limits())
     watcher.stop()
     began = time.monotonic()
     watcher._next_walk = watcher._may_walk = watcher._next_tend = watcher._next_intake = began + 30
@@ -76,7 +77,7 @@ def test_a_folder_that_was_closed_to_us_leaves_room_for_others(home: Path) -> No
     settings.inbox.mkdir()
     (settings.inbox / "a").mkdir()
     (settings.inbox / "a" / "a.dcm").write_bytes(b"data")
-    watcher = Watcher(settings)
+    watcher = Watcher(settings, Limits())
     watcher._sightings.walk(0.0)
     assert len(watcher._sightings.stability) == 1
     (settings.inbox / "a").rename(home / "away")
@@ -86,14 +87,13 @@ def test_a_folder_that_was_closed_to_us_leaves_room_for_others(home: Path) -> No
     watcher.close()
 
 
-def test_an_inbox_with_more_than_may_settle_is_walked_in_turns(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("watcher.stability.FILES_MAX", 3)
+def test_an_inbox_with_more_than_may_settle_is_walked_in_turns(home: Path) -> None:
     settings = load()
     (settings.inbox / "stat").mkdir(parents=True)
     for number in range(8):
         (settings.inbox / f"{number}.dcm").write_bytes(b"%d" % number)
     (settings.inbox / "stat" / "urgent.dcm").write_bytes(b"urgent")
-    watcher = Watcher(settings)
+    watcher = Watcher(settings, Limits(files_max=3))
     watcher._leftovers.begin()
     taken = 0
     while taken < 9:
