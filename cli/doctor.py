@@ -65,11 +65,11 @@ def _environment(_: "Settings") -> Iterator[str]:
 
 def _devices(settings: "Settings") -> Iterator[str]:
     from models import devices
-    from models.runtimes.choice import Engines
+    from models.runtimes.choice import RuntimeChoice
 
     devices.check("LUNGLINE_TRAINING_DEVICE", settings.training_device)
-    engine = Engines.of(settings).choice
-    if engine == "keras":  # nothing else runs on a GPU
+    runtime = RuntimeChoice.of(settings).choice
+    if runtime == "keras":  # nothing else runs on a GPU
         devices.check("LUNGLINE_DEVICES", settings.devices)
     yield f"devices: {settings.devices} for reading, {settings.training_device} for training; {devices.at_hand()} GPUs for TensorFlow"
 
@@ -185,16 +185,16 @@ def _models(settings: "Settings") -> Iterator[str]:
     from lungline import log
     from lungline.layout import Store
     from models import pose, registry
-    from models.runtimes.choice import Engines
+    from models.runtimes.choice import RuntimeChoice
     from workers import catalogue
 
     log.configure("doctor")  # to standard error: what is passed over
-    models, engines = Store(settings.store).models, Engines.of(settings)
+    models, choice = Store(settings.store).models, RuntimeChoice.of(settings)
     with open_database(settings).begin() as connection:
         catalogue.enter(connection, models)
         champions = [registry.find(version, models) for version in versions.champions(connection).values()]
     for files in champions:
-        by = ", ".join(f"{place.member.version} by {engines.describe(place)}" for place in files.places)
+        by = ", ".join(f"{place.member.version} by {choice.describe(place)}" for place in files.places)
         yield f"model {files.version}: files whole; {by}"
     yield f"network {pose.shipped().version}, which knows how a picture lies: files whole"
 

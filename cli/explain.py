@@ -98,11 +98,11 @@ def _drawn(member: "Member", picture: "np.ndarray", finding: str) -> bytes:
     import numpy as np
 
     from models.explain import Explainer, output_for, side_by_side
-    from models.runtimes.keras import KerasEngine, load_network
+    from models.runtimes.keras import KerasRuntime, load_network
 
     network = load_network(member)
     batch = picture[np.newaxis]
-    output = output_for(member, finding, KerasEngine(network).run(batch)[0])
+    output = output_for(member, finding, KerasRuntime(network).run(batch)[0])
     (heat,) = Explainer(network).maps(batch, np.array([output], np.intp))
     return side_by_side(picture, heat, _SIDE)
 

@@ -25,7 +25,7 @@ def models() -> None:
     """The networks that read scans: versions, figures, where they come from, and which judge."""
     from lungline import log
 
-    log.configure("models")  # to standard error: what is passed over, which engine runs what
+    log.configure("models")  # to standard error: what is passed over, which runtime runs what
 
 
 @app.command("list")
@@ -134,9 +134,9 @@ def _tried(settings: "Settings", version: str) -> "EnsembleFiles":
     """
     from lungline.layout import Store
     from models import registry
-    from models.runtimes.choice import Engines
+    from models.runtimes.choice import RuntimeChoice
 
     files = registry.find(version, Store(settings.store).models)
     load = registry.load_admission if files.modality is None else registry.load_ensemble
-    registry.try_out(load(files, Engines.of(settings)))
+    registry.try_out(load(files, RuntimeChoice.of(settings)))
     return files

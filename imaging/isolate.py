@@ -42,7 +42,7 @@ class ReadersStopped(LunglineError):
 class ReaderPool:
     """`size` children, each running one task at a time; `run` may be called from any number of threads.
 
-    Children come from a fork server, never from a fork of this process, whose threads and engines a fork would break. They die with
+    Children come from a fork server, never from a fork of this process, whose threads and runtimes a fork would break. They die with
     this process, whatever kills it, and are deaf to the signals that stop it: it ends them when it no longer needs them.
     """
 

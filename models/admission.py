@@ -8,7 +8,7 @@ import numpy.typing as npt
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.calibration import probabilities
-from models.runtimes import Engine
+from models.runtimes import Runtime
 
 NEITHER = "neither"
 
@@ -16,7 +16,7 @@ NEITHER = "neither"
 class Admission:
     """A small network and one threshold, chosen on validation so that nearly all real scans are kept."""
 
-    def __init__(self, version: str, preprocess: str, outputs: tuple[str, ...], threshold: float, engine: Engine) -> None:
+    def __init__(self, version: str, preprocess: str, outputs: tuple[str, ...], threshold: float, runtime: Runtime) -> None:
         """`threshold`: a picture is turned away when `neither` is more probable than this.
 
         Raises:
@@ -28,7 +28,7 @@ class Admission:
         self.preprocess = preprocess
         self._outputs = outputs
         self._threshold = threshold
-        self._engine = engine
+        self._runtime = runtime
 
     def judge(self, inputs: npt.NDArray[np.float32]) -> list[dict[str, float]]:
         """Judges a batch.
@@ -42,7 +42,7 @@ class Admission:
         Raises:
             ModelError: the network gave a number that is none (NaN or infinite).
         """
-        logits = self._engine.run(inputs)
+        logits = self._runtime.run(inputs)
         if not np.isfinite(logits).all():
             raise ModelError(f"`{self.version}` gave a number that is none; run `lungline doctor`.")
         return [dict(zip(self._outputs, row, strict=True)) for row in probabilities(logits, 1.0).tolist()]
@@ -63,4 +63,4 @@ class Admission:
 
     def warm(self, batch_max: int) -> None:
         """Prepares the network for batches up to `batch_max`."""
-        self._engine.warm(batch_max)
+        self._runtime.warm(batch_max)

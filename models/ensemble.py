@@ -10,7 +10,7 @@ from lungline.errors import ModelError
 from lungline.findings import FINDINGS, Modality, Status, finding_of
 from models.calibration import probabilities
 from models.files import Member
-from models.runtimes import Engine
+from models.runtimes import Runtime
 
 Probabilities = npt.NDArray[np.float64]
 
@@ -55,7 +55,7 @@ class Seat:
     outputs: tuple[str, ...]  # what its logits stand for
     temperature: float
     weight: float  # in the vote; only the ratio to the others matters
-    engine: Engine
+    runtime: Runtime
 
 
 class Ensemble:
@@ -97,10 +97,10 @@ class Ensemble:
     def warm(self, batch_max: int) -> None:
         """Prepares every member for batches up to `batch_max`."""
         for seat in self._seats:
-            seat.engine.warm(batch_max)
+            seat.runtime.warm(batch_max)
 
     def _ask(self, seat: Seat, fold: Probabilities, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Probabilities:
-        logits = seat.engine.run(inputs[seat.preprocess])
+        logits = seat.runtime.run(inputs[seat.preprocess])
         if not np.isfinite(logits).all():
             raise ModelError(f"Member `{seat.version}` gave a number that is none; run `lungline doctor`.")
         return probabilities(logits, seat.temperature) @ fold

@@ -1,6 +1,6 @@
 """How a chest picture lies: upright or turned, positive or negative, from the front or from the side. A small network, run by numpy alone.
 
-It is asked before pictures are prepared for the other networks, in the reader's process, which has no engine: what lies wrong is turned
+It is asked before pictures are prepared for the other networks, in the reader's process, which has no runtime: what lies wrong is turned
 right there, once for all networks. It is a part of preparing, as models/lungs.py is, so no champion and no row of the database names it.
 """
 

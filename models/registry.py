@@ -13,13 +13,13 @@ from lungline.findings import Modality
 from models.admission import NEITHER, Admission
 from models.ensemble import Ensemble, Review, Seat
 from models.files import ADMISSION, CARD, ENSEMBLES, MEMBER, EnsembleFiles, Member, Place, read_ensemble, read_member, stored_members
-from models.runtimes import Engine, agreement
-from models.runtimes.choice import Engines
+from models.runtimes import Runtime, agreement
+from models.runtimes.choice import RuntimeChoice
 
 log = structlog.get_logger()
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
-REFERENCE: Final = Engines("keras", Path())
+REFERENCE: Final = RuntimeChoice("keras", Path())
 
 
 def shipped(root: Path = SHIPPED) -> dict[Modality, EnsembleFiles]:
@@ -75,47 +75,47 @@ def find_member(version: str, store: Path) -> Member:
     raise ModelError(f"The files of `{version}` are not at hand: restore LUNGLINE_STORE's `models`.")
 
 
-def load_ensemble(files: EnsembleFiles, engines: Engines = REFERENCE) -> Ensemble:
+def load_ensemble(files: EnsembleFiles, choice: RuntimeChoice = REFERENCE) -> Ensemble:
     """Loads every member of an ensemble; takes seconds.
 
     Raises:
-        ModelError: a member's weights are missing, damaged, or do not fit, or the engine that was asked for cannot run it.
+        ModelError: a member's weights are missing, damaged, or do not fit, or the runtime that was asked for cannot run it.
     """
-    engines.prepare(files.places)
-    return assemble(files, [engines.make(place) for place in files.places])
+    choice.prepare(files.places)
+    return assemble(files, [choice.make(place) for place in files.places])
 
 
-def assemble(files: EnsembleFiles, engines: Sequence[Engine]) -> Ensemble:
-    """The ensemble of a version, its members run by `engines`, in their order.
+def assemble(files: EnsembleFiles, runtimes: Sequence[Runtime]) -> Ensemble:
+    """The ensemble of a version, its members run by `runtimes`, in their order.
 
     Raises:
         ModelError: it is none of a modality, its members do not fit it, or it lacks a threshold.
     """
     if files.modality is None:
         raise ModelError(f"`{files.version}` is the admission network, not an ensemble of a modality.")
-    seats = [_seat(place, engine) for place, engine in zip(files.places, engines, strict=True)]
+    seats = [_seat(place, runtime) for place, runtime in zip(files.places, runtimes, strict=True)]
     return Ensemble(files.version, files.modality, seats, Review(**_thresholds(files, "margin", "disagreement")))
 
 
-def load_admission(files: EnsembleFiles, engines: Engines = REFERENCE) -> Admission:
+def load_admission(files: EnsembleFiles, choice: RuntimeChoice = REFERENCE) -> Admission:
     """Loads the admission network.
 
     Raises:
-        ModelError: its weights are missing, damaged, or do not fit, or the engine that was asked for cannot run it.
+        ModelError: its weights are missing, damaged, or do not fit, or the runtime that was asked for cannot run it.
     """
     if len(files.places) != 1:
         raise ModelError(f"Admission `{files.version}` needs exactly one member.")
-    return assemble_admission(files, engines.make(files.places[0]))
+    return assemble_admission(files, choice.make(files.places[0]))
 
 
-def assemble_admission(files: EnsembleFiles, engine: Engine) -> Admission:
-    """The admission network of a version, run by `engine`.
+def assemble_admission(files: EnsembleFiles, runtime: Runtime) -> Admission:
+    """The admission network of a version, run by `runtime`.
 
     Raises:
         ModelError: its outputs are not those of admission, or it lacks its threshold.
     """
     member = files.places[0].member
-    return Admission(files.version, member.preprocess, member.outputs, _thresholds(files, NEITHER)[NEITHER], engine)
+    return Admission(files.version, member.preprocess, member.outputs, _thresholds(files, NEITHER)[NEITHER], runtime)
 
 
 def try_out(part: Admission | Ensemble) -> None:
@@ -142,7 +142,7 @@ def _thresholds(files: EnsembleFiles, *names: str) -> dict[str, float]:
         raise ModelError(f"Ensemble `{files.version}` lacks a threshold of: {', '.join(names)}.") from None
 
 
-def _seat(place: Place, engine: Engine) -> Seat:
+def _seat(place: Place, runtime: Runtime) -> Seat:
     member = place.member
     return Seat(
         member=member.name,
@@ -151,7 +151,7 @@ def _seat(place: Place, engine: Engine) -> Seat:
         outputs=member.outputs,
         temperature=place.temperature,
         weight=place.weight,
-        engine=engine,
+        runtime=runtime,
     )
 
 

@@ -1,4 +1,4 @@
-"""Ways to run an ensemble's networks, for `lungline bench` to time in turn: as a published application does, kept, and by each engine."""
+"""Ways to run an ensemble's networks, for `lungline bench` to time in turn: as a published application does, kept, and by each runtime."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from models.architectures.flask_detector import FLASK_DETECTOR
 from models.backend import keras
 from models.files import MEMBER, WEIGHTS, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
 from models.preprocess import prepare
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from models.runtimes.keras import load_network
 from models.weights import save_half
 
@@ -72,8 +72,8 @@ def ways(files: EnsembleFiles, home_cache: Path, folder: Path) -> Iterator[Way]:
     yield Way("kept models, predict, image by image", 4, lambda given: _predict(kept, given, 1))
     yield Way("kept models, predict, batches of 16", 32, lambda given: _predict(kept, given, 16))
     for choice in ("keras", "openvino"):
-        ensemble = registry.load_ensemble(files, Engines(choice, home_cache))
-        yield Way(f"engine {choice}", 64, ensemble.judge)
+        ensemble = registry.load_ensemble(files, RuntimeChoice(choice, home_cache))
+        yield Way(f"runtime {choice}", 64, ensemble.judge)
 
 
 def system_1(root: Path) -> EnsembleFiles:

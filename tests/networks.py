@@ -36,11 +36,11 @@ def lend(folder: Path) -> None:
 
 def _convert() -> None:
     from models.registry import shipped, shipped_admission
-    from models.runtimes.choice import Engines
+    from models.runtimes.choice import RuntimeChoice
 
     part = _converted().with_suffix(".part")
     places = [place for files in (*shipped().values(), shipped_admission()) for place in files.places]
-    Engines("auto", part).prepare(places)
+    RuntimeChoice("auto", part).prepare(places)
     part.rename(_converted())
 
 

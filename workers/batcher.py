@@ -58,10 +58,10 @@ Judged = tuple[Waiting, Modality | None, Verdict]
 
 
 class Batcher:
-    """One thread that takes what waits, up to `most` scans, as soon as the engine is free; urgent scans first, rereads last."""
+    """One thread that takes what waits, up to `most` scans, as soon as the runtime is free; urgent scans first, rereads last."""
 
     def __init__(self, writer: Writer, most: int, broken: Callable[[], None]) -> None:
-        """`broken` is called when the engine fails, whatever it is given; what it failed on waits again, if this process lives on."""
+        """`broken` is called when the runtime fails, whatever it is given; what it failed on waits again, if this process lives on."""
         self._writer = writer
         self._most = most
         self._broken = broken
@@ -126,7 +126,7 @@ class Batcher:
                 log.error("a scan cannot be judged", scan=batch[0].claim.subject, error=type(error).__name__)
                 if not batch[0].judge.is_sound():
                     self._broken()
-                    batch[0].done.set_exception(StoppingError("The engine is broken."))
+                    batch[0].done.set_exception(StoppingError("The runtime is broken."))
                     return
                 batch[0].done.set_exception(error if isinstance(error, ModelError) else ModelError("The ensemble failed on this scan."))
                 return

@@ -17,7 +17,7 @@ from models import registry
 from models.admission import Admission
 from models.ensemble import Ensemble
 from models.files import ADMISSION
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from workers import catalogue
 from workers.judge import Judge
 
@@ -39,7 +39,7 @@ class _Trouble:
 class Champions:
     """Holds `judge`: each batch is judged by the one that its scans were prepared for, and none mixes two."""
 
-    def __init__(self, engine: Engine, models: Path, engines: Engines, batch_max: int) -> None:
+    def __init__(self, engine: Engine, models: Path, runtime_choice: RuntimeChoice, batch_max: int) -> None:
         """Enters what is at hand, and loads the champions; takes seconds.
 
         Raises:
@@ -48,7 +48,7 @@ class Champions:
         """
         self._engine = engine
         self._models = models
-        self._engines = engines
+        self._runtime_choice = runtime_choice
         self._batch_max = batch_max
         self._stopped = threading.Event()
         self._trouble: _Trouble | None = None
@@ -108,14 +108,14 @@ class Champions:
         kept = running.parts if running else {}
         files = {name: registry.find(version, self._models) for name, version in wanted.items()}
         new = {name: one for name, one in files.items() if name not in kept or kept[name].version != one.version}
-        self._engines.prepare([place for one in new.values() for place in one.places])
+        self._runtime_choice.prepare([place for one in new.values() for place in one.places])
         parts: dict[str, Admission | Ensemble] = {}
         for name in files:
             if name not in new:
                 parts[name] = kept[name]
                 continue
             load = registry.load_admission if name == ADMISSION else registry.load_ensemble
-            part = load(new[name], self._engines)
+            part = load(new[name], self._runtime_choice)
             part.warm(self._batch_max)
             registry.try_out(part)
             parts[name] = part

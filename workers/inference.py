@@ -22,7 +22,7 @@ from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from models import devices, pose
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from workers import reading
 from workers.batcher import Batcher
 from workers.champions import Champions
@@ -47,12 +47,12 @@ def run(settings: Settings, slot: int) -> None:
     name = f"inference-{slot}"
     presence = Presence.take(settings.layout.run, name)
     pose.shipped()  # damaged, it would fail every reader, and each scan would be blamed
-    # Before any engine: its threads must not be alive when a process forks.
+    # Before any runtime: its threads must not be alive when a process forks.
     pool = ReaderPool(reading.FUNCTION, _readers(), timeout=READER_SECONDS, memory_bytes=READER_BYTES)
     engine = open_database(settings)
     writer = Writer(engine)
     try:
-        champions = Champions(engine, Store(settings.store).models, engines_of(settings, slot), settings.batch_max)
+        champions = Champions(engine, Store(settings.store).models, choose_runtime(settings, slot), settings.batch_max)
         log.info("warm", versions=champions.judge.versions)
         _serve(settings, name, presence, pool, writer, champions)
     finally:
@@ -62,19 +62,21 @@ def run(settings: Settings, slot: int) -> None:
         log.info("stopped")
 
 
-def engines_of(settings: Settings, slot: int) -> Engines:
-    """The engines of this worker, which sees the device of its slot alone. Without its GPU it reads on the CPU, and says so: slow is better
-    than not at all."""
+def choose_runtime(settings: Settings, slot: int) -> RuntimeChoice:
+    """What runs the networks of this worker, which sees the device of its slot alone.
+
+    Without its GPU it reads on the CPU, and logs that: slow is better than not at all.
+    """
     device = devices.of_slot(settings.devices, slot)
     os.environ.update(devices.environment(device))  # before TensorFlow is loaded
-    engines = Engines.of(settings)
-    if engines.choice == "keras":
+    choice = RuntimeChoice.of(settings)
+    if choice.choice == "keras":
         try:
             devices.require("LUNGLINE_DEVICES", device)
         except SettingsError as error:
             log.error("reading on the CPU", why=str(error))
-            return replace(engines, choice=settings.engine)
-    return engines
+            return replace(choice, choice=settings.engine)
+    return choice
 
 
 def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, champions: Champions) -> None:
@@ -111,9 +113,9 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
 
 def mind_hanging(batcher: Batcher, ended: threading.Event) -> None:
-    """Ends a worker whose engine does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh.
+    """Ends a worker whose runtime does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh.
 
-    Counted in looks at the same batch: a pause of this process (SIGSTOP, a suspended machine) is not the engine's.
+    Counted in looks at the same batch: a pause of this process (SIGSTOP, a suspended machine) is not the runtime's.
     """
     batch, silent = batcher.under_way, 0.0
     while not ended.wait(_LOOK_SECONDS):
@@ -122,14 +124,14 @@ def mind_hanging(batcher: Batcher, ended: threading.Event) -> None:
             continue
         silent += _LOOK_SECONDS
         if silent > HANGING_SECONDS:
-            log.error("the engine has not answered for minutes; ending so that another worker starts", seconds=round(silent))
+            log.error("the runtime has not answered for minutes; ending so that another worker starts", seconds=round(silent))
             os._exit(_EXIT_BROKEN)
 
 
 def _end_broken() -> None:
-    """Ends a worker whose engine fails on everything: another starts afresh. Its scans wait again; one that two workers broke on is read
+    """Ends a worker whose runtime fails on everything: another starts afresh. Its scans wait again; one that two workers broke on is read
     alone, and quarantined only if it breaks two more."""
-    log.error("the engine fails on a drawn chest, too; ending so that another worker starts")
+    log.error("the runtime fails on a drawn chest, too; ending so that another worker starts")
     os._exit(_EXIT_BROKEN)
 
 

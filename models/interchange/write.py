@@ -18,10 +18,10 @@ import numpy.typing as npt
 from lungline.parent import die_with
 from models.backend import keras
 from models.files import read_member
-from models.runtimes import Engine, agreement
+from models.runtimes import Runtime, agreement
 from models.runtimes.convert import description_and_weights, frozen
-from models.runtimes.keras import KerasEngine, load_network
-from models.runtimes.openvino import OpenVinoEngine
+from models.runtimes.keras import KerasRuntime, load_network
+from models.runtimes.openvino import OpenVinoRuntime
 
 Array = npt.NDArray[np.float32]
 
@@ -61,7 +61,7 @@ def write_savedmodel(network: keras.Model, path: Path) -> None:
     network.export(path, format="tf_saved_model", verbose=False)
 
 
-class _Runtime:
+class _Loaded:
     """A written network, run by the library that it was written for."""
 
     def __init__(self, name: str, run: Callable[[Array], Array], shapes: tuple[Any, Any]) -> None:
@@ -71,7 +71,7 @@ class _Runtime:
         """Nothing is to be prepared."""
 
 
-def run_litert(path: Path) -> _Runtime:
+def run_litert(path: Path) -> _Loaded:
     """By the interpreter in TensorFlow, picture by picture."""
     import tensorflow as tf
 
@@ -87,10 +87,10 @@ def run_litert(path: Path) -> _Runtime:
             answers.append(interpreter.get_tensor(answered["index"])[0])
         return np.stack(answers)
 
-    return _Runtime("litert", run, (given["shape_signature"], answered["shape_signature"]))
+    return _Loaded("litert", run, (given["shape_signature"], answered["shape_signature"]))
 
 
-def run_onnx(path: Path) -> _Runtime:
+def run_onnx(path: Path) -> _Loaded:
     """By ONNX Runtime on the CPU."""
     import onnxruntime
 
@@ -100,16 +100,16 @@ def run_onnx(path: Path) -> _Runtime:
     def run(batch: Array) -> Array:
         return np.asarray(session.run([answered.name], {given.name: batch})[0])
 
-    return _Runtime("onnx", run, (given.shape, answered.shape))
+    return _Loaded("onnx", run, (given.shape, answered.shape))
 
 
-def run_openvino(path: Path) -> _Runtime:
+def run_openvino(path: Path) -> _Loaded:
     """By OpenVINO in float32: whoever runs it in bf16 has to compare for themselves."""
-    engine = OpenVinoEngine(path.read_bytes(), path.with_suffix(".bin").read_bytes(), "f32")
-    return _Runtime("openvino", engine.run, engine.shapes)
+    runtime = OpenVinoRuntime(path.read_bytes(), path.with_suffix(".bin").read_bytes(), "f32")
+    return _Loaded("openvino", runtime.run, runtime.shapes)
 
 
-def run_savedmodel(path: Path) -> _Runtime:
+def run_savedmodel(path: Path) -> _Loaded:
     """By TensorFlow, without Keras."""
     import tensorflow as tf
 
@@ -120,11 +120,11 @@ def run_savedmodel(path: Path) -> _Runtime:
     def run(batch: Array) -> Array:
         return np.asarray(loaded.serve(batch))
 
-    return _Runtime("savedmodel", run, (given.shape, answered.shape))
+    return _Loaded("savedmodel", run, (given.shape, answered.shape))
 
 
 # format -> how it is written, and how it is run again
-FORMATS: Final[dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path], _Runtime]]]] = {
+FORMATS: Final[dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Path], _Loaded]]]] = {
     "litert": (write_litert, run_litert),
     "onnx": (write_onnx, run_onnx),
     "openvino": (write_openvino, run_openvino),
@@ -143,11 +143,11 @@ def written(folder: Path, form: str, path: Path) -> dict[str, Any]:
     network = load_network(member)
     write, run = FORMATS[form]
     write(network, path)
-    runtime = run(path)
-    engine: Engine = runtime
-    reference = KerasEngine(network).run(agreement.pictures(member.preprocess))
-    difference = agreement.difference(engine, member.preprocess, reference, float(member.description.get("temperature", 1.0)))
-    given, answered = (_sizes(shape) for shape in runtime.shapes)
+    loaded = run(path)
+    ran: Runtime = loaded
+    reference = KerasRuntime(network).run(agreement.pictures(member.preprocess))
+    difference = agreement.difference(ran, member.preprocess, reference, float(member.description.get("temperature", 1.0)))
+    given, answered = (_sizes(shape) for shape in loaded.shapes)
     return {"difference": difference, "input": given, "output": answered}
 
 

@@ -1,4 +1,4 @@
-"""What runs a network: one interface, one engine a file."""
+"""What runs a network: one interface, one runtime a file."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 
-class Engine(Protocol):
+class Runtime(Protocol):
     """A network that is ready to run. Not thread-safe: one batcher owns it."""
 
     @property

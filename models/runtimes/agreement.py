@@ -1,4 +1,4 @@
-"""Whether an engine answers as the reference does: on drawn chests, whose reference answers are kept with the converted network."""
+"""Whether a runtime answers as the reference does: on drawn chests, whose reference answers are kept with the converted network."""
 
 from functools import cache
 from typing import Final
@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from imaging.phantoms import Kind, picture
 from models.preprocess import prepare
-from models.runtimes import Engine
+from models.runtimes import Runtime
 
 # Promised is that probabilities differ by 1e-3 at most. On 200 real pictures a network's rounding in bf16 told up to three times as much as
 # on the drawn ones (docs/decisions/0013), so that these must agree better.
@@ -29,14 +29,14 @@ def pictures(preprocess: str) -> npt.NDArray[np.float32]:
     return np.stack([prepare(preprocess, (one / 255).astype(np.float32)) for gray in drawn for one in (gray, 255 - gray)])
 
 
-def difference(engine: Engine, preprocess: str, reference: npt.NDArray[np.float32], temperature: float) -> float:
-    """How far an engine moves a probability from the reference's, at most.
+def difference(runtime: Runtime, preprocess: str, reference: npt.NDArray[np.float32], temperature: float) -> float:
+    """How far a runtime moves a probability from the reference's, at most.
 
     Told by the logits: a network that is sure of every drawn chest would hide its rounding behind probabilities of 0 and 1, and show it on
     an unsure picture. No probability moves by more than a quarter of what two logits move against each other.
 
     Args:
-        engine: of the same network as the reference.
+        runtime: of the same network as the reference.
         preprocess: what the network's pictures are prepared by.
         reference: float32 (32, outputs), the reference's logits for `pictures(preprocess)`.
         temperature: the logits are divided by it.
@@ -44,5 +44,5 @@ def difference(engine: Engine, preprocess: str, reference: npt.NDArray[np.float3
     Returns:
         0 or more; NaN where either answer is no number, so that it lies below no limit.
     """
-    moved = (engine.run(pictures(preprocess)).astype(np.float64) - reference) / temperature
+    moved = (runtime.run(pictures(preprocess)).astype(np.float64) - reference) / temperature
     return float(np.ptp(moved, axis=1).max() / 4)

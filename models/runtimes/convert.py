@@ -14,7 +14,7 @@ from models.backend import keras
 from models.files import Member, read_member
 from models.runtimes import agreement, cache
 from models.runtimes.cache import Converted
-from models.runtimes.keras import KerasEngine, load_network
+from models.runtimes.keras import KerasRuntime, load_network
 from models.runtimes.openvino import openvino
 
 
@@ -27,7 +27,7 @@ def converted(member: Member) -> Converted:
     """
     network = load_network(member)
     with tempfile.TemporaryDirectory() as folder:
-        return Converted(*description_and_weights(network, Path(folder)), KerasEngine(network).run(agreement.pictures(member.preprocess)))
+        return Converted(*description_and_weights(network, Path(folder)), KerasRuntime(network).run(agreement.pictures(member.preprocess)))
 
 
 def frozen(network: keras.Model, batch: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""The reference engine: runs a Keras network by its compiled function, on TensorFlow or JAX."""
+"""The reference runtime: runs a Keras network by its compiled function, on TensorFlow or JAX."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from models.weights import load
 Array = npt.NDArray[np.float32]
 
 
-class KerasEngine:
+class KerasRuntime:
     """A network that takes batches of any size, and is compiled for a few sizes only.
 
     A batch is cut into pieces of a power of two, since each new size costs a trace (TensorFlow) or a compilation (JAX).

@@ -1,4 +1,4 @@
-"""The fast engine on CPUs: OpenVINO, which is asked to report nothing to anyone.
+"""The fast runtime on CPUs: OpenVINO, which is asked to report nothing to anyone.
 
 Merely importing `openvino` sends an event to its makers, by the package `openvino_telemetry`, unless that cannot be imported: then
 OpenVINO takes a stub of its own. So it is made impossible to import, before anything else, in every process that comes here.
@@ -15,7 +15,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 import openvino  # noqa: E402
 
-__all__ = ["OpenVinoEngine", "openvino", "precisions"]
+__all__ = ["OpenVinoRuntime", "openvino", "precisions"]
 
 Array = npt.NDArray[np.float32]
 
@@ -38,7 +38,7 @@ def _core() -> "openvino.Core":
     return openvino.Core()
 
 
-class OpenVinoEngine:
+class OpenVinoRuntime:
     """A compiled network that takes pictures one by one, as many at a time as suit the CPU.
 
     Larger pieces are no faster on CPUs, as a batch's maps no longer fit its caches (docs/decisions/0013). And a picture's answer does
@@ -69,7 +69,7 @@ class OpenVinoEngine:
         def keep(request: "openvino.InferRequest", row: int) -> None:
             answers[row] = request.get_output_tensor(0).data[0]
 
-        self._queue.set_callback(keep)  # not a method: OpenVINO would hold this engine for ever
+        self._queue.set_callback(keep)  # not a method: OpenVINO would hold this runtime for ever
         for row in range(len(batch)):
             self._queue.start_async({0: batch[row : row + 1]}, row)
         self._queue.wait_all()

@@ -1,4 +1,4 @@
-"""From file to row: drawn pictures through a running Lungline, beside what the engine alone reaches on the same pictures."""
+"""From file to row: drawn pictures through a running Lungline, beside what the runtime alone reaches on the same pictures."""
 
 import time
 from pathlib import Path
@@ -13,7 +13,7 @@ from lungline.progress import steps
 from models import registry, speed
 from models.ensemble import Ensemble
 from models.files import EnsembleFiles, adopt
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from models.speed import Inputs
 from operations.bench.figures import Figure, Part
 from operations.bench.pictures import write_noted
@@ -43,7 +43,7 @@ def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count:
     given = speed.inputs(files, drawn)
     alone, through = [], []
     with running(settings) as up, asking(settings) as ask, steps(f"flow of {name}", 2 * rounds) as step:
-        ensemble = registry.load_ensemble(files, Engines.of(settings))
+        ensemble = registry.load_ensemble(files, RuntimeChoice.of(settings))
         ensemble.warm(settings.batch_max)
         for number in range(rounds):
             alone.append(count / _alone(ensemble, given, count, settings.batch_max))
@@ -58,9 +58,9 @@ def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count:
             raise StackError(f"Not all scans were judged by `{files.version}`: some were turned away.")
     ratios = [whole / engine for whole, engine in zip(through, alone, strict=True)]
     return [
-        Figure.over(Part.FLOW, name, f"the engine alone, batches of {settings.batch_max}", "images/s", alone),
+        Figure.over(Part.FLOW, name, f"the runtime alone, batches of {settings.batch_max}", "images/s", alone),
         Figure.over(Part.FLOW, name, f"{count} PNG files at once, quiet period included", "images/s", through),
-        Figure.over(Part.FLOW, name, "from file to row, over the engine alone", "ratio", ratios),
+        Figure.over(Part.FLOW, name, "from file to row, over the runtime alone", "ratio", ratios),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The networks alone: as a published application runs them, kept, and by each engine, timed in turn on the same pictures."""
+"""The networks alone: as a published application runs them, kept, and by each runtime, timed in turn on the same pictures."""
 
 import time
 from pathlib import Path

@@ -20,7 +20,7 @@ from models.backend import keras
 from models.calibration import probabilities
 from models.lungs import lung_box
 from models.preprocess import Pixels
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.loop import fit
@@ -97,4 +97,4 @@ def shuffled_votes(
         checkpoint = Checkpoint(Path(folder) / "shuffled.npz", "")
         epochs = min(_SHUFFLED_EPOCHS, recipe.epochs)
         fitted = fit(recipe, wrong_train, wrong_val, seed=seed, epochs=epochs, load_base=load_base, checkpoint=checkpoint)
-    return probabilities(KerasEngine(fitted.network).run(test.pictures), 1.0)
+    return probabilities(KerasRuntime(fitted.network).run(test.pictures), 1.0)

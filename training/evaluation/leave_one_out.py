@@ -13,7 +13,7 @@ from lungline.progress import say
 from models.backend import keras
 from models.calibration import probabilities
 from models.ensemble import fold
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.loop import fit
@@ -77,7 +77,7 @@ def _votes(
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder) / "left-out.npz", "")
         fitted = fit(recipe, train, val, seed=seed, epochs=recipe.epochs, load_base=load_base, checkpoint=checkpoint)
-    logits = KerasEngine(fitted.network).run(asked.pictures)
+    logits = KerasRuntime(fitted.network).run(asked.pictures)
     return probabilities(logits, 1.0) @ fold(recipe.modality, recipe.name, recipe.outputs)
 
 

@@ -17,7 +17,7 @@ from lungline.ids import new_id
 from lungline.progress import say, steps
 from models.backend import keras
 from models.preprocess import Pixels
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training.fitting.augment import augment
 from training.fitting.provenance import code_version, libraries
 from training.recipes import Augment
@@ -120,12 +120,12 @@ class Shelf:
 
     @staticmethod
     def _fill(features: Features, name: str, trunk: keras.Model, pictures: Pixels, how: Augment | None) -> Features:
-        engine = KerasEngine(trunk)
+        runtime = KerasRuntime(trunk)
         with steps(f"{name}: features", features.shape[0] * features.shape[1]) as step:
             for start in range(0, len(pictures), _PIECE):
                 piece = pictures[start : start + _PIECE]
                 for view in range(features.shape[1]):
-                    features[start : start + len(piece), view] = engine.run(_changed(piece, start, view, how))
+                    features[start : start + len(piece), view] = runtime.run(_changed(piece, start, view, how))
                     step(len(piece))
         if not np.isfinite(features).all():
             raise TrainingError("A frozen base gives numbers too large for half precision; see `lungline train --weights none`.")

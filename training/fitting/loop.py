@@ -13,7 +13,7 @@ from lungline.progress import say, steps
 from models.architectures import build
 from models.backend import keras
 from models.calibration import probabilities
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint, Standing
 from training.fitting.learner import learner
@@ -85,7 +85,7 @@ def fit(
         keep = recipe.average if standing.epoch > 1 else 0.0
         standing.average = [keep * before + (1 - keep) * now for before, now in zip(standing.average, latest, strict=True)]
         trained.set_weights(standing.average)
-        found = validation(recipe, val, KerasEngine(trained).run(lessons.asked))
+        found = validation(recipe, val, KerasRuntime(trained).run(lessons.asked))
         trained.set_weights(latest)
         auroc = found["auroc"]
         # Of equals the latest: where all are perfect, it has the widest margin.

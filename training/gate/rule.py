@@ -86,7 +86,7 @@ class Besides:
     """What the rule asks beside the answers to the scans."""
 
     shuffled: Mapping[str, Figure]  # recipe -> macro AUROC of the least telling of its trainings on shuffled labels
-    fault: str | None  # why the challenger's files do not load, or its engines disagree
+    fault: str | None  # why the challenger's files do not load, or its runtimes disagree
     newer_labels: bool  # than those that the champion learnt from
     speeds: Sequence[float]  # scans a second, challenger's over champion's, a round of timing each
 

@@ -1,4 +1,4 @@
-"""Tries a challenger as a worker would run it: whether it loads, whether its engines answer as the reference does, and how fast it is."""
+"""Tries a challenger as a worker would run it: whether it loads, whether its runtimes answer as the reference does, and how fast it is."""
 
 import time
 from collections.abc import Mapping
@@ -13,11 +13,11 @@ from lungline.findings import FINDINGS
 from models import registry
 from models.ensemble import Ensemble
 from models.files import EnsembleFiles
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from training.predictions.measure import Judged, judged_labels
 from training.predictions.predict import Readings
 
-AGREE: Final = 1e-3  # by how much an engine may move a probability
+AGREE: Final = 1e-3  # by how much a runtime may move a probability
 _TIMED: Final = 32  # scans a round
 _ROUNDS: Final = 5
 
@@ -32,28 +32,28 @@ class Trial:
     speeds: tuple[float, ...] = ()  # challenger's scans a second over champion's, a round each
 
 
-def try_out(challenger: EnsembleFiles, champion: EnsembleFiles, judged: Judged, readings: Readings, engines: Engines) -> Trial:
+def try_out(challenger: EnsembleFiles, champion: EnsembleFiles, judged: Judged, readings: Readings, choice: RuntimeChoice) -> Trial:
     """Loads both, compares the challenger with what the reference says, and times both in turn.
 
     Args:
         challenger, champion: of one modality.
-        judged: what the reference engine says of the split `gate` as the challenger.
+        judged: what the reference runtime says of the split `gate` as the challenger.
         readings: of the data.
-        engines: as they serve here.
+        choice: of runtimes, as they serve here.
 
     Raises:
         ModelError: the champion's files are missing or damaged.
     """
     given = _inputs((challenger, champion), readings)
     try:
-        ours = registry.load_ensemble(challenger, engines)
+        ours = registry.load_ensemble(challenger, choice)
         registry.try_out(ours)
         far = float(np.abs(_votes(ours, given) - judged.votes).max())
     except ModelError as error:
         return Trial(str(error))
     if not far <= AGREE:
-        return Trial(f"Its engines disagree with the reference by up to {far:.4f} on the gate's scans; {AGREE} is allowed.")
-    theirs = registry.load_ensemble(champion, engines)
+        return Trial(f"Its runtimes disagree with the reference by up to {far:.4f} on the gate's scans; {AGREE} is allowed.")
+    theirs = registry.load_ensemble(champion, choice)
     few = {name: pictures[:_TIMED] for name, pictures in given.items()}
     for ensemble in (ours, theirs):
         ensemble.warm(_TIMED)

@@ -19,7 +19,7 @@ from models.ensemble import fold, may_join
 from models.files import CARD, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, adopt, read_ensemble, read_member, write_ensemble
 from models.interchange.foreign import read as read_foreign
 from models.interchange.transplant import outputs_of, transplant
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.evaluation.card import card
 from training.evaluation.judge import Judge
@@ -159,7 +159,7 @@ def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[st
         labels = np.array([example.label for example in readings.data(recipe.modality).split("val")])
         rows = np.flatnonzero(np.isin(labels, outputs))
         if len(rows):
-            logits = KerasEngine(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
+            logits = KerasRuntime(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
             facts["temperature"] = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
     (folder / MEMBER).write_text(json.dumps(facts, indent=2) + "\n")
 

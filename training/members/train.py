@@ -20,7 +20,7 @@ from models.backend import keras
 from models.ensemble import may_join
 from models.files import ADMISSION, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, read_member
 from models.registry import shipped
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from models.weights import load, save_half
 from training import recipes, report
 from training.data.examples import Labelled
@@ -212,7 +212,7 @@ def _write(
         "curve": fitted.curve,
     }
     if start.as_published and recipe.published:
-        description["as_published"] = published.compare(recipe.published, KerasEngine(network).run(val.pictures), lessons, val)
+        description["as_published"] = published.compare(recipe.published, KerasRuntime(network).run(val.pictures), lessons, val)
     (draft / MEMBER).write_text(json.dumps(description, indent=2) + "\n")
     sync_tree(draft)
     folder = out / recipe.name
@@ -236,7 +236,7 @@ def _finished(folder: Path, key: str) -> Member | None:
 
 def _temperature(recipe: Recipe, network: keras.Model, val: Labelled) -> float:
     rows = [row for row, label in enumerate(val.labels) if label in recipe.outputs]
-    return calibration.temperature(KerasEngine(network).run(val.pictures[rows]), val.outputs[rows])
+    return calibration.temperature(KerasRuntime(network).run(val.pictures[rows]), val.outputs[rows])
 
 
 def _save(recipe: Recipe, fitted: Fitted, path: Path) -> keras.Model:

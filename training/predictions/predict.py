@@ -15,7 +15,7 @@ from models.calibration import probabilities
 from models.files import EnsembleFiles, Member, Place
 from models.preprocess import Pixels
 from models.registry import assemble, assemble_admission
-from models.runtimes.keras import KerasEngine, load_network
+from models.runtimes.keras import KerasRuntime, load_network
 from training.data import datasets
 from training.data.datasets import DataSet, Example
 from training.metrics.figures import Votes
@@ -77,7 +77,7 @@ class Readings:
             return datasets.read_pictures(examples, preprocess, step, alter)
 
     def network(self, member: Member) -> keras.Model:
-        """A member's network, by the reference engine's code."""
+        """A member's network, by the reference runtime's code."""
         if member.version not in self._networks:
             self._networks[member.version] = load_network(member)
         return self._networks[member.version]
@@ -91,12 +91,12 @@ class Readings:
 
     def answer(self, member: Member, pictures: Pixels) -> Array:
         """(n, outputs) for any pictures."""
-        return KerasEngine(self.network(member)).run(pictures)
+        return KerasRuntime(self.network(member)).run(pictures)
 
     def features(self, member: Member, split: str) -> Array:
         """(n, features): what a member's last layer is given."""
         network = self.network(member)
-        return KerasEngine(keras.Model(network.input, network.layers[-1].input)).run(
+        return KerasRuntime(keras.Model(network.input, network.layers[-1].input)).run(
             self.pictures(member.preprocess, member.modality, split)
         )
 
@@ -124,7 +124,7 @@ class Readings:
 
 
 class Recorded:
-    """An engine that gives back answers which a network gave before, so that votes are counted by the code that serves."""
+    """A runtime that gives back answers which a network gave before, so that votes are counted by the code that serves."""
 
     name = "recorded"
 

@@ -11,7 +11,7 @@ from lungline.findings import Modality
 from lungline.progress import say
 from lungline.settings import Settings
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, read_ensemble, read_member
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from training import recipes, report
 from training.evaluation.judge import Found, Judge
 from training.evaluation.test_split_log import Uses
@@ -116,7 +116,7 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
     except ModelError as error:
         fault = Besides(shuffled, str(error), besides["newer_labels"], ())
         return Judged(champion.version, challenger, rule.judge(before, None, fault, besides["uses"]))
-    tried = serving_check.try_out(challenger, champion, after, readings, Engines.of(settings))
+    tried = serving_check.try_out(challenger, champion, after, readings, RuntimeChoice.of(settings))
     ours = any(place.member.name in learnt.recipes for place in challenger.places)  # else the champion's members, weighed anew
     asked = Besides(shuffled, tried.fault, besides["newer_labels"] and ours, tried.speeds)
     ruling = rule.judge(before, after, asked, besides["uses"])

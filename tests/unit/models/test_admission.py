@@ -12,7 +12,7 @@ OUTPUTS = ("xray", "ct", "neither")
 
 
 class Fixed:
-    """An engine that answers with given probabilities."""
+    """A runtime that answers with given probabilities."""
 
     name = "fixed"
 

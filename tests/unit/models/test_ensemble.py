@@ -15,7 +15,7 @@ NEVER = Review(margin=0.0, disagreement=1.0)
 
 
 class Fixed:
-    """An engine that answers with given logits, whatever it is asked."""
+    """A runtime that answers with given logits, whatever it is asked."""
 
     name = "fixed"
 
@@ -117,7 +117,7 @@ def test_members_are_warmed_and_preprocessings_named_once() -> None:
     ensemble = Ensemble("ct-1", Modality.CT, members, NEVER)
     ensemble.warm(8)
     assert ensemble.preprocesses == ("gray-96",)
-    assert [member.engine.warmed for member in members if isinstance(member.engine, Fixed)] == [8, 8]
+    assert [member.runtime.warmed for member in members if isinstance(member.runtime, Fixed)] == [8, 8]
 
 
 def test_an_empty_batch_gives_no_judgement() -> None:

@@ -14,7 +14,7 @@ from models.backend import keras
 from models.explain import Explainer, output_for, overlay, side_by_side
 from models.preprocess import prepare
 from models.registry import shipped
-from models.runtimes.keras import KerasEngine, load_network
+from models.runtimes.keras import KerasRuntime, load_network
 
 RNG = np.random.default_rng(11)
 
@@ -40,7 +40,7 @@ def test_the_parts_of_a_network_answer_as_the_whole(name: str) -> None:
     pictures = RNG.random((2, *network.input_shape[1:]), np.float32)
     explainer = Explainer(network)
     answered = explainer._after(explainer._before(keras.ops.convert_to_tensor(pictures)))
-    np.testing.assert_allclose(np.asarray(answered), KerasEngine(network).run(pictures), atol=1e-5)
+    np.testing.assert_allclose(np.asarray(answered), KerasRuntime(network).run(pictures), atol=1e-5)
     maps = explainer.maps(pictures, np.array([0, 2]))
     assert maps.shape == pictures.shape[:3]
     assert maps.dtype == np.float32
@@ -66,7 +66,7 @@ def test_randomised_weights_change_the_map() -> None:
     network = load_network(member)
     films = [prepare(member.preprocess, picture("xray", seed, 256).astype(np.float32) / np.float32(255)) for seed in range(6)]
     pictures = np.stack(films)
-    asked = np.array([output_for(member, "covid19", one) for one in KerasEngine(network).run(pictures)], np.intp)
+    asked = np.array([output_for(member, "covid19", one) for one in KerasRuntime(network).run(pictures)], np.intp)
     maps = Explainer(network).maps(pictures, asked)
     np.testing.assert_array_equal(Explainer(network).maps(pictures, asked), maps)
     keras.utils.set_random_seed(3)
@@ -90,7 +90,7 @@ def test_the_map_lights_up_where_a_planted_pattern_decides() -> None:
     network.optimizer.learning_rate = 0.01
     network.fit(shown, wanted, epochs=12, batch_size=16, verbose=0)
     asked, known = _planted(40)
-    said = KerasEngine(network).run(asked).argmax(axis=1)
+    said = KerasRuntime(network).run(asked).argmax(axis=1)
     rows = [row for row, place in enumerate(known) if place is not None and said[row] == 0]
     assert len(rows) >= 15
     maps = Explainer(network).maps(asked[rows], np.zeros(len(rows), np.intp))

@@ -98,7 +98,7 @@ ACCEPTS = Answers(accept)
 
 
 def broken() -> None:
-    raise AssertionError("the engine is sound")
+    raise AssertionError("the runtime is sound")
 
 
 def test_what_waits_is_one_batch_with_the_urgent_first(writer: Writer) -> None:

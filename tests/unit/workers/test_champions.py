@@ -22,7 +22,7 @@ from lungline.settings import load
 from models import registry
 from models.files import WEIGHTS, Place, adopt
 from models.preprocess import prepare
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from tests.unit.workers.test_batcher import FACTS
 from tests.waiting import wait_for
 from workers import catalogue, champions
@@ -44,10 +44,10 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def running(database: Engine, models: Path, engines: Engines, monkeypatch: pytest.MonkeyPatch) -> Iterator[Champions]:
+def running(database: Engine, models: Path, runtime_choice: RuntimeChoice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Champions]:
     """Champions that ask ten times a second."""
     monkeypatch.setattr(champions, "ASK_SECONDS", 0.1)
-    running = Champions(database, models, engines, 4)
+    running = Champions(database, models, runtime_choice, 4)
     running.watch()
     yield running
     running.stop()
@@ -102,20 +102,22 @@ def test_a_promoted_version_judges_without_a_restart(
         assert read(before, Modality(name)) == (Modality(name), before.names[name])  # a batch under way ends as it began
 
 
-def test_a_start_takes_the_promoted_one(adopted: Callable[[str], str], database: Engine, models: Path, engines: Engines) -> None:
+def test_a_start_takes_the_promoted_one(
+    adopted: Callable[[str], str], database: Engine, models: Path, runtime_choice: RuntimeChoice
+) -> None:
     version = adopted("xray")
     promote(database, version)
-    assert Champions(database, models, engines, 4).judge.names["xray"] == version
+    assert Champions(database, models, runtime_choice, 4).judge.names["xray"] == version
 
 
 def test_a_start_without_the_champions_files_is_refused(
-    adopted: Callable[[str], str], database: Engine, models: Path, engines: Engines
+    adopted: Callable[[str], str], database: Engine, models: Path, runtime_choice: RuntimeChoice
 ) -> None:
     version = adopted("xray")
     promote(database, version)
     shutil.rmtree(models)
     with pytest.raises(ModelError, match=f"{version}.*not at hand.*rollback"):
-        Champions(database, models, engines, 4)
+        Champions(database, models, runtime_choice, 4)
 
 
 def test_what_cannot_be_loaded_is_said_once_and_tried_again(
@@ -159,12 +161,12 @@ def test_those_that_run_go_on_while_the_database_is_away(
 
 
 class Fails:
-    """An engine that breaks when it is told to."""
+    """A runtime that breaks when it is told to."""
 
     name = "fails"
 
-    def __init__(self, engine: object) -> None:
-        self._run = engine.run  # type: ignore[attr-defined]
+    def __init__(self, runtime: object) -> None:
+        self._run = runtime.run  # type: ignore[attr-defined]
         self.answer: float | None = None
 
     def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -179,12 +181,12 @@ def test_an_engine_that_breaks_is_found_out_and_is_no_champion(
 ) -> None:
     made: list[Fails] = []
 
-    def make(self: Engines, place: Place) -> Fails:
+    def make(self: RuntimeChoice, place: Place) -> Fails:
         made.append(Fails(real(self, place)))
         return made[-1]
 
-    real = Engines.make
-    monkeypatch.setattr(Engines, "make", make)
+    real = RuntimeChoice.make
+    monkeypatch.setattr(RuntimeChoice, "make", make)
     promote(database, adopted("xray"))
     wait_for(lambda: bool(made) and running.judge.names["xray"] != registry.shipped()[Modality.XRAY].version)
     assert running.judge.is_sound()

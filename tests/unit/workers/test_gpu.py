@@ -8,7 +8,7 @@ import structlog.testing
 from lungline.settings import load
 from models.backend import sees_gpu
 from workers import training_child
-from workers.inference import engines_of
+from workers.inference import choose_runtime
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def _no_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_worker_looks_for_the_gpu_of_its_slot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_DEVICES", "0,7")
     with structlog.testing.capture_logs() as logged:
-        assert engines_of(load(), 1).choice == "auto"  # the fastest on CPUs
+        assert choose_runtime(load(), 1).choice == "auto"  # the fastest on CPUs
     (line,) = logged
     assert line["log_level"] == "error"
     assert "LUNGLINE_DEVICES names GPU 7" in line["why"]
@@ -29,11 +29,11 @@ def test_a_worker_looks_for_the_gpu_of_its_slot(monkeypatch: pytest.MonkeyPatch)
     assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
 
 
-@pytest.mark.parametrize(("devices", "engine"), [("cpu", "keras"), ("7", "openvino")])
-def test_a_worker_that_needs_no_gpu_begins(devices: str, engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("devices", "runtime"), [("cpu", "keras"), ("7", "openvino")])
+def test_a_worker_that_needs_no_gpu_begins(devices: str, runtime: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_DEVICES", devices)
-    monkeypatch.setenv("LUNGLINE_ENGINE", engine)
-    assert engines_of(load(), 0).choice == engine
+    monkeypatch.setenv("LUNGLINE_ENGINE", runtime)
+    assert choose_runtime(load(), 0).choice == runtime
 
 
 def test_a_training_run_ends_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,16 +17,16 @@ from lungline.reasons import Reason
 from models import registry
 from models.files import ADMISSION
 from models.preprocess import prepare
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from tests.corpus.files import dicom
 from workers.judge import Judge
 from workers.reading import Reading, read_scan
 
 
 @pytest.fixture
-def judge(engines: Engines) -> Judge:
-    parts = {name.value: registry.load_ensemble(files, engines) for name, files in registry.shipped().items()}
-    return Judge({**parts, ADMISSION: registry.load_admission(registry.shipped_admission(), engines)})
+def judge(runtime_choice: RuntimeChoice) -> Judge:
+    parts = {name.value: registry.load_ensemble(files, runtime_choice) for name, files in registry.shipped().items()}
+    return Judge({**parts, ADMISSION: registry.load_admission(registry.shipped_admission(), runtime_choice)})
 
 
 def read_film(judge: Judge) -> Reading:

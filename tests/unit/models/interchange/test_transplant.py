@@ -12,7 +12,7 @@ from models.calibration import probabilities
 from models.interchange.foreign import read
 from models.interchange.transplant import outputs_of, transplant
 from models.runtimes import agreement
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from tests.unit.models import keras_made
 from tests.unit.models.keras_made import answers, cnn6
 
@@ -32,7 +32,7 @@ def agrees(network: keras.Model, theirs: keras.Model, preprocess: str) -> None:
     pictures = np.concatenate([chests, np.zeros_like(noise), noise])
     expected = answers(theirs, pictures)
     assert np.ptp(expected, axis=0).max() > 0.05
-    np.testing.assert_allclose(probabilities(KerasEngine(network).run(pictures), 1.0), expected, atol=2e-4)
+    np.testing.assert_allclose(probabilities(KerasRuntime(network).run(pictures), 1.0), expected, atol=2e-4)
 
 
 @pytest.fixture(scope="module")

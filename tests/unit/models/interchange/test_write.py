@@ -9,7 +9,7 @@ import pytest
 from models.files import Member
 from models.interchange import write
 from models.runtimes import agreement
-from models.runtimes.keras import KerasEngine, load_network
+from models.runtimes.keras import KerasRuntime, load_network
 
 
 @pytest.mark.parametrize("form", write.FORMATS)
@@ -21,7 +21,7 @@ def test_each_format_answers_as_keras_does(form: str, member: Member, tmp_path: 
     assert told["output"][1:] == [3]
     assert told["input"][0] == (1 if form in ("litert", "openvino") else None)
     pictures = agreement.pictures(member.preprocess)[:4]
-    np.testing.assert_allclose(write.FORMATS[form][1](path).run(pictures), KerasEngine(load_network(member)).run(pictures), atol=1e-4)
+    np.testing.assert_allclose(write.FORMATS[form][1](path).run(pictures), KerasRuntime(load_network(member)).run(pictures), atol=1e-4)
 
 
 def test_a_litert_file_needs_nothing_of_tensorflow_beside_it(member: Member, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The stored set: the same on every machine, and sharp enough to find an engine that rounds too much."""
+"""The stored set: the same on every machine, and sharp enough to find a runtime that rounds too much."""
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ from models.runtimes import agreement
 
 
 class Wrong:
-    """An engine that is wrong by so much, on one picture."""
+    """A runtime that is wrong by so much, on one picture."""
 
     name = "wrong"
 
@@ -41,8 +41,8 @@ def test_a_difference_on_one_picture_is_found() -> None:
 def test_no_probability_moves_by_more_than_is_told(seed: int) -> None:
     rng = np.random.default_rng(seed)
     right, moved = (rng.normal(0, scale, (32, 3)).astype(np.float32) for scale in (3, 0.3))
-    engine = Wrong(right + moved, 0.0)
-    told = agreement.difference(engine, "gray-96", right, 1.3)
+    runtime = Wrong(right + moved, 0.0)
+    told = agreement.difference(runtime, "gray-96", right, 1.3)
     assert np.abs(probabilities(right + moved, 1.3) - probabilities(right, 1.3)).max() <= told
 
 

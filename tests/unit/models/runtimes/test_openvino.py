@@ -13,8 +13,8 @@ import pytest
 from models.files import Member
 from models.runtimes import agreement
 from models.runtimes.cache import Converted
-from models.runtimes.keras import KerasEngine, load_network
-from models.runtimes.openvino import OpenVinoEngine, precisions
+from models.runtimes.keras import KerasRuntime, load_network
+from models.runtimes.openvino import OpenVinoRuntime, precisions
 
 # Tells what was imported, which hosts were asked for, and what was written outside the folder of the cache.
 _WATCHED = """
@@ -48,10 +48,10 @@ def test_nothing_is_sent_and_nothing_that_could_is_imported(tmp_path: Path, memb
 from pathlib import Path
 from models.runtimes import agreement
 from models.runtimes.convert import converted
-from models.runtimes.openvino import OpenVinoEngine
+from models.runtimes.openvino import OpenVinoRuntime
 from models.files import read_member
 network = converted(read_member(Path({str(member.folder)!r})))
-OpenVinoEngine(network.description, network.weights, "f32").run(agreement.pictures("gray-96"))
+OpenVinoRuntime(network.description, network.weights, "f32").run(agreement.pictures("gray-96"))
 """,
         tmp_path,
     )
@@ -68,39 +68,39 @@ def test_openvino_left_to_itself_would_send(tmp_path: Path) -> None:
 
 
 def test_it_answers_as_the_reference_and_alone_as_in_a_batch(member: Member, network: Converted) -> None:
-    engine = OpenVinoEngine(network.description, network.weights, "f32")
+    runtime = OpenVinoRuntime(network.description, network.weights, "f32")
     pictures = agreement.pictures(member.preprocess)
-    together = engine.run(pictures)
+    together = runtime.run(pictures)
     assert together.dtype == np.float32
-    np.testing.assert_allclose(together, KerasEngine(load_network(member)).run(pictures), atol=1e-3)
-    np.testing.assert_array_equal(together, np.concatenate([engine.run(picture[np.newaxis]) for picture in pictures]))
+    np.testing.assert_allclose(together, KerasRuntime(load_network(member)).run(pictures), atol=1e-3)
+    np.testing.assert_array_equal(together, np.concatenate([runtime.run(picture[np.newaxis]) for picture in pictures]))
     assert len(np.unique(together.round(3))) > 10
 
 
 def test_a_batch_does_not_show_through_in_the_next(network: Converted, member: Member) -> None:
-    engine = OpenVinoEngine(network.description, network.weights, "f32")
-    first = engine.run(agreement.pictures(member.preprocess)[:5])
+    runtime = OpenVinoRuntime(network.description, network.weights, "f32")
+    first = runtime.run(agreement.pictures(member.preprocess)[:5])
     kept = first.copy()
-    engine.run(agreement.pictures(member.preprocess)[5:10])
+    runtime.run(agreement.pictures(member.preprocess)[5:10])
     np.testing.assert_array_equal(first, kept)
 
 
 def test_an_engine_that_nobody_needs_is_gone(network: Converted) -> None:
-    engine = OpenVinoEngine(network.description, network.weights, "f32")
-    engine.warm(4)
-    gone = weakref.ref(engine)
-    del engine
+    runtime = OpenVinoRuntime(network.description, network.weights, "f32")
+    runtime.warm(4)
+    gone = weakref.ref(runtime)
+    del runtime
     gc.collect()
     assert gone() is None
 
 
 def test_an_empty_batch(network: Converted) -> None:
-    assert OpenVinoEngine(network.description, network.weights, "f32").run(np.zeros((0, 96, 96, 1), np.float32)).shape == (0, 3)
+    assert OpenVinoRuntime(network.description, network.weights, "f32").run(np.zeros((0, 96, 96, 1), np.float32)).shape == (0, 3)
 
 
 def test_a_picture_of_another_size_is_an_error(network: Converted) -> None:
     with pytest.raises(RuntimeError):
-        OpenVinoEngine(network.description, network.weights, "f32").run(np.zeros((1, 95, 96, 1), np.float32))
+        OpenVinoRuntime(network.description, network.weights, "f32").run(np.zeros((1, 95, 96, 1), np.float32))
 
 
 def test_single_precision_is_always_there() -> None:
@@ -114,17 +114,17 @@ def test_signal_after_networks_are_freed_does_not_crash(tmp_path: Path, network:
     code = f"""
 import gc, os, signal
 from pathlib import Path
-from models.runtimes.openvino import OpenVinoEngine
+from models.runtimes.openvino import OpenVinoRuntime
 told = []
 signal.signal(signal.SIGTERM, lambda *_: told.append("told"))
 parts = [(Path({str(tmp_path)!r}) / name).read_bytes() for name in ("description", "weights")]
-engines = [OpenVinoEngine(*parts, "f32") for _ in range(3)]
-for engine in engines:
-    engine.warm(4)
-while engines:
-    del engine
-    engine = None
-    engines.pop(0)
+runtimes = [OpenVinoRuntime(*parts, "f32") for _ in range(3)]
+for runtime in runtimes:
+    runtime.warm(4)
+while runtimes:
+    del runtime
+    runtime = None
+    runtimes.pop(0)
     gc.collect()
     os.kill(os.getpid(), signal.SIGTERM)
 print(len(told))

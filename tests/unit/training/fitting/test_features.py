@@ -13,7 +13,7 @@ from lungline.errors import TrainingError
 from models.architectures import build
 from models.backend import keras
 from models.preprocess import Pixels
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.data.examples import Labelled
 from training.fitting import features
@@ -79,10 +79,10 @@ def test_both_parts_together_are_the_network(frozen: str) -> None:
     trunk, head = parts
     assert not trunk.trainable_weights
     assert {weight.path for weight in head.trainable_weights} == {weight.path for weight in network.trainable_weights}
-    expected = KerasEngine(network).run(PICTURES)
-    np.testing.assert_allclose(KerasEngine(head).run(KerasEngine(trunk).run(PICTURES)), expected, atol=1e-4)
+    expected = KerasRuntime(network).run(PICTURES)
+    np.testing.assert_allclose(KerasRuntime(head).run(KerasRuntime(trunk).run(PICTURES)), expected, atol=1e-4)
     head.trainable_weights[-1].assign([1.0, 2.0, 3.0])  # the last bias, of both
-    np.testing.assert_allclose(KerasEngine(network).run(PICTURES) - expected, np.tile([1.0, 2.0, 3.0], (5, 1)), atol=1e-4)
+    np.testing.assert_allclose(KerasRuntime(network).run(PICTURES) - expected, np.tile([1.0, 2.0, 3.0], (5, 1)), atol=1e-4)
 
 
 def test_a_network_of_which_all_is_trained_is_not_split() -> None:

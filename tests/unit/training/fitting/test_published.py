@@ -14,7 +14,7 @@ from cli.models import app as models_app
 from cli.train import train
 from lungline.errors import TrainingError
 from models.files import read_ensemble, read_member
-from models.runtimes.keras import KerasEngine, load_network
+from models.runtimes.keras import KerasRuntime, load_network
 from training import recipes
 from training.data import datasets
 from training.fitting import published
@@ -96,7 +96,7 @@ def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, ti
     # The figure is that of the network that was saved.
     member = read_member(trained / "training" / "xray-cnn6-as-published")
     _, learnt, held = published.lessons(quick("xray-cnn6"), Readings(tiny_data), seed=0)
-    said = KerasEngine(load_network(member)).run(held.pictures).argmax(axis=1)
+    said = KerasRuntime(load_network(member)).run(held.pictures).argmax(axis=1)
     assert member.description["as_published"]["figure"]["value"] == pytest.approx((said == held.outputs).mean(), abs=1e-4)
     precision, recall, f1, support = precision_recall_fscore_support(held.outputs, said, labels=[0, 1], zero_division=np.nan)
     for output, name in enumerate(("covid19", "normal")):

@@ -1,4 +1,4 @@
-"""A challenger's files and engines, tried as a worker would run them."""
+"""A challenger's files and runtimes, tried as a worker would run them."""
 
 import dataclasses
 import shutil
@@ -9,7 +9,7 @@ import pytest
 from lungline.findings import Modality
 from models.files import WEIGHTS, read_ensemble
 from models.registry import SHIPPED, shipped
-from models.runtimes.choice import Engines
+from models.runtimes.choice import RuntimeChoice
 from tests.lessons import lessons
 from training.gate import serving_check
 from training.predictions.predict import Readings
@@ -21,7 +21,7 @@ def test_agreeing_networks_are_timed_and_others_reported(tmp_path: Path) -> None
     champion = shipped()[Modality.XRAY]
     readings = Readings(lessons(tmp_path / "data", counts={"gate": 4}))
     judged = readings.judge(champion, "gate")
-    keras = Engines("keras", tmp_path / "networks")
+    keras = RuntimeChoice("keras", tmp_path / "networks")
     sound = serving_check.try_out(champion, champion, judged, readings, keras)
     assert sound.fault is None
     assert len(sound.speeds) == 5

@@ -14,7 +14,7 @@ from models.backend import keras
 from models.calibration import probabilities
 from models.files import WEIGHTS, Member, adopt, read_ensemble
 from models.registry import load_admission, load_ensemble
-from models.runtimes.keras import KerasEngine
+from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.data import datasets
 from training.data.examples import Labelled
@@ -92,7 +92,7 @@ def test_the_same_seed_gives_the_same_bytes(trained: Trained, tiny_data: Path, t
 
 def test_half_precision_answers_as_full(trained: Trained, tiny_data: Path) -> None:
     readings = Readings(tiny_data)
-    full = KerasEngine(trained.networks[0]).run(readings.pictures("gray-96", Modality.XRAY, "val"))
+    full = KerasRuntime(trained.networks[0]).run(readings.pictures("gray-96", Modality.XRAY, "val"))
     half = readings.logits(trained.made[0], "val")
     np.testing.assert_allclose(probabilities(half, 1.0), probabilities(full, 1.0), atol=5e-3)
 

@@ -1,4 +1,4 @@
-"""An engine that breaks while it runs, in a real worker: the worker ends, another starts, and no scan pays for it."""
+"""A runtime that breaks while it runs, in a real worker: the worker ends, another starts, and no scan pays for it."""
 
 import os
 from pathlib import Path
@@ -9,19 +9,19 @@ from imaging.phantoms import picture
 from tests.acceptance.stack import Stack
 from tests.corpus.files import png
 
-# Every Python process of the stack runs this at its start: engines fail for as long as a file is there.
+# Every Python process of the stack runs this at its start: runtimes fail for as long as a file is there.
 _SABOTAGE = """
 import os, sys, threading, time
 def wait():
-    while "workers.inference" not in sys.modules or not hasattr(sys.modules.get("models.runtimes.openvino"), "OpenVinoEngine"):
+    while "workers.inference" not in sys.modules or not hasattr(sys.modules.get("models.runtimes.openvino"), "OpenVinoRuntime"):
         time.sleep(0.1)
-    engine = sys.modules["models.runtimes.openvino"].OpenVinoEngine
-    run = engine.run
+    runtime = sys.modules["models.runtimes.openvino"].OpenVinoRuntime
+    run = runtime.run
     def sabotaged(self, batch):
         if os.path.exists(os.environ["BREAK"]):
             raise RuntimeError("broken")
         return run(self, batch)
-    engine.run = sabotaged
+    runtime.run = sabotaged
 if sys.argv[0] == "-m":
     threading.Thread(target=wait, daemon=True).start()
 """
@@ -42,7 +42,7 @@ def test_scans_wait_for_a_sound_engine(tmp_path: Path, monkeypatch: pytest.Monke
         (stack.inbox / "xray").mkdir()
         for seed in range(6):
             (stack.inbox / "xray" / f"{seed}.png").write_bytes(png(picture("xray", seed)))
-        stack.until(lambda: "the engine fails on a drawn chest, too" in log.read_text(), 60, "found out")
+        stack.until(lambda: "the runtime fails on a drawn chest, too" in log.read_text(), 60, "found out")
         broken.unlink()
         stack.settled(6)
         counts = stack.status()
