@@ -50,7 +50,7 @@ def evaluate(
     from training import report
     from training.data.datasets import digest
     from training.evaluation.candidates import chosen
-    from training.evaluation.judge import CALLED, Judge
+    from training.evaluation.judge import Judge
     from training.predictions.predict import Readings
 
     asked = chosen(_known(settings, models, writes=data is None), versions or ())
@@ -67,7 +67,7 @@ def evaluate(
         found.append(candidate.judge(judge, there))
         with engine.begin() as connection:
             for one in there:
-                figures = found[-1].description[CALLED[one]]
+                figures = found[-1].record.evaluations[one].as_json()
                 quality.enter(connection, quality.rows(found[-1].version, f"{one} of {another}" if another else one, figures))
         print(found[-1].card)
     if not found:

@@ -59,7 +59,7 @@ def show(
 
     for found in descriptions(Store(load().store).models):
         if found.version == version:
-            print(json.dumps(found.description) if as_json else found.text())
+            print(json.dumps(found.contents) if as_json else found.text())
             return
     from training import recipes
 
@@ -99,8 +99,8 @@ def promote(
     with engine.begin() as connection:
         members = [place.member.version for place in files.places]
         before = versions.promote(connection, version, members, by, why, although_refused=although_refused)
-    if trials := [place.member for place in files.places if "limit" in place.member.description]:
-        say(f"{trials[0].version} is a trial on at most {trials[0].description['limit']} pictures: what it answers means nothing.")
+    if trials := [place.member for place in files.places if place.member.record.limit]:
+        say(f"{trials[0].version} is a trial on at most {trials[0].record.limit} pictures: what it answers means nothing.")
     print(f"{version} judges; before it, {before}. Back: lungline models rollback --modality {files.name} --by NAME --why TEXT")
 
 

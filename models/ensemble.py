@@ -151,7 +151,7 @@ def may_join(member: Member) -> bool:
 
     One that a published protocol trained saw validation, and may not; nor may a student, who would only echo its teacher.
     """
-    if member.modality is None or "as_published" in member.description or "teacher" in member.description:
+    if member.modality is None or member.record.as_published or member.record.teacher:
         return False
     try:
         fold(member.modality, member.version, member.outputs)

@@ -7,21 +7,21 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from pydantic import ValidationError
 
 from lungline.durable import replace_text, sync_folder, sync_tree
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.ids import new_id
+from models.records import EnsembleRecord, Evaluation, MemberRecord, PlaceRecord
 
 WEIGHTS: Final = "network.weights.h5"  # Keras writes and reads no other ending
 MEMBER: Final = "member.json"
 CARD: Final = "card.md"
 ENSEMBLES: Final = "ensembles"
 ADMISSION: Final = "admission"
-
-# What figures are called in a file -> the data that they were measured on.
-_MEASURED: Final = {"validation": "val", "figures": "test"}
 
 REPAIR: Final = (
     "Restore it with `git checkout -- models/shipped`, or LUNGLINE_STORE's `models` from its backup; "
@@ -34,13 +34,37 @@ class Member:
     """A trained version of a recipe: a folder with weights, `member.json` and a card."""
 
     folder: Path
-    name: str
-    modality: Modality | None  # None: the admission network
-    architecture: str
-    preprocess: str
-    outputs: tuple[str, ...]
-    sha256: str  # of the weights file
-    description: Mapping[str, Any] = field(repr=False)  # all of member.json: how it was trained, and its figures
+    record: MemberRecord = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Of the recipe, mostly; other trainings of it have the same."""
+        return self.record.name
+
+    @property
+    def modality(self) -> Modality | None:
+        """None: the admission network."""
+        return self.record.modality
+
+    @property
+    def architecture(self) -> str:
+        """Of its network, a name of models/architectures/."""
+        return self.record.architecture
+
+    @property
+    def preprocess(self) -> str:
+        """What its pictures go through, a name of models/preprocess.py."""
+        return self.record.preprocess
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What each of its logits stands for."""
+        return self.record.outputs
+
+    @property
+    def sha256(self) -> str:
+        """Of the weights file."""
+        return self.record.sha256
 
     @property
     def version(self) -> str:
@@ -48,10 +72,10 @@ class Member:
         return f"{self.name}-{self.sha256[:8]}"
 
     @property
-    def figures(self) -> dict[str, Mapping[str, Any]]:
+    def evaluations(self) -> dict[str, Evaluation]:
         """Data -> how it did there; `as_published`: on what a published protocol holds out."""
-        own = self.description.get("as_published")
-        return _measured(self.description) | ({"as_published": own["figures"]} if own else {})
+        own = self.record.as_published
+        return self.record.evaluations | ({"as_published": own.figures} if own else {})
 
     def checked_weights(self) -> Path:
         """The weights file, after its hash was found right.
@@ -99,10 +123,10 @@ class EnsembleFiles:
     modality: Modality | None  # None: admission
     places: tuple[Place, ...]
     thresholds: Mapping[str, float]  # margin and disagreement of a review; for admission, neither
-    figures: Mapping[str, Any] = field(default_factory=dict, repr=False)  # data -> how it did there, where that was measured
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict, repr=False)  # data -> how it did there, where that was measured
     card: Path | None = None  # where it was judged
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Everything that changes what it answers."""
         return {
             "name": self.name,
@@ -130,18 +154,8 @@ def read_member(folder: Path) -> Member:
         ModelError: it is missing or malformed.
     """
     try:
-        description = json.loads((folder / MEMBER).read_text())
-        return Member(
-            folder=folder,
-            name=description["name"],
-            modality=Modality(description["modality"]) if description["modality"] else None,
-            architecture=description["architecture"],
-            preprocess=description["preprocess"],
-            outputs=tuple(description["outputs"]),
-            sha256=description["sha256"],
-            description=description,
-        )
-    except (OSError, ValueError, KeyError, TypeError):
+        return Member(folder, MemberRecord.model_validate_json((folder / MEMBER).read_bytes()))
+    except (OSError, ValidationError):
         raise ModelError(f"The description of member `{folder.name}` is missing or damaged. {REPAIR}") from None
 
 
@@ -160,26 +174,18 @@ def read_ensemble(root: Path, stem: str) -> EnsembleFiles:
     card = root / ENSEMBLES / f"{stem}.md"
     name, path = stem.partition("-")[0], root / ENSEMBLES / f"{stem}.json"
     try:
-        description = json.loads(path.read_text())
-        wanted = [
-            (str(each["member"]), str(each["sha256"]), float(each["weight"]), float(each["temperature"])) for each in description["members"]
-        ]
-        number, thresholds = int(description["number"]), {str(key): float(value) for key, value in description["thresholds"].items()}
+        record = EnsembleRecord.model_validate_json(path.read_bytes())
         modality = None if name == ADMISSION else Modality(name)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError):
         raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}") from None
-    places = tuple(Place(_find_member(root, member, sha256), weight, temperature) for member, sha256, weight, temperature in wanted)
-    for place, (_, sha256, _, _) in zip(places, wanted, strict=True):
-        if place.member.sha256 != sha256:
+    places = tuple(Place(_find_member(root, part.member, part.sha256), part.weight, part.temperature) for part in record.members)
+    for place, part in zip(places, record.members, strict=True):
+        if place.member.sha256 != part.sha256:
             raise ModelError(f"Member `{place.member.version}` is not the one that ensemble `{name}` was made of. {REPAIR}")
-    found = EnsembleFiles(name, number, modality, places, thresholds, _measured(description), card if card.exists() else None)
+    found = EnsembleFiles(name, record.number, modality, places, record.thresholds, record.evaluations, card if card.exists() else None)
     if stem not in (name, found.version):
         raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}")
     return found
-
-
-def _measured(description: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    return {data: description[called] for called, data in _MEASURED.items() if called in description}
 
 
 def _find_member(root: Path, name: str, sha256: str) -> Member:
@@ -223,7 +229,7 @@ def _adopt_member(member: Member, store: Path) -> None:
         shutil.rmtree(target)
     if not target.exists():
         _copy(member.folder, target)
-    elif set(member.figures) >= set(read_member(target).figures):
+    elif set(member.evaluations) >= set(read_member(target).evaluations):
         for name in (CARD, MEMBER):
             if (member.folder / name).exists():  # a training that was killed while it judged left no card
                 _copy(member.folder / name, target / name)
@@ -246,7 +252,7 @@ def _adopt_ensemble(folder: Path, path: Path, store: Path) -> EnsembleFiles:
         known = read_ensemble(store, files.version)
     except ModelError:
         known = None
-    if known is None or set(files.figures) >= set(known.figures):
+    if known is None or set(files.evaluations) >= set(known.evaluations):
         if files.card:
             _copy(files.card, store / ENSEMBLES / f"{files.version}.md")
         _copy(path, store / ENSEMBLES / f"{files.version}.json")  # last: now the version is there
@@ -284,9 +290,9 @@ def write_ensemble(
     """Writes what `read_ensemble` reads; `places` are members with vote weight and temperature."""
     folder = root / ENSEMBLES
     folder.mkdir(parents=True, exist_ok=True)
-    members = [
-        {"member": member.name, "sha256": member.sha256, "weight": weight, "temperature": temperature}
+    members = tuple(
+        PlaceRecord(member=member.name, sha256=member.sha256, weight=weight, temperature=temperature)
         for member, weight, temperature in places
-    ]
-    description = {"number": number, "members": members, "thresholds": dict(thresholds)}
-    replace_text(folder / f"{name}.json", json.dumps(description, indent=2) + "\n")
+    )
+    record = EnsembleRecord(number=number, members=members, thresholds=dict(thresholds))
+    replace_text(folder / f"{name}.json", record.text())

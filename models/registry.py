@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
@@ -13,6 +13,7 @@ from lungline.findings import Modality
 from models.admission import NEITHER, Admission
 from models.ensemble import Ensemble, Review, Seat
 from models.files import ADMISSION, CARD, ENSEMBLES, MEMBER, EnsembleFiles, Member, Place, read_ensemble, read_member, stored_members
+from models.records import Evaluation
 from models.runtimes import Runtime, agreement
 from models.runtimes.choice import RuntimeChoice
 
@@ -166,15 +167,13 @@ class Description:
     sha256: str
     shipped: bool  # else it lies in the store
     members: tuple[str, ...]  # an ensemble's, by their versions
-    figures: Mapping[str, Mapping[str, Any]]  # data -> how it did there
-    description: Mapping[str, Any]
+    evaluations: Mapping[str, Evaluation]  # data -> how it did there
+    contents: Mapping[str, object]  # all that its files say
     card: Path | None
 
     def text(self) -> str:
         """For a terminal: its card, or else all that is told of it."""
-        return (
-            self.card.read_text(encoding="utf-8").rstrip() if self.card and self.card.exists() else json.dumps(self.description, indent=2)
-        )
+        return self.card.read_text(encoding="utf-8").rstrip() if self.card and self.card.exists() else json.dumps(self.contents, indent=2)
 
 
 def descriptions(store: Path) -> list[Description]:
@@ -207,10 +206,10 @@ def descriptions(store: Path) -> list[Description]:
 
 
 def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]) -> None:
-    description = {"version": files.version, **files.as_json()}
+    contents = {"version": files.version, **files.as_json()}
     members = tuple(place.member.version for place in files.places)
     ensemble = Description(
-        files.version, "ensemble", files.name, files.modality, files.sha256, shipped, members, files.figures, description, files.card
+        files.version, "ensemble", files.name, files.modality, files.sha256, shipped, members, files.evaluations, contents, files.card
     )
     found.setdefault(files.version, ensemble)
     for place in files.places:
@@ -218,7 +217,9 @@ def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]
 
 
 def _describe_member(member: Member, shipped: bool, found: dict[str, Description]) -> None:
-    description = {"version": member.version, **member.description}
+    contents = {"version": member.version, **member.record.as_json()}
     card = member.folder / CARD
-    one = Description(member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.figures, description, card)
+    one = Description(
+        member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.evaluations, contents, card
+    )
     found.setdefault(member.version, one)

@@ -40,6 +40,6 @@ def enter(connection: Connection, models: Path) -> None:
     )
     known = quality.known(connection)
     for one in found:
-        for data, figures in one.figures.items():
+        for data, evaluation in one.evaluations.items():
             if (one.version, data) not in known:
-                quality.enter(connection, quality.rows(one.version, data, figures))
+                quality.enter(connection, quality.rows(one.version, data, evaluation.as_json()))

@@ -151,7 +151,7 @@ class Retraining:
         if run_id and (known := snapshot.lessons(self._store.training / run_id, champion.modality)) is not None:
             return not (snapshot.lessons(taken.folder, champion.modality) or Counter()) <= known
         # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
-        is_another = taken.manifest_sha256 != champion.places[0].member.description.get("data_sha256")
+        is_another = taken.manifest_sha256 != champion.places[0].member.record.data_sha256
         return is_another or snapshot.has_own_lessons(taken.folder, champion.modality, self._store)
 
     def _tell(self, step: str) -> None:

@@ -81,7 +81,7 @@ def describe(member: Member, form: str, written: dict[str, Any], parts: dict[Pat
         written: as models/interchange/write.py answers: `difference`, and the shapes `input` and `output`.
         parts: each written file or folder -> what it will be called.
     """
-    temperature = member.description.get("temperature", 1.0)
+    temperature = member.record.temperature
     return {
         "version": member.version,
         "modality": member.modality,

@@ -146,7 +146,7 @@ def written(folder: Path, form: str, path: Path) -> dict[str, Any]:
     loaded = run(path)
     ran: Runtime = loaded
     reference = KerasRuntime(network).run(agreement.pictures(member.preprocess))
-    difference = agreement.difference(ran, member.preprocess, reference, float(member.description.get("temperature", 1.0)))
+    difference = agreement.difference(ran, member.preprocess, reference, member.record.temperature)
     given, answered = (_sizes(shape) for shape in loaded.shapes)
     return {"difference": difference, "input": given, "output": answered}
 

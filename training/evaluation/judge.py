@@ -1,11 +1,10 @@
 """Makes the figures and cards of members and ensembles, in one way for `lungline train` and `lungline evaluate`."""
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from lungline.progress import say
 from models.admission import NEITHER
 from models.backend import keras
 from models.files import CARD, MEMBER, EnsembleFiles, Member
+from models.records import EnsembleRecord, Evaluated, Evaluation, Figure, MemberRecord, Metrics, Record
 from training import recipes
 from training.data.examples import Labelled
 from training.evaluation import baselines, controls
@@ -27,26 +27,40 @@ from training.fitting.training_sets import labelled
 from training.metrics import figures, reliability
 from training.metrics.figures import Votes, alone, with_intervals
 from training.predictions import measure
-from training.predictions.measure import Judged, Measured, judged_labels
+from training.predictions.measure import Judged, counts, judged_labels
 from training.predictions.predict import Readings
 from training.predictions.predict import alone as by_itself
 from training.recipes import Recipe
 
 LoadBase = Callable[[keras.Model], None]
 
-# What figures are called in the files, by the split that they were measured on.
-CALLED: Final = {"val": "validation", "test": "figures"}
+_Record = TypeVar("_Record", bound=Evaluated)
+
+# What evaluations are called in the files, by the split that they were made on.
+_CALLED: Final = {"val": "validation", "test": "figures"}
+
+# An ensemble's: by itself a member accepts every scan.
+_OF_A_VOTE: Final = ("accepted_share", "accepted_accuracy", "disagreement")
 
 # Thumbnails are made of pictures that keep their framing, as it tells the source.
 _THUMBNAILS_OF: Final = "gray-96"
 
 
+class DescribedEnsemble(EnsembleRecord):
+    """An ensemble's JSON, with what its file does not say of itself."""
+
+    name: str
+    modality: Modality | None
+    outputs: tuple[str, ...]  # its modality's findings
+    limit: int | None = None  # a member is a trial, and so is the ensemble
+
+
 @dataclass(frozen=True)
 class Found:
-    """What judging one version found."""
+    """What evaluating one version found."""
 
     version: str
-    description: Measured  # all of `member.json`; or of an ensemble's JSON with its modality, and its findings as `outputs`
+    record: MemberRecord | DescribedEnsemble
     card: str
     files: EnsembleFiles  # of a member: as it stands by itself
     judged: Mapping[str, Judged]  # by split; none of admission
@@ -79,38 +93,27 @@ class Judge:
             threshold: of an admission network.
             writes: whether `member.json` and `card.md` are written.
         """
-        description = self._uses.known(member.description)
-        files = by_itself(member, description["temperature"])
+        record = self._uses.known(member.record)
+        files = by_itself(member, record.temperature)
         judged: dict[str, Judged] = {}
         if member.modality is None:
             assert threshold is not None
-            description["threshold"] = threshold
+            record = record.model_copy(update={"threshold": threshold})
             files = dataclasses.replace(files, thresholds={NEITHER: threshold})
         if "test" in splits:  # counted first: killed later, it has looked
-            description["test_uses"] = self._uses.use(member.modality, member.version)
+            record = record.model_copy(update={"test_uses": self._uses.use(member.modality, member.version)})
         for split in splits:
             say(f"{member.version}: judged on {split}")
             if member.modality is None:
-                admitted = self._readings.admit(files, split)
-                description[CALLED[split]] = measure.admission_figures(self._readings.data(None).split(split), admitted)
-                continue
-            judged[split] = self._readings.judge(files, split)
-            measured = self._measure(files, judged[split], with_controls=split == splits[-1])
-            for name in ("accepted_share", "accepted_accuracy", "disagreement"):  # an ensemble's: by itself a member accepts all
-                measured.pop(name, None)
-            if split == splits[-1]:
-                measured["source_in_features"] = self._source_in_features(member, split)
-                if self._leave_one_out and "teacher" not in description:  # a student's teacher knows every source
-                    measured["left_out"] = {"within_source": self._left_out(member, judged[split])}
-            if "teacher" in description:
-                measured |= distillation.lost(member, self._uses.folder, split, self._readings)
-            if split == "test" and "imported" not in member.description:
-                measured |= self._shuffled_labels(member)
-            description[CALLED[split]] = measured
-        text = card(description, member.version)
+                evaluation = measure.admission_figures(self._readings.data(None).split(split), self._readings.admit(files, split))
+            else:
+                judged[split] = self._readings.judge(files, split)
+                evaluation = self._evaluate_member(member, files, judged[split], is_last=split == splits[-1])
+            record = record.model_copy(update={_CALLED[split]: evaluation})
+        text = card(record.as_json(), member.version)
         if writes:
-            _write(member.folder / MEMBER, description, member.folder / CARD, text)
-        return Found(member.version, _with_origin(description, splits), text, files, judged)
+            _write(member.folder / MEMBER, record, member.folder / CARD, text)
+        return Found(member.version, _with_origin(record, splits), text, files, judged)
 
     def ensemble(self, files: EnsembleFiles, path: Path, splits: Sequence[str], *, writes: bool = True) -> Found:
         """Judges an ensemble.
@@ -121,43 +124,56 @@ class Judge:
             splits: of val and test, the one that counts last; a look at test is counted.
             writes: whether both are written.
         """
-        description: Measured = self._uses.known(json.loads(path.read_text()))
+        record = self._uses.known(EnsembleRecord.model_validate_json(path.read_bytes()))
         judged: dict[str, Judged] = {}
         if "test" in splits:
-            description["test_uses"] = self._uses.use(files.modality, files.version)
+            record = record.model_copy(update={"test_uses": self._uses.use(files.modality, files.version)})
         for split in splits:
             say(f"{files.version}: judged on {split}")
             judged[split] = self._readings.judge(files, split)
-            description[CALLED[split]] = self._measure(files, judged[split], with_controls=split == splits[-1])
-        shown = {
-            **description,
-            "name": files.name,
-            "modality": files.modality,
-            "outputs": list(FINDINGS[files.modality]) if files.modality else [],
-        }
-        if limits := [place.member.description["limit"] for place in files.places if "limit" in place.member.description]:
-            shown["limit"] = max(limits)  # a member that is a trial makes its ensemble one
-        text = card(shown, files.version)
+            parts = self._parts(files, judged[split], with_controls=split == splits[-1])
+            evaluation = Evaluation.of(measure.findings_figures(judged[split]), **parts)
+            record = record.model_copy(update={_CALLED[split]: evaluation})
+        described = _described(record, files)
+        text = card(described.as_json(), files.version)
         if writes:
-            _write(path, description, path.with_suffix(".md"), text)
-        return Found(files.version, _with_origin(shown, splits), text, files, judged)
+            _write(path, record, path.with_suffix(".md"), text)
+        return Found(files.version, _with_origin(described, splits), text, files, judged)
 
-    def _measure(self, files: EnsembleFiles, judged: Judged, *, with_controls: bool) -> Measured:
-        measured = measure.findings_figures(judged)
-        measured["confusion"] = judged.confusion()
-        measured["reliability"] = reliability.reliability(judged.votes, judged.wanted)
+    def _evaluate_member(self, member: Member, files: EnsembleFiles, judged: Judged, *, is_last: bool) -> Evaluation:
+        """One split; most controls are made on the last."""
+        record, figures = member.record, measure.findings_figures(judged)
+        parts = self._parts(files, judged, with_controls=is_last)
+        if is_last:
+            parts["source_in_features"] = self._source_in_features(member, judged.data)
+            if self._leave_one_out and not record.teacher:  # a student's teacher knows every source
+                parts["left_out"] = self._left_out(member, judged)
+        if record.teacher and (lost := distillation.lost(member, self._uses.folder, judged.data, self._readings)):
+            parts["lost_to_teacher"] = lost
+        if judged.data == "test" and not record.imported and (shuffled := self._shuffled_labels(member)):
+            parts["shuffled_labels"] = shuffled
+        return Evaluation.of({name: figure for name, figure in figures.items() if name not in _OF_A_VOTE}, **parts)
+
+    def _parts(self, files: EnsembleFiles, judged: Judged, *, with_controls: bool) -> dict[str, object]:
+        """All that an evaluation holds beside figures over all of the split, for members and ensembles alike."""
+        parts: dict[str, object] = {
+            **counts(judged.groups),
+            "within_source": measure.within_sources(judged),
+            "confusion": judged.confusion(),
+            "reliability": reliability.reliability(judged.votes, judged.wanted),
+        }
         if with_controls:
-            measured["black_lungs"] = self._black_lungs(files, judged.data)
+            parts["black_lungs"] = self._black_lungs(files, judged.data)
             if self._readings.has(files.modality, "train") and (rivals := self._beside(files, judged)):
-                measured["beside"] = measure.beside(judged, rivals)
-        return measured
+                parts["beside"] = measure.beside(judged, rivals)
+        return parts
 
-    def _black_lungs(self, files: EnsembleFiles, split: str) -> Measured:
+    def _black_lungs(self, files: EnsembleFiles, split: str) -> Metrics:
         assert files.modality is not None
         say(f"{files.version}: control, lungs blacked out")
         modality = files.modality
         dark = self._readings.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
-        return dict(
+        return Metrics.of(
             with_intervals(
                 dark.groups,
                 lambda drawn: {
@@ -167,7 +183,7 @@ class Judge:
             )
         )
 
-    def _source_in_features(self, member: Member, split: str) -> dict[str, Any]:
+    def _source_in_features(self, member: Member, split: str) -> dict[str, Figure]:
         """Within each label: what the features still know of the source."""
         if not self._readings.has(member.modality, "train"):
             return {}
@@ -180,14 +196,14 @@ class Judge:
             origins = [np.array([examples[row].origin for row in rows]) for examples, rows in ((train, here), (test, there))]
             value = controls.source_in_features(learnt[here], origins[0], asked[there], origins[1]) if here else float("nan")
             if np.isfinite(value):
-                scores[label] = {**alone(value), "images": len(there)}
+                scores[label] = alone(value).model_copy(update={"images": len(there)})
         return scores
 
-    def _shuffled_labels(self, member: Member) -> Measured:
+    def _shuffled_labels(self, member: Member) -> Metrics | None:
         """The member's recipe, trained for some epochs on shuffled labels, mean of several: at chance on test, or something leaks."""
         trained = self._again(member, "test")
         if trained is None:
-            return {}
+            return None
         recipe, (train, val, test), load_base = trained
         rows = np.isin(test.labels, recipe.outputs)
         found = []
@@ -196,27 +212,29 @@ class Judge:
             votes = controls.shuffled_votes(recipe, train, val, test, load_base, seed)
             found.append(figures.macro_auroc(votes[rows], test.outputs[rows]))
         if not np.isfinite(found).all():
-            return {}
-        shuffled = {**alone(float(np.mean(found))), "lowest": round(min(found), 4), "highest": round(max(found), 4)}
-        return {"shuffled_labels": {"macro_auroc": shuffled}}
+            return None
+        bounds = {"lowest": round(min(found), 4), "highest": round(max(found), 4)}
+        return Metrics.of({"macro_auroc": alone(float(np.mean(found))).model_copy(update=bounds)})
 
-    def _left_out(self, member: Member, judged: Judged) -> Measured:
+    def _left_out(self, member: Member, judged: Judged) -> Metrics:
         trained = self._again(member, judged.data)
-        return left_out(trained[0], trained[1], judged, trained[2], member.description["seed"]) if trained else {}
+        if trained is None:
+            return Metrics(within_source={})
+        recipe, splits, load_base = trained
+        return left_out(recipe, splits, judged, load_base, member.record.seed or 0)
 
     def _again(self, member: Member, split: str) -> tuple[Recipe, tuple[Labelled, Labelled, Labelled], LoadBase | None] | None:
         """What trains a member's recipe anew: the recipe with as many epochs as it had; train, val and `split`; and its base. None for what
         no recipe of ours made on our splits, where the data have none, and where the base weights are missing."""
-        if "as_published" in member.description or "imported" in member.description:
+        record = member.record
+        if record.as_published or record.imported or record.recipe is None or record.epochs is None:
             return None
-        recipe = recipes.load(member.description["recipe"])
+        recipe = recipes.load(record.recipe)
         if not all(self._readings.has(recipe.modality, one) for one in ("train", "val")):
             return None
-        recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, member.description["epochs"]))
+        recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, record.epochs))
         try:
-            load_base, _ = base_weights.loader(
-                recipe.architecture, "none" if member.description["base"] == "none" else "imagenet", self._weights_dir
-            )
+            load_base, _ = base_weights.loader(recipe.architecture, "none" if record.base == "none" else "imagenet", self._weights_dir)
         except TrainingError as error:
             say(f"{member.version}: without the controls that train it again: {error}")
             return None
@@ -246,11 +264,22 @@ class Judge:
         return self._rivals[key]
 
 
-def _with_origin(description: Measured, splits: Sequence[str]) -> Measured:
-    """For the report: whether what it tells of test is of this run."""
-    return description | {"from_card": True} if "figures" in description and "test" not in splits else description
+def _described(record: EnsembleRecord, files: EnsembleFiles) -> DescribedEnsemble:
+    facts: dict[str, object] = {
+        "name": files.name,
+        "modality": files.modality,
+        "outputs": FINDINGS[files.modality] if files.modality else (),
+    }
+    if limits := [place.member.record.limit for place in files.places if place.member.record.limit]:
+        facts["limit"] = max(limits)  # a member that is a trial makes its ensemble one
+    return DescribedEnsemble.model_validate(record.model_dump(exclude_unset=True) | facts)
 
 
-def _write(path: Path, description: Measured, card_path: Path, text: str) -> None:
+def _with_origin(record: _Record, splits: Sequence[str]) -> _Record:
+    """For the report: whether what it says of test is of this run."""
+    return record.model_copy(update={"from_card": True}) if record.figures and "test" not in splits else record
+
+
+def _write(path: Path, record: Record, card_path: Path, text: str) -> None:
     replace_text(card_path, text)
-    replace_text(path, json.dumps(description, indent=2) + "\n")
+    replace_text(path, record.text())

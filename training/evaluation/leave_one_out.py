@@ -13,6 +13,7 @@ from lungline.progress import say
 from models.backend import keras
 from models.calibration import probabilities
 from models.ensemble import fold
+from models.records import Metrics
 from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint
@@ -20,7 +21,7 @@ from training.fitting.loop import fit
 from training.fitting.training_sets import with_doubles
 from training.metrics import figures
 from training.metrics.figures import Rows, with_intervals
-from training.predictions.measure import Judged, Measured, contrasts
+from training.predictions.measure import Judged, contrasts, counts
 from training.recipes import Recipe
 
 
@@ -30,7 +31,7 @@ def left_out(
     judged: Judged,
     load_base: Callable[[keras.Model], None] | None,
     seed: int,
-) -> Measured:
+) -> Metrics:
     """Trains by `recipe` as often as there are sources of two findings in what was judged, each time without one, and asks about that one.
 
     Args:
@@ -41,11 +42,11 @@ def left_out(
         seed: of the trainings.
 
     Returns:
-        Figures within each source that could be left out, as `evaluate` shapes them: macro_auroc, covid19_auroc, balanced_accuracy. Left
-        out cannot be a source without which train or val lack an output.
+        Within each source that could be left out: macro_auroc, covid19_auroc, balanced_accuracy. A source cannot be left out if train or
+        val would lack an output without it.
     """
     train, val, asked = lessons
-    within: Measured = {}
+    within = {}
     for source in contrasts(judged):
         without = [_rows(part, part.sources != source) for part in (train, val)]
         if not _teaches(recipe, *without):
@@ -63,8 +64,8 @@ def left_out(
                 "balanced_accuracy": figures.balanced_accuracy(votes[drawn], wanted[drawn], wanted),
             }
 
-        within[source] = {"images": len(here), "groups": len(np.unique(groups)), **with_intervals(groups, measure)}
-    return within
+        within[source] = Metrics.of(with_intervals(groups, measure), **counts(groups))
+    return Metrics.of({}, within_source=within)
 
 
 def _votes(

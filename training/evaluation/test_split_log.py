@@ -7,18 +7,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from models.files import ADMISSION
+from models.records import Evaluated
 from models.registry import SHIPPED, shipped, shipped_admission
 from training.predictions.predict import Readings
 
 USES: Final = "test-uses.json"  # beside the models: modality, pose or admission -> versions that were judged on its test split, in order
 
-# What stands in the files of models of how they did on LUNGLINE_TRAINING_DATA.
-_MEASURED: Final = ("validation", "figures", "test_uses")
+# What the files of models say of how they did on LUNGLINE_TRAINING_DATA.
+_MEASURED: Final = {"validation", "figures", "test_uses"}
+
+_Record = TypeVar("_Record", bound=Evaluated)
 
 
 @dataclass(frozen=True)
@@ -29,13 +32,13 @@ class Uses:
     before: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what was judged elsewhere on the same data, as `read` gives it
     data: str = ""  # names another test split than that of LUNGLINE_TRAINING_DATA, which has a list of its own
 
-    def known(self, description: Mapping[str, Any]) -> dict[str, Any]:
-        """`member.json` or an ensemble's JSON, less what was measured on other splits than these; `judged_on` names another data set."""
+    def known(self, record: _Record) -> _Record:
+        """A member or an ensemble, less what was measured on other splits than these; `judged_on` names another data set."""
         if not self.data:
-            return dict(description)
-        return {name: value for name, value in description.items() if name not in _MEASURED} | {"judged_on": self.data}
+            return record
+        return type(record).model_validate(record.model_dump(exclude_unset=True, exclude=_MEASURED) | {"judged_on": self.data})
 
-    def use(self, modality: str | None, version: str) -> list[str]:
+    def use(self, modality: str | None, version: str) -> tuple[str, ...]:
         """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.
 
         Args:
@@ -58,7 +61,7 @@ class Uses:
                 replace_text(self.folder / USES, json.dumps(versions_by_split, indent=2) + "\n")
         except OSError:
             raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
-        return versions
+        return tuple(versions)
 
 
 @contextmanager
@@ -92,6 +95,6 @@ def of_what_ships(readings: Readings) -> dict[str, list[str]]:
     looks, found = read(SHIPPED), {}
     for files in (*shipped().values(), shipped_admission()):
         with suppress(TrainingError):  # no pictures for admission
-            if readings.data(files.modality).sha256 == files.places[0].member.description.get("data_sha256"):
+            if readings.data(files.modality).sha256 == files.places[0].member.record.data_sha256:
                 found[files.name] = looks[files.name]
     return found

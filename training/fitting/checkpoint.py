@@ -1,6 +1,5 @@
 """What a killed training goes on from: all that its next epoch depends on, in one file that is whole or not there."""
 
-import json
 import os
 import zipfile
 from collections.abc import Sequence
@@ -10,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, JsonValue
 
 from lungline.progress import say
 from models.backend import keras
+from models.records import Epoch
 
 _STATE, _BEST, _AVERAGE = "state", "best", "average"
 
@@ -28,7 +29,20 @@ class Standing:
     best_auroc: float
     best: Weights
     average: Weights  # the running average of weights over epochs
-    curve: list[dict[str, Any]] = field(default_factory=list)  # a line an epoch, as `training.fitting.loop.Fitted` tells it
+    curve: list[Epoch] = field(default_factory=list)
+
+
+class _Progress(BaseModel):
+    """What the file holds beside arrays."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    key: str  # of the training
+    rng: dict[str, JsonValue]  # the state of its random numbers
+    epoch: int
+    best_epoch: int
+    best_auroc: float
+    curve: list[Epoch]
 
 
 class Checkpoint:
@@ -45,21 +59,21 @@ class Checkpoint:
         Raises:
             OSError: the disk is full, or cannot be written; what was written is gone, so that others have its room.
         """
-        progress = {
-            "key": self._key,
-            "rng": rng.bit_generator.state,
-            "epoch": standing.epoch,
-            "best_epoch": standing.best_epoch,
-            "best_auroc": standing.best_auroc,
-            "curve": standing.curve,
-        }
+        progress = _Progress(
+            key=self._key,
+            rng=dict(rng.bit_generator.state),
+            epoch=standing.epoch,
+            best_epoch=standing.best_epoch,
+            best_auroc=standing.best_auroc,
+            curve=standing.curve,
+        )
         arrays = {f"{_STATE}{number}": keras.ops.convert_to_numpy(one) for number, one in enumerate(_variables(network))}
         arrays |= {f"{_BEST}{number}": one for number, one in enumerate(standing.best)}
         arrays |= {f"{_AVERAGE}{number}": one for number, one in enumerate(standing.average)}
         part = self._path.with_suffix(".part")
         try:
             with part.open("wb") as file:
-                np.savez(file, told=np.array(json.dumps(progress)), **arrays)
+                np.savez(file, told=np.array(progress.model_dump_json()), **arrays)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError:
@@ -74,8 +88,8 @@ class Checkpoint:
         """
         try:
             with np.load(self._path, allow_pickle=False) as kept:
-                progress = json.loads(str(kept["told"]))
-                if progress["key"] != self._key:
+                progress = _Progress.model_validate_json(str(kept["told"]))
+                if progress.key != self._key:
                     return None
                 network.optimizer.build(network.trainable_variables)
                 state = [kept[f"{_STATE}{number}"] for number in range(len(_variables(network)))]
@@ -87,8 +101,8 @@ class Checkpoint:
             return None
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)
-        rng.bit_generator.state = progress["rng"]
-        return Standing(progress["epoch"], progress["best_epoch"], progress["best_auroc"], best, average, progress["curve"])
+        rng.bit_generator.state = progress.rng
+        return Standing(progress.epoch, progress.best_epoch, progress.best_auroc, best, average, progress.curve)
 
     def remove(self) -> None:
         """After the last use."""

@@ -9,10 +9,10 @@ from lungline.errors import ModelError, TrainingError
 from models.calibration import probabilities
 from models.ensemble import fold
 from models.files import EnsembleFiles, Member
+from models.records import Metrics
 from models.registry import find
 from training.metrics import figures
 from training.metrics.figures import with_intervals
-from training.predictions.measure import Measured
 from training.predictions.predict import Readings, alone, answers
 from training.recipes import Recipe
 
@@ -45,7 +45,7 @@ def votes(recipe: Recipe, teacher: EnsembleFiles, readings: Readings) -> npt.NDA
     return np.asarray(soft / soft.sum(axis=1, keepdims=True), np.float32)
 
 
-def lost(member: Member, models: Path, split: str, readings: Readings) -> Measured:
+def lost(member: Member, models: Path, split: str, readings: Readings) -> Metrics | None:
     """How much better than its student an ensemble is, on the same scans: macro AUROC, balanced accuracy, Brier score.
 
     Args:
@@ -55,15 +55,15 @@ def lost(member: Member, models: Path, split: str, readings: Readings) -> Measur
         readings: of the labelled scans.
 
     Returns:
-        `lost_to_teacher`: each figure as the ensemble's less the student's (of Brier scores the other way round, so that above zero the
-        ensemble is better), with an interval over groups, both drawn together; and how often both give the same finding. Nothing where
+        Each figure as the ensemble's less the student's (of Brier scores the other way round, so that above zero the
+        ensemble is better), with an interval over groups, both drawn together; and how often both give the same finding. None where
         the teacher is not at hand.
     """
     try:
-        teacher = find(member.description["teacher"], models)
+        teacher = find(member.record.teacher or "", models)
     except ModelError:
-        return {}
-    student, ensemble = (readings.judge(files, split) for files in (alone(member, float(member.description["temperature"])), teacher))
+        return None
+    student, ensemble = (readings.judge(files, split) for files in (alone(member, member.record.temperature), teacher))
 
     balanced = figures.balanced_accuracy
 
@@ -76,4 +76,4 @@ def lost(member: Member, models: Path, split: str, readings: Readings) -> Measur
             "same_finding": float((one.argmax(axis=1) == other.argmax(axis=1)).mean()),
         }
 
-    return {"lost_to_teacher": with_intervals(student.groups, differences)}
+    return Metrics.of(with_intervals(student.groups, differences))

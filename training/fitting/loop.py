@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ from lungline.progress import say, steps
 from models.architectures import build
 from models.backend import keras
 from models.calibration import probabilities
+from models.records import Epoch
 from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint, Standing
@@ -29,7 +29,7 @@ class Fitted:
     network: keras.Model
     epochs: int  # that were run
     best_epoch: int  # from 1
-    curve: list[dict[str, Any]]  # for each epoch its number, loss, what `validation` finds, and seconds
+    curve: tuple[Epoch, ...]
 
 
 def fit(
@@ -94,11 +94,11 @@ def fit(
         seconds = time.monotonic() - began
         loss = float(np.mean(losses))
         scores = {f"validation_{name}": round(value, 5) for name, value in found.items()}
-        standing.curve.append({"epoch": standing.epoch, "loss": round(loss, 5), **scores, "seconds": round(seconds, 2)})
+        standing.curve.append(Epoch(epoch=standing.epoch, loss=round(loss, 5), seconds=round(seconds, 2), **scores))
         _tell(recipe, standing, epochs)
         checkpoint.write(trained, rng, standing)
     trained.set_weights(standing.best)
-    return Fitted(network, standing.epoch, standing.best_epoch, standing.curve)
+    return Fitted(network, standing.epoch, standing.best_epoch, tuple(standing.curve))
 
 
 def freeze(network: keras.Model, recipe: Recipe) -> None:
@@ -118,10 +118,10 @@ def _is_stale(recipe: Recipe, standing: Standing) -> bool:
 def _tell(recipe: Recipe, standing: Standing, epochs: int) -> None:
     """One line an epoch; what is left is at most so long, as it may stop early."""
     latest = standing.curve[-1]
-    left = (epochs - standing.epoch) * float(np.mean([one["seconds"] for one in standing.curve]))
+    left = (epochs - standing.epoch) * float(np.mean([epoch.seconds for epoch in standing.curve]))
     say(
-        f"{recipe.name}: epoch {standing.epoch} of {epochs}, loss {latest['loss']:.3f}, "
-        f"validation macro AUROC {latest['validation_auroc']:.3f}, at most {_duration(left)} left"
+        f"{recipe.name}: epoch {standing.epoch} of {epochs}, loss {latest.loss:.3f}, "
+        f"validation macro AUROC {latest.validation_auroc:.3f}, at most {_duration(left)} left"
     )
 
 

@@ -1,16 +1,18 @@
 """A system as it was published: its own head, split and epochs, picture by picture; and what that protocol's figure is worth."""
 
 import dataclasses
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from lungline.errors import TrainingError
 from models.calibration import probabilities
+from models.records import AsPublished, Evaluation, PublishedFigure, ReproducedFigure
 from training.data.examples import Labelled
 from training.fitting.training_sets import labelled
 from training.metrics import figures
+from training.predictions.measure import counts
 from training.predictions.predict import Readings
 from training.recipes import Published, Recipe
 
@@ -52,7 +54,7 @@ def lessons(recipe: Recipe, readings: Readings, seed: int) -> tuple[Recipe, Labe
     return own, _rows(both, learnt), _rows(both, held)
 
 
-def compare(published: Published, logits: npt.NDArray[np.floating], train: Labelled, held: Labelled) -> dict[str, Any]:
+def compare(published: Published, logits: npt.NDArray[np.floating], train: Labelled, held: Labelled) -> AsPublished:
     """What `member.json` says of it: protocol, its figures on what was held out, the published figure, and what is wrong.
 
     Args:
@@ -74,21 +76,16 @@ def compare(published: Published, logits: npt.NDArray[np.floating], train: Label
     torn = int(np.isin(groups, train.groups).sum())
     wrong = list(published.wrong)
     wrong.append(f"Here {torn} of the {len(groups)} held-out pictures are of a patient, or near copies of a picture, that was trained on.")
-    return {
-        "system": published.system,
-        "protocol": _protocol(published, len(train.labels), len(groups)),
-        "figure": {"metric": published.metric, **measured[published.metric]},
-        "published": {"metric": published.metric, "value": published.value, "on": published.said},
-        "wrong": wrong,
-        "unstated": list(published.unstated),
-        "otherwise": list(published.otherwise),
-        "figures": {
-            "images": len(groups),
-            "groups": len(np.unique(groups)),
-            **measured,
-            "confusion": figures.confusion(votes, held.outputs, outputs),
-        },
-    }
+    return AsPublished(
+        system=published.system,
+        protocol=_protocol(published, len(train.labels), len(groups)),
+        figure=ReproducedFigure.model_validate({"metric": published.metric, **measured[published.metric].model_dump(exclude_unset=True)}),
+        published=PublishedFigure(metric=published.metric, value=published.value, on=published.said),
+        wrong=tuple(wrong),
+        unstated=published.unstated,
+        otherwise=published.otherwise,
+        figures=Evaluation.of(measured, **counts(groups), confusion=figures.confusion(votes, held.outputs, outputs)),
+    )
 
 
 def _protocol(published: Published, trained: int, held: int) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from models.backend import keras
 from models.files import Member
+from models.records import Epoch
 
 _TAGS: Final = {
     "loss": "train/loss",
@@ -27,18 +28,18 @@ def write(folder: Path, members: Iterable[Member]) -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     for member in members:
-        _write(folder / member.name, member.description.get("curve", ()))
+        _write(folder / member.name, member.record.curve)
 
 
-def _write(folder: Path, curve: Iterable[dict[str, Any]]) -> None:
+def _write(folder: Path, curve: Iterable[Epoch]) -> None:
     import tensorflow as tf
 
     writer = tf.summary.create_file_writer(str(folder))
     with writer.as_default():
         for epoch in curve:
             for name, tag in _TAGS.items():
-                if name in epoch:  # older members' curves hold less
-                    tf.summary.write(tag, tf.constant(float(epoch[name])), step=epoch["epoch"], metadata=_scalar(tf))
+                if (value := getattr(epoch, name)) is not None:  # older members' curves hold less
+                    tf.summary.write(tag, tf.constant(float(value)), step=epoch.epoch, metadata=_scalar(tf))
     writer.close()
 
 

@@ -16,8 +16,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.records import Figure
 from training.metrics import figures
-from training.metrics.figures import Figure, Rows, with_intervals
+from training.metrics.figures import Rows, with_intervals
 from training.predictions.measure import Judged
 
 MACRO_AUROC: Final = "macro_auroc"
@@ -200,10 +201,10 @@ def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
 
 def _clause(name: str, source: str | None, values: tuple[float, float], difference: Figure | None, groups: npt.NDArray[np.str_]) -> Clause:
     counts = {"images": len(groups), "groups": len(np.unique(groups))}
-    if difference is None or difference["high"] is None:
+    if difference is None or difference.high is None:
         return Clause(name, Outcome.UNDEFINED, source, **counts)
-    outcome = Outcome.FAILED if difference["high"] < 0 else Outcome.PASSED
-    return Clause(name, outcome, source, *values, difference["value"], difference["low"], difference["high"], **counts)
+    outcome = Outcome.FAILED if difference.high < 0 else Outcome.PASSED
+    return Clause(name, outcome, source, *values, difference.value, difference.low, difference.high, **counts)
 
 
 def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
@@ -219,8 +220,8 @@ def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
 
 def _shuffled(recipe: str, least: Figure) -> Clause:
     """Trained on shuffled labels, each of some networks still knows the truth: it reaches them by another way."""
-    leaks = least["low"] is not None and least["low"] > 0.5
-    return Clause(SHUFFLED, Outcome.FAILED if leaks else Outcome.PASSED, recipe, None, least["value"], low=least["low"], high=least["high"])
+    leaks = least.low is not None and least.low > 0.5
+    return Clause(SHUFFLED, Outcome.FAILED if leaks else Outcome.PASSED, recipe, None, least.value, low=least.low, high=least.high)
 
 
 def _files(fault: str | None) -> Clause:
@@ -228,9 +229,10 @@ def _files(fault: str | None) -> Clause:
 
 
 def _reason(name: str, given: bool, figure: Figure | None) -> Clause:
-    figure = figure or Figure(value=float("nan"), low=None, high=None)
-    value = figure["value"] if np.isfinite(figure["value"]) else None
-    return Clause(name, Outcome.GIVEN if given else Outcome.NOT_GIVEN, difference=value, low=figure["low"], high=figure["high"])
+    outcome = Outcome.GIVEN if given else Outcome.NOT_GIVEN
+    if figure is None:
+        return Clause(name, outcome)
+    return Clause(name, outcome, difference=figure.value, low=figure.low, high=figure.high)
 
 
 def _faster(speeds: Sequence[float]) -> Clause:
@@ -242,4 +244,4 @@ def _faster(speeds: Sequence[float]) -> Clause:
 
 
 def _low(figure: Figure | None) -> float | None:
-    return figure["low"] if figure else None
+    return figure.low if figure else None

@@ -1,18 +1,19 @@
 """The control of a recipe for the gate: trained on shuffled labels it must know nothing of the split `gate`."""
 
-import json
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from pydantic import ValidationError
 
+from models.records import Figure
 from training.data.datasets import Example
 from training.evaluation import controls
 from training.fitting import base_weights
 from training.fitting.training_sets import labelled
 from training.members.train import Start
 from training.metrics import figures
-from training.metrics.figures import Figure, with_intervals
+from training.metrics.figures import with_intervals
 from training.predictions.measure import judged_labels
 from training.predictions.predict import Readings
 from training.recipes import Recipe
@@ -28,9 +29,8 @@ def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> F
     """
     kept = folder / f".{recipe.name}.control.json"
     try:
-        figure: Figure = json.loads(kept.read_text())
-        return figure
-    except (OSError, ValueError):
+        return Figure.model_validate_json(kept.read_bytes())
+    except (OSError, ValidationError):
         pass
     load_base, _ = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
     data = readings.data(recipe.modality)
@@ -41,8 +41,8 @@ def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> F
     for seed in range(controls.SHUFFLES):
         votes = controls.shuffled_votes(recipe, train, val, gate, load_base, seed)[rows]
         found.append(_figure(votes, gate.outputs[rows], [examples[row] for row in rows]))
-    least = min(found, key=lambda figure: figure["value"] if figure["low"] is None else figure["low"])
-    kept.write_text(json.dumps(least))
+    least = min(found, key=lambda figure: figure.value if figure.low is None else figure.low)
+    kept.write_text(least.model_dump_json(exclude_unset=True))
     return least
 
 

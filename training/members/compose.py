@@ -27,16 +27,16 @@ def compose(root: Path, modality: Modality, readings: Readings, *, of_other_data
     members = [one for one in members_of(root) if one.modality is modality and may_join(one)]
     data = readings.data(modality)
     for one in members:
-        if not of_other_data and one.description.get("data_sha256") != data.sha256:
+        if not of_other_data and one.record.data_sha256 != data.sha256:
             say(f"{one.version}: does not vote, as it learnt from another manifest, and may know the scans that votes are chosen on")
-    members = [one for one in members if of_other_data or one.description.get("data_sha256") == data.sha256]
+    members = [one for one in members if of_other_data or one.record.data_sha256 == data.sha256]
     examples = data.split("val")
     rows = judged_labels(FINDINGS[modality], examples)
     wanted = np.array([FINDINGS[modality].index(examples[row].label) for row in rows])
     groups = np.array([examples[row].group for row in rows])
     temperatures, votes = [], []
     for member in members:
-        temperatures.append(float(member.description["temperature"]))
+        temperatures.append(member.record.temperature)
         logits = readings.logits(member, "val")[rows]
         votes.append(probabilities(logits, temperatures[-1]) @ fold(modality, member.version, member.outputs))
     stacked = np.stack(votes)

@@ -1,12 +1,11 @@
 """Takes in a network that somebody trained by one of the recipes, elsewhere: its weights into our network, judged, and as a challenger."""
 
 import hashlib
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from models.ensemble import fold, may_join
 from models.files import CARD, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, adopt, read_ensemble, read_member, write_ensemble
 from models.interchange.foreign import read as read_foreign
 from models.interchange.transplant import outputs_of, transplant
+from models.records import MemberRecord
 from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.evaluation.card import card
@@ -79,7 +79,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
         if readings:
             _judge(root, member, ensemble, readings, models)
         else:
-            (member.folder / CARD).write_text(card(member.description, member.version), encoding="utf-8")
+            (member.folder / CARD).write_text(card(member.record.as_json(), member.version), encoding="utf-8")
         adopt(root, models)
         in_store = read_member(models / name / member.version)
         return Imported(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)
@@ -143,7 +143,14 @@ def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, 
 def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[str, ...], file: Path, readings: Readings | None) -> None:
     folder.mkdir()
     network.save_weights(folder / WEIGHTS)  # in full precision: it answers as it did where it was trained
-    facts: dict[str, Any] = {
+    temperature = 1.0
+    if readings:
+        labels = np.array([example.label for example in readings.data(recipe.modality).split("val")])
+        rows = np.flatnonzero(np.isin(labels, outputs))
+        if len(rows):
+            logits = KerasEngine(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
+            temperature = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
+    facts = {
         "name": recipe.name,
         "recipe": recipe.name,
         "modality": recipe.modality,
@@ -153,19 +160,13 @@ def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[st
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
         "imported": {"file_sha256": hashlib.sha256(file.read_bytes()).hexdigest()},
         **parameters(recipe, network),
-        "temperature": 1.0,
+        "temperature": temperature,
     }
-    if readings:
-        labels = np.array([example.label for example in readings.data(recipe.modality).split("val")])
-        rows = np.flatnonzero(np.isin(labels, outputs))
-        if len(rows):
-            logits = KerasRuntime(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
-            facts["temperature"] = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
-    (folder / MEMBER).write_text(json.dumps(facts, indent=2) + "\n")
+    (folder / MEMBER).write_text(MemberRecord.model_validate(facts).text())
 
 
 def _ensemble(root: Path, member: Member, modality: Modality, readings: Readings | None) -> EnsembleFiles:
-    temperature, thresholds = float(member.description["temperature"]), dict(_ALL_TO_REVIEW)
+    temperature, thresholds = member.record.temperature, dict(_ALL_TO_REVIEW)
     if readings:
         rows = judged_labels(FINDINGS[modality], readings.data(modality).split("val"))
         votes = probabilities(readings.logits(member, "val")[rows], temperature) @ fold(modality, member.version, member.outputs)

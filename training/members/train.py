@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lungline.durable import sync_folder, sync_tree
 from lungline.errors import ModelError, TrainingError
@@ -19,6 +18,7 @@ from models.architectures import build
 from models.backend import keras
 from models.ensemble import may_join
 from models.files import ADMISSION, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, read_member
+from models.records import MemberRecord
 from models.registry import shipped
 from models.runtimes.keras import KerasRuntime
 from models.weights import load, save_half
@@ -154,7 +154,7 @@ def make(recipe: Recipe, start: Start, out: Path, readings: Readings) -> Member:
     files = (start.teachers or shipped())[recipe.modality] if recipe.votes and recipe.modality else None
     if files:
         lessons = dataclasses.replace(lessons, votes=distillation.votes(recipe, files, readings))
-    return _write(recipe, recipe.name, start, out, lessons, val, data.sha256, {"teacher": files.version} if files else {})
+    return _write(recipe, recipe.name, start, out, lessons, val, data.sha256, files)
 
 
 def make_published(recipe: Recipe, start: Start, out: Path, readings: Readings) -> Member:
@@ -168,14 +168,21 @@ def make_published(recipe: Recipe, start: Start, out: Path, readings: Readings) 
 
 
 def _write(
-    recipe: Recipe, book: str, start: Start, out: Path, lessons: Labelled, val: Labelled, data_sha256: str, more: Mapping[str, str] = {}
+    recipe: Recipe,
+    book: str,
+    start: Start,
+    out: Path,
+    lessons: Labelled,
+    val: Labelled,
+    data_sha256: str,
+    teacher: EnsembleFiles | None = None,
 ) -> Member:
-    """Trains, and writes the member's folder. `book`: the recipe's name in the book; `more`: what `member.json` tells besides."""
+    """Trains, and writes the member's folder. `book`: the recipe's name in the book."""
     load_base, base_told = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
     recipe = dataclasses.replace(recipe, epochs=start.epochs or recipe.epochs)
     if recipe.doubles_smallest:
         lessons = with_doubles(recipe, lessons, start.seed)
-    description: dict[str, Any] = {
+    description: dict[str, object] = {
         "name": recipe.name,
         "recipe": book,
         "modality": recipe.modality,
@@ -186,8 +193,9 @@ def _write(
         "base": base_told,
         "data_sha256": data_sha256,
         "versions": _versions(),
-        **more,
     }
+    if teacher:
+        description["teacher"] = teacher.version
     if start.limit:
         description["limit"] = start.limit
     out.mkdir(parents=True, exist_ok=True)
@@ -213,7 +221,7 @@ def _write(
     }
     if start.as_published and recipe.published:
         description["as_published"] = published.compare(recipe.published, KerasRuntime(network).run(val.pictures), lessons, val)
-    (draft / MEMBER).write_text(json.dumps(description, indent=2) + "\n")
+    (draft / MEMBER).write_text(MemberRecord.model_validate(description).text())
     sync_tree(draft)
     folder = out / recipe.name
     shutil.rmtree(folder, ignore_errors=True)
@@ -231,7 +239,7 @@ def _finished(folder: Path, key: str) -> Member | None:
         member.checked_weights()
     except ModelError:
         return None
-    return member if member.description.get("made_by") == key else None
+    return member if member.record.made_by == key else None
 
 
 def _temperature(recipe: Recipe, network: keras.Model, val: Labelled) -> float:

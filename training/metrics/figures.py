@@ -1,10 +1,11 @@
 """Figures of a classifier, and their intervals by bootstrap over groups."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
+
+from models.records import Figure
 
 RESAMPLES = 2000
 
@@ -12,14 +13,6 @@ Votes = npt.NDArray[np.float64]  # (n, outputs)
 Wanted = npt.NDArray[np.intp]  # (n,), index of the right output
 Rows = npt.NDArray[np.intp]  # indices into these
 Measure = Callable[[Rows], Mapping[str, float]]  # named figures of the given rows
-
-
-class Figure(TypedDict):
-    """A figure with its 95 % interval, NaN-free: bounds are None where too few resamples hold what the figure needs."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 def auroc(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:

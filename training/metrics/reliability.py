@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.metrics.figures import Figure, Votes, Wanted
+from models.records import Bin, Figure
+from training.metrics.figures import Votes, Wanted
 
 BINS: Final = 15
 COVERAGES: Final = (50, 60, 70, 80, 90, 100)  # percent
@@ -31,13 +32,13 @@ def ece_null(votes: Votes) -> Figure:
     return Figure(value=round(float(np.mean(values)), 4), low=round(float(low), 4), high=round(float(high), 4))
 
 
-def reliability(votes: Votes, wanted: Wanted) -> list[dict[str, float]]:
-    """A row a bin of `ece`: scans, mean confidence, accuracy."""
+def reliability(votes: Votes, wanted: Wanted) -> tuple[Bin, ...]:
+    """The bins of `ece`."""
     confidence, right = votes.max(axis=1), votes.argmax(axis=1) == wanted
-    return [
-        {"scans": len(part), "confidence": round(float(confidence[part].mean()), 4), "accuracy": round(float(right[part].mean()), 4)}
+    return tuple(
+        Bin(scans=len(part), confidence=round(float(confidence[part].mean()), 4), accuracy=round(float(right[part].mean()), 4))
         for part in _bins(confidence)
-    ]
+    )
 
 
 def covered_accuracy(votes: Votes, wanted: Wanted, coverage: float) -> float:

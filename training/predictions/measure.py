@@ -1,23 +1,21 @@
 """Judges votes on pictures that no training saw: figures with intervals, within sources; what admission keeps.
 
 What is measured on a split stands in `member.json` and `ensembles/<name>.json` (under `validation` for val, `figures` for test), and so in
-the view `model_quality`, in one shape: metric -> {value, low, high}, beside `images` and `groups`, the counts that they are about. A metric
-with counts of its own has them beside its value. `within_source` holds the same once more for each source by its name.
+the view `model_quality`; models/records.py says in which shape.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.admission import NEITHER
+from models.records import Evaluation, Figure, Metrics
 from training.data.datasets import Example
 from training.metrics import figures, reliability
 from training.metrics.figures import Rows, Votes, Wanted, alone, with_intervals
-
-Measured = dict[str, Any]  # of the shape above
 
 # A source with fewer pictures of one side tells nothing.
 _FEWEST: Final = 3
@@ -62,18 +60,15 @@ def judged_labels(findings: Sequence[str], examples: Sequence[Example]) -> list[
     return [number for number, example in enumerate(examples) if example.label in findings]
 
 
-def findings_figures(judged: Judged) -> Measured:
+def findings_figures(judged: Judged) -> dict[str, Figure]:
     """All figures of one split:
 
     - macro_auroc, covid19_auroc, balanced_accuracy, accuracy, brier; a finding's sensitivity, specificity, precision (at the data's
       prevalence) and f1; covid19_precision_at_10 (at a prevalence of 10 %); accepted_share, accepted_accuracy
-    - within each source that holds two findings, at least three of each: macro_auroc over its findings, covid19_auroc where it holds
-      covid19, balanced_accuracy, accuracy, covid19_sensitivity, covid19_specificity
     - brier_before and ece_before (at temperature 1), ece, ece_null (mean and 95 % of what perfect calibration would show);
       accuracy_at_coverage_50 … _100; disagreement
     """
-    measured: Measured = {**_counts(judged.groups)}
-    measured |= with_intervals(judged.groups, lambda drawn: _figures(judged, drawn))
+    measured = with_intervals(judged.groups, lambda drawn: _figures(judged, drawn))
     measured |= {
         "brier_before": alone(figures.brier(judged.uncalibrated, judged.wanted)),
         "ece_before": alone(reliability.ece(judged.uncalibrated, judged.wanted)),
@@ -83,25 +78,31 @@ def findings_figures(judged: Judged) -> Measured:
     }
     for percent in reliability.COVERAGES:
         measured[f"accuracy_at_coverage_{percent}"] = alone(reliability.covered_accuracy(judged.votes, judged.wanted, percent / 100))
-    measured["within_source"] = {}
+    return measured
+
+
+def within_sources(judged: Judged) -> dict[str, Metrics]:
+    """Figures within each source that holds two findings, at least three scans of each: macro_auroc over its findings, covid19_auroc where
+    it holds covid19, balanced_accuracy, accuracy, covid19_sensitivity, covid19_specificity."""
+    by_source = {}
     for source in contrasts(judged):
         here = np.flatnonzero(judged.sources == source)
         groups = judged.groups[here]
         within = with_intervals(groups, lambda drawn, here=here: _source_figures(judged, here[drawn], judged.wanted[here]))  # type: ignore[misc]
-        measured["within_source"][source] = {**_counts(groups), **within}
-    return measured
+        by_source[source] = Metrics.of(within, **counts(groups))
+    return by_source
 
 
 def contrasts(judged: Judged) -> list[str]:
     """The sources that hold at least two findings."""
     sources = judged.sources
-    counts = {str(source): np.bincount(judged.wanted[sources == source], minlength=2) for source in np.unique(sources)}
-    return [source for source, count in counts.items() if np.sum(count >= _FEWEST) > 1]
+    found = {str(source): np.bincount(judged.wanted[sources == source], minlength=2) for source in np.unique(sources)}
+    return [source for source, count in found.items() if np.sum(count >= _FEWEST) > 1]
 
 
-def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
+def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Metrics]:
     """Baselines on the same pictures, by their names; within sources, too."""
-    by_rival: dict[str, Measured] = {}
+    by_rival = {}
     first = judged.findings[0]
     for rival, votes in rivals.items():
         within = {}
@@ -114,22 +115,22 @@ def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Measured]:
                 "balanced_accuracy": figures.balanced_accuracy(votes_here, wanted),
                 "accuracy": figures.accuracy(votes_here, wanted),
             }
-            within[source] = {**_known(measured), **_counts(judged.groups[here])}
+            within[source] = Metrics.of(_known(measured), **counts(judged.groups[here]))
         measured = {
             "macro_auroc": figures.macro_auroc(votes, judged.wanted),
             "balanced_accuracy": figures.balanced_accuracy(votes, judged.wanted),
             "accuracy": figures.accuracy(votes, judged.wanted),
         }
-        by_rival[rival] = {**_known(measured), "within_source": within}
+        by_rival[rival] = Metrics.of(_known(measured), within_source=within)
     return by_rival
 
 
-def _known(measured: Mapping[str, float]) -> Measured:
+def _known(measured: Mapping[str, float]) -> dict[str, Figure]:
     """Figures without intervals, but for those that are not defined."""
     return {name: alone(value) for name, value in measured.items() if np.isfinite(value)}
 
 
-def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]) -> Measured:
+def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]) -> Evaluation:
     """What admission keeps and turns away, as shares: kept, xray_kept, ct_kept, right_modality (of what is kept), turned_away.
 
     `within_source` holds turned_away for each kind of stranger.
@@ -144,12 +145,15 @@ def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]
     sources = np.array([example.source for example in examples])
     scans, strangers, kept = labels != NEITHER, labels == NEITHER, said != NEITHER
 
-    def share(chosen: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> Measured:
+    def share(chosen: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> Figure | None:
         here = np.flatnonzero(chosen)
         if not len(here):
-            return {}
-        interval = with_intervals(groups[here], lambda drawn: {"share": float(right[here[drawn]].mean())})
-        return {**interval["share"], **_counts(groups[here])}
+            return None
+        figure = with_intervals(groups[here], lambda drawn: {"share": float(right[here[drawn]].mean())})["share"]
+        return figure.model_copy(update=counts(groups[here]))
+
+    def metrics(shares: Mapping[str, Figure | None]) -> dict[str, Figure]:
+        return {name: figure for name, figure in shares.items() if figure}
 
     shares = {
         "kept": share(scans, kept),
@@ -158,14 +162,12 @@ def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]
         "right_modality": share(scans & kept, said == labels),
         "turned_away": share(strangers, ~kept),
     }
-    return {
-        **_counts(groups),
-        **{name: figure for name, figure in shares.items() if figure},
-        "within_source": {str(kind): {"turned_away": share(sources == kind, ~kept)} for kind in np.unique(sources[strangers])},
-    }
+    within = {str(kind): Metrics.of(metrics({"turned_away": share(sources == kind, ~kept)})) for kind in np.unique(sources[strangers])}
+    return Evaluation.of(metrics(shares), **counts(groups), within_source=within)
 
 
-def _counts(groups: npt.NDArray[np.str_]) -> dict[str, int]:
+def counts(groups: npt.NDArray[np.str_]) -> dict[str, int]:
+    """What figures are about: how many images, of how many groups."""
     return {"images": len(groups), "groups": len(np.unique(groups))}
 
 

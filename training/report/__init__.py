@@ -11,6 +11,7 @@ from typing import Any, Final
 from lungline import RESEARCH_USE, __version__
 from lungline.errors import TrainingError
 from lungline.progress import say
+from models.records import EnsembleRecord
 from training.evaluation.judge import Found
 from training.predictions.predict import Readings
 from training.report.curves import curves
@@ -61,8 +62,8 @@ def _version(found: Found, readings: Readings) -> dict[str, Any]:
     judged = list(found.judged.values())
     return {
         "version": found.version,
-        "kind": "ensemble" if "members" in found.description else "member",
-        "told": found.description,
+        "kind": "ensemble" if isinstance(found.record, EnsembleRecord) else "member",
+        "told": found.record.as_json(),
         "curves": {one.data: curves(one) for one in judged},
         "pictures": {"split": judged[-1].data, "shown": pictures(found, judged[-1], readings)} if judged else None,
     }

@@ -25,8 +25,8 @@ def curves(judged: Judged) -> Curves:
     chosen = {"x": _short(accepted.mean()), "y": _short(wrong[accepted].mean())} if accepted.any() and not accepted.all() else None
     return {
         "roc": {finding: _roc(judged, output) for output, finding in enumerate(judged.findings)},
-        "reliability_before": reliability.reliability(judged.uncalibrated, judged.wanted),
-        "reliability": reliability.reliability(judged.votes, judged.wanted),
+        "reliability_before": [each.as_json() for each in reliability.reliability(judged.uncalibrated, judged.wanted)],
+        "reliability": [each.as_json() for each in reliability.reliability(judged.votes, judged.wanted)],
         "coverage": _coverage(judged),
         "chosen": chosen,
     }

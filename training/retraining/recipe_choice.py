@@ -24,8 +24,8 @@ def chosen(names: Sequence[str], champions: Mapping[str, EnsembleFiles]) -> tupl
     """
     if not names:
         known = recipes.names()
-        made_by = (str(place.member.description.get("recipe")) for files in champions.values() for place in files.places)
-        names = [name for name in made_by if name in known]
+        made_by = (place.member.record.recipe for files in champions.values() for place in files.places)
+        names = [name for name in made_by if name is not None and name in known]
     if not names:
         raise TrainingError("No champion was made by a recipe of this Lungline: set LUNGLINE_RETRAIN_RECIPES.")
     for name in names:

@@ -60,7 +60,10 @@ def test_newer_evaluations_are_merged_into_the_store(folder: Path, tmp_path: Pat
 
     def known() -> set[tuple[str, ...]]:
         files = read_ensemble(store, version)
-        return {tuple(sorted(files.figures)), *(tuple(sorted(p.member.figures)) for p in files.places if p.member.name == "xray-cnn")}
+        return {
+            tuple(sorted(files.evaluations)),
+            *(tuple(sorted(p.member.evaluations)) for p in files.places if p.member.name == "xray-cnn"),
+        }
 
     assert known() == {("val",)}
     less = [path.read_text() for path in described]

@@ -55,14 +55,15 @@ def test_a_network_without_places_is_told() -> None:
 
 
 def test_a_head_that_lacks_the_finding_is_told() -> None:
-    member = dataclasses.replace(shipped()[Modality.XRAY].places[0].member, outputs=("covid19", "normal"))
+    there = shipped()[Modality.XRAY].places[0].member
+    member = dataclasses.replace(there, record=there.record.model_copy(update={"outputs": ("covid19", "normal")}))
     with pytest.raises(ModelError, match="cannot tell pneumonia, only covid19, normal: name another by `--member`"):
         output_for(member, "pneumonia", np.zeros(2, np.float32))
 
 
 def test_randomised_weights_change_the_map() -> None:
     """The check of Adebayo et al., "Sanity Checks for Saliency Maps" (NeurIPS 2018), https://arxiv.org/abs/1810.03292."""
-    member = min((place.member for place in shipped()[Modality.XRAY].places), key=lambda member: member.description["parameters"])
+    member = min((place.member for place in shipped()[Modality.XRAY].places), key=lambda member: member.record.parameters or 0)
     network = load_network(member)
     films = [prepare(member.preprocess, picture("xray", seed, 256).astype(np.float32) / np.float32(255)) for seed in range(6)]
     pictures = np.stack(films)

@@ -88,13 +88,14 @@ def test_figures_of_the_cards_stand_in_the_database() -> None:
     run("list")
     engine = open_database(load())
     member = next(iter(shipped().values())).places[0].member
-    told = member.description["figures"]["macro_auroc"]
+    assert member.record.figures
+    figure = member.record.figures["macro_auroc"]
     with engine.connect() as connection:
         query = text("SELECT * FROM model_quality WHERE version = :version AND data = 'test' AND metric = 'macro_auroc' AND source IS NULL")
         row = connection.execute(query, {"version": member.version}).mappings().one()
     engine.dispose()
-    assert [row[name] for name in ("value", "low", "high")] == [told[name] for name in ("value", "low", "high")]
-    assert row["images"] == member.description["figures"]["images"]
+    assert [row[name] for name in ("value", "low", "high")] == [figure.value, figure.low, figure.high]
+    assert row["images"] == member.record.figures.images
 
 
 def test_promotion_and_the_way_back(adopted: Callable[[float], str]) -> None:

@@ -39,8 +39,8 @@ def test_version_depends_on_weights_calibration_and_thresholds() -> None:
     others = [
         with_place(temperature=place.temperature + 0.1),
         with_place(weight=2.0),
-        with_place(member=dataclasses.replace(place.member, sha256="0" * 64)),
-        with_place(member=dataclasses.replace(place.member, preprocess="gray-96")),
+        with_place(member=dataclasses.replace(place.member, record=place.member.record.model_copy(update={"sha256": "0" * 64}))),
+        with_place(member=dataclasses.replace(place.member, record=place.member.record.model_copy(update={"preprocess": "gray-96"}))),
         dataclasses.replace(files, thresholds={**files.thresholds, "margin": 0.123456}),
     ]
     assert len({files.version, *(other.version for other in others)}) == len(others) + 1
@@ -65,9 +65,9 @@ def test_descriptions_list_ensembles_with_their_members(tmp_path: Path) -> None:
         assert len(each.sha256) == 64
         assert each.shipped
         assert (each.kind == "ensemble") == bool(each.members)
-    students = {each.version for each in found if "teacher" in each.description}
+    students = {each.version for each in found if "teacher" in each.contents}
     assert {member for each in found for member in each.members} | students == {each.version for each in found if each.kind == "member"}
-    assert all(set(each.figures) == {"val", "test"} for each in found if each.kind == "member")
+    assert all(set(each.evaluations) == {"val", "test"} for each in found if each.kind == "member")
 
 
 @pytest.mark.parametrize("name", ["xray", "ct"])
@@ -91,7 +91,9 @@ def test_missing_weights_are_refused_by_name(copy: Path) -> None:
 def test_weights_of_another_network_are_refused(copy: Path) -> None:
     files = read_ensemble(copy, "xray")
     place = files.places[0]
-    other = dataclasses.replace(place, member=dataclasses.replace(place.member, architecture="small_cnn"))
+    other = dataclasses.replace(
+        place, member=dataclasses.replace(place.member, record=place.member.record.model_copy(update={"architecture": "small_cnn"}))
+    )
     with pytest.raises(ModelError, match="do not fit"):
         load_ensemble(dataclasses.replace(files, places=(other,)))
 
@@ -156,7 +158,7 @@ def test_card_and_figures_of_an_ensemble_are_kept_up_to_date(copy: Path, tmp_pat
         path.with_suffix(".md").write_text(f"AUROC {auroc}")
         (version,) = (files.version for files in adopt(copy, store) if files.name == "xray")
         found = next(each for each in descriptions(store) if each.version == version)
-        assert found.figures["test"] == {"macro_auroc": auroc}
+        assert found.evaluations["test"].as_json() == {"macro_auroc": auroc}
         assert found.text() == f"AUROC {auroc}"
 
 

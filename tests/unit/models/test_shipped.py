@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.predictions.predict import Readings
 
 MEMBERS = [read_member(path.parent) for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
-STUDENTS = [member for member in MEMBERS if "teacher" in member.description]
+STUDENTS = [member for member in MEMBERS if member.record.teacher]
 
 
 @pytest.fixture(scope="module")
@@ -32,14 +32,14 @@ def test_validation_figures_come_out_again(modality: Modality, readings: "Readin
 
     ensemble = shipped()[modality]
     for files, told in (
-        (ensemble, ensemble.figures["val"]),
-        *((alone(place.member, place.temperature), place.member.figures["val"]) for place in ensemble.places),
+        (ensemble, ensemble.evaluations["val"]),
+        *((alone(place.member, place.temperature), place.member.evaluations["val"]) for place in ensemble.places),
     ):
         judged = readings.judge(files, "val")
-        assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(told["macro_auroc"]["value"], abs=0.005)
-        assert balanced_accuracy(judged.votes, judged.wanted) == pytest.approx(told["balanced_accuracy"]["value"], abs=0.015)
+        assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(told["macro_auroc"].value, abs=0.005)
+        assert balanced_accuracy(judged.votes, judged.wanted) == pytest.approx(told["balanced_accuracy"].value, abs=0.015)
         if files is ensemble:
-            assert judged.accepted.mean() == pytest.approx(told["accepted_share"]["value"], abs=0.02)
+            assert judged.accepted.mean() == pytest.approx(told["accepted_share"].value, abs=0.02)
             assert judged.accepted.mean() > 0.6
 
 
@@ -48,8 +48,8 @@ def test_a_students_figures_come_out_again(student: Member, readings: "Readings"
     from training.metrics.figures import macro_auroc
     from training.predictions.predict import alone
 
-    judged = readings.judge(alone(student, student.description["temperature"]), "val")
-    assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.figures["val"]["macro_auroc"]["value"], abs=0.005)
+    judged = readings.judge(alone(student, student.record.temperature), "val")
+    assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.evaluations["val"]["macro_auroc"].value, abs=0.005)
 
 
 def test_each_modality_has_a_student_that_names_its_teacher() -> None:
@@ -57,7 +57,7 @@ def test_each_modality_has_a_student_that_names_its_teacher() -> None:
     for student in STUDENTS:
         assert student.modality is not None
         ensemble = shipped()[student.modality]
-        assert student.description["teacher"] == ensemble.version
+        assert student.record.teacher == ensemble.version
         assert student.version not in {place.member.version for place in ensemble.places}
 
 

@@ -120,16 +120,19 @@ def test_no_patient_group_or_file_is_named(run: Run) -> None:
 
 def test_figures_have_intervals_counts_baselines_and_sources(run: Run) -> None:
     whole = section(run, "figures")
-    figure = run.found[0].description["figures"]["balanced_accuracy"]
-    assert f"{figure['value']:.3f} [{figure['low']:.3f}, {figure['high']:.3f}]" in whole
+    assert run.found[0].record.figures
+    figure = run.found[0].record.figures["balanced_accuracy"]
+    assert f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]" in whole
     assert "18 (9)" in whole
     for rival in ("majority class", "source rule", "blind", "thumbnails"):
         assert f"beside it: {rival}" in whole
         assert f"beside it: {rival}" in section(run, "sources")
     assert "test, clinic 0 12 (6)" in section(run, "sources")
     assert "clinic 1" not in section(run, "sources")  # two pictures of a finding tell nothing
-    apart = run.found[0].description["figures"]["left_out"]["within_source"]["clinic 0"]["macro_auroc"]["value"]
-    assert f"clinic 0, left out 12 (6) {apart:.3f}" in section(run, "left_out")
+    apart = run.found[0].record.figures.left_out
+    assert apart
+    assert apart.within_source
+    assert f"clinic 0, left out 12 (6) {apart.within_source['clinic 0']['macro_auroc'].value:.3f}" in section(run, "left_out")
     assert "sensitivity (recall) specificity precision F1" in section(run, "findings")
     assert "label \\ answer" in section(run, "findings")
 
@@ -234,7 +237,8 @@ def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
         },
     }
     (own,) = ET.fromstring(page(told)).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
-    honest = run.found[0].description["figures"]["accuracy"]["value"]
+    assert run.found[0].record.figures
+    honest = run.found[0].record.figures["accuracy"].value
     for said in ("covid19 10 0.750 [0.800, 1.000]", "normal 3 7", "Its base sees two views."):
         assert said in text(own)
     for said in ("0.980", "0.900 [0.800, 1.000]", f"{honest:.3f}", "Patients on both sides.", "the learning rate"):
@@ -248,7 +252,7 @@ def test_what_could_be_markup_is_shown_as_text(run: Run) -> None:
 
 
 def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
-    said = card(run.found[0].description, run.found[0].version)
+    said = card(run.found[0].record.as_json(), run.found[0].version)
     assert said == run.found[0].card
     front = yaml.safe_load(said.split("---\n")[1])
     assert front["license"] == "other"
@@ -257,7 +261,8 @@ def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
     assert entry["name"] == run.found[0].version
     result = next(one for one in entry["results"] if one["dataset"]["split"] == "test")
     values = {metric["type"]: metric["value"] for metric in result["metrics"]}
-    assert values["accuracy"] == run.found[0].description["figures"]["accuracy"]["value"]
+    assert run.found[0].record.figures
+    assert values["accuracy"] == run.found[0].record.figures["accuracy"].value
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium (Debian: apt install chromium)")

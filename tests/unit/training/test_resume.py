@@ -12,6 +12,7 @@ import pytest
 
 from models.architectures import build
 from models.backend import keras
+from models.records import Epoch
 from training import recipes
 from training.fitting.checkpoint import Checkpoint, Standing
 from training.fitting.optimise import compile_network
@@ -63,7 +64,7 @@ def network() -> keras.Model:
 
 
 def _standing(network: keras.Model) -> Standing:
-    return Standing(2, 1, 0.7, network.get_weights(), network.get_weights(), [{"epoch": 1, "loss": 0.5}, {"epoch": 2, "loss": 0.4}])
+    return Standing(2, 1, 0.7, network.get_weights(), network.get_weights(), [Epoch(epoch=1, loss=0.5), Epoch(epoch=2, loss=0.4)])
 
 
 def test_checkpoint_restores_all_that_the_next_epoch_needs(network: keras.Model, tmp_path: Path) -> None:
@@ -76,7 +77,7 @@ def test_checkpoint_restores_all_that_the_next_epoch_needs(network: keras.Model,
     standing = kept.restore(other, again)
     assert standing is not None
     assert (standing.epoch, standing.best_epoch, standing.best_auroc) == (2, 1, 0.7)
-    assert [one["loss"] for one in standing.curve] == [0.5, 0.4]
+    assert [one.loss for one in standing.curve] == [0.5, 0.4]
     np.testing.assert_array_equal(again.random(4), expected)
     pictures, wanted = np.random.default_rng(0).random((4, 96, 96, 1), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     for one in (network, other):

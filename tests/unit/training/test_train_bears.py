@@ -86,7 +86,7 @@ def test_missing_base_weights_are_reported_before_training(tiny_data: Path, tmp_
 def test_without_test_rows_it_is_judged_on_val_uncounted(tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != "test")
     (member,) = train([FIRST], start(data), tmp_path / "out", reporting(tmp_path))
-    assert set(member.figures) == {"val"}
+    assert set(member.evaluations) == {"val"}
     assert not read(tmp_path / "counted")
     assert [line for line in said if "not judged on test" in line and "xray" in line]
 
@@ -128,13 +128,13 @@ def test_kill_while_judging_leaves_a_whole_ensemble(
         with pytest.raises(Killed):
             train([FIRST], start(tiny_data), out)
     (place,) = read_ensemble(out, "xray").places
-    assert place.member.description["seed"] == 5
+    assert place.member.record.seed == 5
     before = (out / FIRST / WEIGHTS).read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr("training.members.train.fit", die)
         (member,) = train([FIRST], start(tiny_data), out)
         assert [line for line in said if f"{FIRST}: finished already" in line]
-        assert "val" in member.figures
+        assert "val" in member.evaluations
         assert (out / FIRST / WEIGHTS).read_bytes() == before
         for other in ({"seed": 6}, {"epochs": 2}):
             with pytest.raises(Killed):
@@ -163,10 +163,11 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
 
 def test_a_control_without_its_base_weights_is_left_out(made: Member, tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
-    based = dataclasses.replace(made, description={**made.description, "recipe": "xray-mobilenetv2", "base": "imagenet"})
+    based = dataclasses.replace(made, record=made.record.model_copy(update={"recipe": "xray-mobilenetv2", "base": "imagenet"}))
     found = Judge(Readings(tiny_data), tmp_path, Uses(tmp_path / "counted")).member(based, ["test"], writes=False)
-    assert "shuffled_labels" not in found.description["figures"]
-    assert "macro_auroc" in found.description["figures"]
+    assert found.record.figures
+    assert found.record.figures.shuffled_labels is None
+    assert "macro_auroc" in found.record.figures
     assert [line for line in said if made.version in line and "mobilenetv2_notop" in line]
 
 
@@ -176,8 +177,9 @@ def test_a_split_that_lacks_findings_is_judged_all_the_same(
 ) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["label"] in labels)
     found = Judge(Readings(data), None, Uses(tmp_path / "counted")).member(made, ["test"], writes=False)
-    assert ("beside" in found.description["figures"]) == (split == "test")
-    assert found.description["figures"]["images"] == (4 if split == "test" else 12)
+    assert found.record.figures
+    assert bool(found.record.figures.beside) == (split == "test")
+    assert found.record.figures.images == (4 if split == "test" else 12)
 
 
 def test_what_val_lacks_is_named(tiny_data: Path, tmp_path: Path) -> None:

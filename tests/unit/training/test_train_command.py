@@ -49,8 +49,8 @@ def test_makes_members_and_their_ensembles(out: Path) -> None:
     for stem, name in (("xray", "xray-cnn"), ("admission", "admission-mobilenetv2")):
         (place,) = read_ensemble(out, stem).places
         assert place.member.name == name
-        assert place.member.description["seed"] == 7
-        assert "validation" in place.member.description
+        assert place.member.record.seed == 7
+        assert place.member.record.validation
     assert not list(out.glob(".*"))  # no draft is left
 
 
@@ -63,7 +63,7 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
     assert done.exit_code == 0, done.exception
     made = read_ensemble(home / "training", "xray")
     kept = read_ensemble(home / "store" / "models", made.version)
-    assert kept.figures == made.figures
+    assert kept.evaluations == made.evaluations
     assert kept.places[0].member.folder == home / "store" / "models" / "xray-cnn" / made.places[0].member.version
     assert made.version in done.stdout
     versions = [made.places[0].member.version, made.version]
@@ -73,7 +73,7 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
     told = json.loads(page.with_name("report.json").read_text())
     assert [one["version"] for one in told["versions"]] == versions
     assert set(told["versions"][0]["curves"]) == {"val", "test"}
-    assert told["versions"][0]["told"]["figures"] == made.places[0].member.description["figures"]
+    assert told["versions"][0]["told"]["figures"] == made.places[0].member.record.as_json()["figures"]
 
 
 def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home
     assert f"Judged on another data set than it was made with: {counted[0].removeprefix('ct of ')}" in page.read_text()
     told = json.loads(page.with_name("report.json").read_text())
     assert "beside" not in told["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
-    assert "validation" in files.places[0].member.description
+    assert files.places[0].member.record.validation
     for one in told["versions"]:  # figures of its own data are not those of this set
         assert set(one["curves"]) == {"test"}
         assert "validation" not in one["told"]
@@ -131,12 +131,14 @@ def test_evaluate_writes_cards_and_counts_the_test_split_look(out: Path, tiny_da
     assert done.exit_code == 0, done.exception
     ensemble = read_ensemble(out, "xray")
     member = ensemble.places[0].member
-    told = member.description["figures"]
-    assert told["images"] == 12
-    assert set(told["beside"]) == {"majority_class", "source_rule", "blind", "thumbnails"}
-    assert {"black_lungs", "shuffled_labels", "source_in_features", "ece_null", "confusion", "reliability"} <= set(told)
-    assert sum(sum(row.values()) for row in told["confusion"].values()) == 12
-    assert member.description["test_uses"] == [member.version]
+    figures = member.record.figures
+    assert figures
+    assert figures.images == 12
+    assert set(figures.beside or ()) == {"majority_class", "source_rule", "blind", "thumbnails"}
+    assert {"black_lungs", "shuffled_labels", "source_in_features", "ece_null", "confusion", "reliability"} <= set(figures.as_json())
+    assert figures.confusion
+    assert sum(sum(row.values()) for row in figures.confusion.values()) == 12
+    assert member.record.test_uses == (member.version,)
     assert json.loads((out / "test-uses.json").read_text())["xray"] == [member.version, ensemble.version]
     for card in (member.folder / "card.md", out / "ensembles" / "xray.md"):
         assert card.read_text() in done.stdout
@@ -149,8 +151,8 @@ def test_evaluate_writes_cards_and_counts_the_test_split_look(out: Path, tiny_da
         rows = {(row.version, row.data): row for row in connection.execute(query, {"metric": "macro_auroc"})}
     assert set(rows) == {(version, data) for version in (member.version, ensemble.version) for data in ("val", "test")}
     row = rows[member.version, "test"]
-    assert row.value == told["macro_auroc"]["value"]
-    assert (row.low, row.high, row.images, row.groups) == (told["macro_auroc"]["low"], told["macro_auroc"]["high"], 12, 6)
+    assert row.value == figures["macro_auroc"].value
+    assert (row.low, row.high, row.images, row.groups) == (figures["macro_auroc"].low, figures["macro_auroc"].high, 12, 6)
 
 
 @pytest.mark.parametrize(

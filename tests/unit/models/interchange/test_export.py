@@ -34,7 +34,7 @@ def member(tmp_path: Path) -> Member:
 
 
 def _retold(member: Member, **changes: object) -> Member:
-    (member.folder / MEMBER).write_text(json.dumps({**member.description, **changes}))
+    (member.folder / MEMBER).write_text(json.dumps({**member.record.as_json(), **changes}))
     return read_member(member.folder)
 
 
@@ -61,7 +61,7 @@ def test_a_file_and_beside_it_all_that_one_must_know(tmp_path: Path) -> None:
         "in_words": in_words("gray-128"),
     }
     assert told["output"]["findings"] == list(member.outputs)
-    assert told["temperature"] == member.description["temperature"]
+    assert told["temperature"] == member.record.temperature
     assert told["compared_with_keras"]["probability_moves_at_most"] <= told["compared_with_keras"]["allowed"]
     assert "LICENSE-weights.md" in told["licence"]
     assert told["use"] == RESEARCH_USE

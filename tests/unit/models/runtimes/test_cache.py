@@ -58,7 +58,7 @@ def test_those_unused_for_longest_go_and_drafts_of_the_dead(
     tmp_path: Path, member: Member, network: Converted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cache, "_MOST", 2)
-    others = [dataclasses.replace(member, sha256=str(number) * 64) for number in range(3)]
+    others = [dataclasses.replace(member, record=member.record.model_copy(update={"sha256": str(number) * 64})) for number in range(3)]
     for age, other in zip((30, 20, 10), others, strict=True):
         cache.keep(tmp_path, other, network)
         (newest,) = (path for path in tmp_path.glob("*.npz") if path.stat().st_mtime > 1e9)
@@ -94,7 +94,7 @@ def test_child_process_converts_missing_and_reports_failures(tmp_path: Path, mem
     broken.mkdir()
     (broken / MEMBER).write_bytes((member.folder / MEMBER).read_bytes())
     (broken / WEIGHTS).write_bytes(b"")
-    bad = dataclasses.replace(member, name="bad", folder=broken)
+    bad = dataclasses.replace(member, record=member.record.model_copy(update={"name": "bad"}), folder=broken)
     (broken / MEMBER).write_text((member.folder / MEMBER).read_text().replace('"small"', '"bad"'))
     folder = tmp_path / "cache"
     assert cache.convert(folder, [member, bad]) == {bad.version: "ModelError"}

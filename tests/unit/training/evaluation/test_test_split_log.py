@@ -7,6 +7,7 @@ import pytest
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
+from models.records import EnsembleRecord, Evaluation
 from models.registry import SHIPPED
 from training.evaluation.test_split_log import USES, Uses, of_what_ships, read
 from training.predictions.predict import Readings
@@ -14,29 +15,30 @@ from training.predictions.predict import Readings
 
 def test_each_version_counts_once_and_modalities_apart(tmp_path: Path) -> None:
     uses = Uses(tmp_path / "not there yet")
-    assert uses.use(Modality.CT, "ct-a") == ["ct-a"]
-    assert uses.use(Modality.CT, "ct-b") == ["ct-a", "ct-b"]
-    assert uses.use(Modality.CT, "ct-a") == ["ct-a", "ct-b"]
-    assert uses.use(Modality.XRAY, "xray-a") == ["xray-a"]
-    assert uses.use(None, "admission-a") == ["admission-a"]
+    assert uses.use(Modality.CT, "ct-a") == ("ct-a",)
+    assert uses.use(Modality.CT, "ct-b") == ("ct-a", "ct-b")
+    assert uses.use(Modality.CT, "ct-a") == ("ct-a", "ct-b")
+    assert uses.use(Modality.XRAY, "xray-a") == ("xray-a",)
+    assert uses.use(None, "admission-a") == ("admission-a",)
     assert read(tmp_path / "not there yet") == {"ct": ["ct-a", "ct-b"], "xray": ["xray-a"], "admission": ["admission-a"]}
 
 
 def test_looks_at_the_same_data_from_elsewhere_count_too(tmp_path: Path) -> None:
-    assert Uses(tmp_path, {"ct": ["ct-shipped"]}).use(Modality.CT, "ct-a") == ["ct-shipped", "ct-a"]
-    assert Uses(tmp_path).use(Modality.CT, "ct-b") == ["ct-shipped", "ct-a", "ct-b"]
+    assert Uses(tmp_path, {"ct": ["ct-shipped"]}).use(Modality.CT, "ct-a") == ("ct-shipped", "ct-a")
+    assert Uses(tmp_path).use(Modality.CT, "ct-b") == ("ct-shipped", "ct-a", "ct-b")
 
 
 def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
     Uses(tmp_path).use(Modality.CT, "ct-a")
-    assert Uses(tmp_path, data="1234abcd").use(Modality.CT, "ct-b") == ["ct-b"]
-    assert Uses(tmp_path).use(Modality.CT, "ct-c") == ["ct-a", "ct-c"]
+    assert Uses(tmp_path, data="1234abcd").use(Modality.CT, "ct-b") == ("ct-b",)
+    assert Uses(tmp_path).use(Modality.CT, "ct-c") == ("ct-a", "ct-c")
 
 
 def test_earlier_looks_at_another_data_set_are_unknown(tmp_path: Path) -> None:
-    told = {"name": "ct-cnn", "temperature": 1.2, "validation": {}, "figures": {}, "test_uses": ["ct-a"]}
-    assert Uses(tmp_path).known(told) == told
-    assert Uses(tmp_path, data="1234abcd").known(told) == {"name": "ct-cnn", "temperature": 1.2, "judged_on": "1234abcd"}
+    record = EnsembleRecord(number=1, members=(), thresholds={}, validation=Evaluation(), figures=Evaluation(), test_uses=("ct-a",))
+    assert Uses(tmp_path).known(record) == record
+    known = Uses(tmp_path, data="1234abcd").known(record)
+    assert known.as_json() == {"judged_on": "1234abcd", "number": 1, "members": [], "thresholds": {}}
 
 
 def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:

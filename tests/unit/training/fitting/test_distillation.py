@@ -67,18 +67,20 @@ def test_a_student_tells_its_teacher_and_joins_no_ensemble(tiny_data: Path, tmp_
     small = dataclasses.replace(XRAY, architecture="small_cnn", preprocess="gray-96")
     monkeypatch.setattr(recipes, "load", lambda name: small)
     (made,) = train(["xray-student"], Start(tiny_data, 0, "none", None, 1), tmp_path)
-    assert made.description["teacher"] == shipped()[Modality.XRAY].version
+    assert made.record.teacher == shipped()[Modality.XRAY].version
     assert not may_join(made)
     assert not (tmp_path / "ensembles").exists()
-    lost = made.description["validation"]["lost_to_teacher"]
+    assert made.record.validation
+    lost = made.record.validation.lost_to_teacher
+    assert lost
     readings = Readings(tiny_data)
     ensemble = readings.judge(shipped()[Modality.XRAY], "val")
     from training.metrics.figures import macro_auroc
 
-    own = made.description["validation"]["macro_auroc"]["value"]
-    assert lost["macro_auroc"]["value"] == pytest.approx(macro_auroc(ensemble.votes, ensemble.wanted) - own, abs=2e-4)
-    assert lost["macro_auroc"]["low"] <= lost["macro_auroc"]["value"] <= lost["macro_auroc"]["high"]
-    assert f"`{made.description['teacher']}` is better by" in (made.folder / "card.md").read_text()
+    own = made.record.validation["macro_auroc"].value
+    assert lost["macro_auroc"].value == pytest.approx(macro_auroc(ensemble.votes, ensemble.wanted) - own, abs=2e-4)
+    assert (lost["macro_auroc"].low or 0) <= lost["macro_auroc"].value <= (lost["macro_auroc"].high or 0)
+    assert f"`{made.record.teacher}` is better by" in (made.folder / "card.md").read_text()
 
 
 def test_the_students_fit_into_five_megabytes() -> None:

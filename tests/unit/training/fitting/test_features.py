@@ -201,7 +201,7 @@ def test_resumed_training_on_features_gives_the_same_weights(tmp_path: Path, mon
             raise Killed
 
     undisturbed = train("undisturbed")
-    assert [one["epoch"] for one in undisturbed.curve] == [1, 2]
+    assert [one.epoch for one in undisturbed.curve] == [1, 2]
     with monkeypatch.context() as patch:
         patch.setattr("training.fitting.loop.say", killed)
         with pytest.raises(Killed):
@@ -211,7 +211,7 @@ def test_resumed_training_on_features_gives_the_same_weights(tmp_path: Path, mon
     again = train("killed")
     assert "goes on after epoch 1" in said[0]
     assert "left" in said[1]
-    assert [one["loss"] for one in again.curve] == [one["loss"] for one in undisturbed.curve]
+    assert [one.loss for one in again.curve] == [one.loss for one in undisturbed.curve]
     for mine, its in zip(again.network.get_weights(), undisturbed.network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
 

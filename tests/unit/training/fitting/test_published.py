@@ -97,7 +97,8 @@ def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, ti
     member = read_member(trained / "training" / "xray-cnn6-as-published")
     _, learnt, held = published.lessons(quick("xray-cnn6"), Readings(tiny_data), seed=0)
     said = KerasRuntime(load_network(member)).run(held.pictures).argmax(axis=1)
-    assert member.description["as_published"]["figure"]["value"] == pytest.approx((said == held.outputs).mean(), abs=1e-4)
+    assert member.record.as_published
+    assert member.record.as_published.figure.value == pytest.approx((said == held.outputs).mean(), abs=1e-4)
     precision, recall, f1, support = precision_recall_fscore_support(held.outputs, said, labels=[0, 1], zero_division=np.nan)
     for output, name in enumerate(("covid19", "normal")):
         for called, value in (("precision", precision), ("sensitivity", recall), ("f1", f1)):
@@ -106,7 +107,7 @@ def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, ti
         assert sum(own["figures"]["confusion"][name].values()) == support[output]
     assert own["figures"]["confusion"]["covid19"]["normal"] == ((held.outputs == 0) & (said == 1)).sum()
     torn = int(np.isin(held.groups, learnt.groups).sum())
-    assert f"Here {torn} of the {len(held.groups)} held-out" in member.description["as_published"]["wrong"][-1]
+    assert f"Here {torn} of the {len(held.groups)} held-out" in member.record.as_published.wrong[-1]
     assert torn > 0  # pictures of one group on both sides: what the split does
 
 
@@ -127,8 +128,9 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
     assert challengers == {"xray-cnn6", "xray-cnn", "xray-student", "ct-student"}
     for name in ("xray-cnn6", "xray-cnn"):
         (place,) = read_ensemble(home / "trials" / name, "xray").places
-        assert place.member.description["limit"] == 9
-        assert place.member.description["validation"]["images"] == 9
+        assert place.member.record.limit == 9
+        assert place.member.record.validation
+        assert place.member.record.validation.images == 9
     assert not (home / "training").exists()
     promoted = run("models", "promote", read_ensemble(home / "trials" / "xray-cnn", "xray").version, "--by", "me", "--why", "to see")
     assert promoted.exit_code == 0, promoted.exception

@@ -6,6 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from lungline.findings import Modality
+from models.records import Epoch
 from models.registry import shipped
 from training.fitting import tensorboard
 
@@ -23,9 +24,10 @@ def points(folder: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def test_each_epoch_is_a_point(tmp_path: Path) -> None:
-    curve: list[dict[str, float]] = [{"epoch": n, "loss": 1 / n, "validation_auroc": 0.5 + n / 10, "seconds": 2.0} for n in (1, 2, 3)]
-    curve[0] |= {"validation_loss": 0.7, "validation_accuracy": 0.5}  # which curves of older members lack
-    member = dataclasses.replace(shipped()[Modality.XRAY].places[0].member, description={"curve": curve})
+    later = [Epoch(epoch=n, loss=1 / n, validation_auroc=0.5 + n / 10, seconds=2.0) for n in (1, 2, 3)]
+    curve = (later[0].model_copy(update={"validation_loss": 0.7, "validation_accuracy": 0.5}), *later[1:])  # older members lack these
+    there = shipped()[Modality.XRAY].places[0].member
+    member = dataclasses.replace(there, record=there.record.model_copy(update={"curve": curve}))
     for _ in range(2):  # written anew, not twice
         tensorboard.write(tmp_path / "logs", [member])
     found = points(tmp_path / "logs" / member.name)

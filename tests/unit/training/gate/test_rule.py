@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lungline.findings import FINDINGS, Modality
+from models.records import Figure
 from training.data.datasets import Example
 from training.gate import rule
 from training.gate.rule import Besides, Decision, Outcome, Ruling
-from training.metrics.figures import Figure
 from training.predictions.measure import Judged
 
 FINDINGS_OF_XRAY = FINDINGS[Modality.XRAY]

@@ -66,7 +66,7 @@ def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
 def test_with_scans_it_is_calibrated_judged_and_counted(files: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     made = member(run(files / "three.keras", "--outputs", "covid19,normal,pneumonia"))
-    assert made.description["temperature"] != 1.0
+    assert made.record.temperature != 1.0
     card = (made.folder / "card.md").read_text()
     assert "Trained elsewhere" in card
     assert made.version in json.loads((Store(load().store).models / "test-uses.json").read_text())["xray"]
@@ -81,7 +81,7 @@ def test_of_two_findings_it_stands_alone(files: Path, tiny_data: Path, monkeypat
     assert made.outputs == ("covid19", "normal")
     assert "stands alone" in done.stdout
     assert not list((Store(load().store).models / "ensembles").glob("xray-1-*"))
-    assert made.figures["test"]["images"] == 8  # pneumonia is no finding of its own
+    assert made.evaluations["test"].images == 8  # pneumonia is no finding of its own
     chests = agreement.pictures("plain-300")[:2]
     network = REFERENCE.make(_place(made))
     np.testing.assert_allclose(probabilities(network.run(chests), 1.0), answers(cnn6(2), chests)[:, ::-1], atol=1e-5)

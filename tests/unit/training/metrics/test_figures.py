@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, precision_recall_fscore_support, roc_auc_score
 
+from models.records import Figure
 from training.metrics.figures import (
     accuracy,
     auroc,
@@ -55,22 +56,22 @@ def test_interval_is_over_groups_and_repeatable() -> None:
     pairs = (np.arange(200) // 10).astype(str)
     narrow, again, wide = (with_intervals(groups, of_accuracy)["accuracy"] for groups in (alone, alone, pairs))
     assert narrow == again
-    assert narrow["low"] is not None
-    assert narrow["high"] is not None
-    assert narrow["low"] < narrow["value"] < narrow["high"]
+    assert narrow.low is not None
+    assert narrow.high is not None
+    assert narrow.low < narrow.value < narrow.high
     repeated = np.repeat(np.arange(20), 10)
     same = with_intervals(repeated.astype(str), lambda rows: of_accuracy(repeated[rows]))["accuracy"]
-    assert same["low"] is not None
-    assert same["high"] is not None
-    assert same["high"] - same["low"] > 2 * (narrow["high"] - narrow["low"])  # ten copies of a scan are one witness
-    assert wide["value"] == narrow["value"]
+    assert same.low is not None
+    assert same.high is not None
+    assert same.high - same.low > 2 * (narrow.high - narrow.low)  # ten copies of a scan are one witness
+    assert wide.value == narrow.value
 
 
 def test_a_resample_that_loses_an_output_does_not_count() -> None:
     wanted = np.repeat([0, 1], [27, 3])
     votes = np.tile([0.9, 0.1], (30, 1))  # always the first
     told = with_intervals(np.arange(30).astype(str), lambda rows: {"it": balanced_accuracy(votes[rows], wanted[rows], wanted)})
-    assert told["it"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    assert told["it"] == Figure(value=0.5, low=0.5, high=0.5)
     three = np.repeat([0, 1, 2], 10)
     assert np.isnan(occurring_auroc(VOTES[:20], three[:20], three))
     assert occurring_auroc(VOTES[:20], three[:20], three[:20]) == occurring_auroc(VOTES[:20], three[:20])
@@ -79,5 +80,5 @@ def test_a_resample_that_loses_an_output_does_not_count() -> None:
 def test_no_interval_where_resamples_lose_an_output() -> None:
     votes, wanted = np.eye(3), np.arange(3)
     few = with_intervals(np.array(["a", "b", "c"]), lambda rows: {"auroc": macro_auroc(votes[rows], wanted[rows])})["auroc"]
-    assert few == {"value": 1, "low": None, "high": None}
+    assert few == Figure(value=1, low=None, high=None)
     assert with_intervals(np.array(["a", "b"]), lambda rows: {"nothing": float("nan")}) == {}

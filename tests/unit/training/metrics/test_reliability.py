@@ -12,17 +12,17 @@ TRUE = np.array([RNG.choice(3, p=row) for row in VOTES])
 
 def test_only_good_calibration_lies_within_its_null() -> None:
     null = ece_null(VOTES)
-    assert null["low"] is not None
-    assert null["high"] is not None
-    assert null["low"] <= ece(VOTES, TRUE) <= null["high"]
+    assert null.low is not None
+    assert null.high is not None
+    assert null.low <= ece(VOTES, TRUE) <= null.high
     boasting = VOTES**3 / (VOTES**3).sum(axis=1, keepdims=True)
     assert ece(boasting, TRUE) > 0.1
-    assert ece(boasting, TRUE) > (ece_null(boasting)["high"] or 1)
+    assert ece(boasting, TRUE) > (ece_null(boasting).high or 1)
 
 
 def test_the_null_of_few_scans_is_far_from_zero() -> None:
     null = ece_null(VOTES[:300])
-    assert 0.03 < null["value"] < 0.1  # why an ECE stands beside it
+    assert 0.03 < null.value < 0.1  # why an ECE stands beside it
 
 
 def test_one_bin_by_hand() -> None:
@@ -34,8 +34,8 @@ def test_one_bin_by_hand() -> None:
 def test_bins_have_equal_mass_and_rise() -> None:
     bins = reliability(VOTES, TRUE)
     assert len(bins) == 15
-    assert {one["scans"] for one in bins} <= {266, 267}
-    confidences = [one["confidence"] for one in bins]
+    assert {one.scans for one in bins} <= {266, 267}
+    confidences = [one.confidence for one in bins]
     assert confidences == sorted(confidences)
 
 

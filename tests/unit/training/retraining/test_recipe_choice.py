@@ -17,7 +17,7 @@ def champions() -> dict[str, EnsembleFiles]:
 
 
 def test_by_default_those_that_made_the_champions(champions: dict[str, EnsembleFiles]) -> None:
-    made_by = {place.member.description["recipe"] for files in champions.values() for place in files.places}
+    made_by = {place.member.record.recipe for files in champions.values() for place in files.places}
     names = recipe_choice.chosen((), champions)
     assert set(names) == made_by
     assert all(recipe_choice.is_for(name, champions[name.split("-")[0]]) for name in names)
@@ -44,6 +44,8 @@ def test_what_cannot_be_retrained_is_told(names: tuple[str, ...], told: str, cha
 
 def test_champions_that_came_from_elsewhere_have_no_recipe(champions: dict[str, EnsembleFiles]) -> None:
     place = champions["xray"].places[0]
-    imported = dataclasses.replace(place, member=dataclasses.replace(place.member, description={"imported": "somewhere"}))
+    imported = dataclasses.replace(
+        place, member=dataclasses.replace(place.member, record=place.member.record.model_copy(update={"recipe": None}))
+    )
     with pytest.raises(TrainingError, match="LUNGLINE_RETRAIN_RECIPES"):
         recipe_choice.chosen((), {Modality.XRAY.value: dataclasses.replace(champions["xray"], places=(imported,))})

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
@@ -17,8 +16,8 @@ def with_another_cnn(champion: EnsembleFiles, folder: Path) -> EnsembleFiles:
     there = {place.member.name: place for place in champion.places}["xray-cnn"]
     other = Path(shutil.copytree(there.member.folder, folder))
     (other / WEIGHTS).write_bytes(b"others")
-    told = {**there.member.description, "sha256": hashlib.sha256(b"others").hexdigest()}
-    (other / MEMBER).write_text(json.dumps(told))
+    record = there.member.record.model_copy(update={"sha256": hashlib.sha256(b"others").hexdigest()})
+    (other / MEMBER).write_text(record.text())
     return dataclasses.replace(champion, places=(dataclasses.replace(there, member=read_member(other)),))
 
 
