@@ -1,9 +1,12 @@
 """Rows that may be there already: inserted unless a unique key is taken, by what SQLite and PostgreSQL both offer."""
 
 from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from sqlalchemy import Column, Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
+
+T = TypeVar("T")
 
 _MOST_IN_A_LIST = 500  # parameters; a database takes only so many
 
@@ -16,7 +19,7 @@ def insert_new(connection: Connection, table: Table, **values: object) -> bool:
 
 
 def insert_all(connection: Connection, table: Table, returned: Column[str], rows: Sequence[dict[str, object]], **same: object) -> set[str]:
-    """Inserts many rows, `same` in each, but those of which a unique key is taken; the column `told` of those that were inserted."""
+    """Inserts many rows, `same` in each, but those of which a unique key is taken; the column `returned` of those that were inserted."""
     if not rows:
         return set()
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -24,7 +27,7 @@ def insert_all(connection: Connection, table: Table, returned: Column[str], rows
     return set(connection.scalars(statement, rows))
 
 
-def slices(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+def slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
     """A list in pieces that a database takes as parameters."""
-    for start in range(0, len(ids), _MOST_IN_A_LIST):
-        yield ids[start : start + _MOST_IN_A_LIST]
+    for start in range(0, len(items), _MOST_IN_A_LIST):
+        yield items[start : start + _MOST_IN_A_LIST]

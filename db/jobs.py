@@ -7,11 +7,11 @@ A doorbell in Redis only says "a job for this subject waits"; a state is believe
 """
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from db.clock import now
@@ -20,7 +20,6 @@ from db.tables import JobState, Rank, jobs
 from lungline.ids import new_id
 
 ALONE_AFTER = 2  # lost leases
-_MOST_CHANGED = 1000  # jobs at a time
 
 
 @dataclass(frozen=True)
@@ -70,42 +69,53 @@ def _row(job: NewJob) -> dict[str, object]:
 
 
 def claim(
-    connection: Connection, kinds: Collection[str], subject: str, owner: str, lease_seconds: float, *, exclusive: bool = False
-) -> Claim | None:
-    """Takes a waiting job of a subject for `owner`; exactly one of many callers gets it.
+    connection: Connection, kinds: Collection[str], subjects: Sequence[str], owner: str, lease_seconds: float, *, exclusive: bool = False
+) -> dict[str, Claim]:
+    """Takes a waiting job of each subject for `owner`; exactly one of many callers gets it.
 
     Args:
         connection: in a transaction.
-        kinds: of which it may be; the most urgent goes first.
-        subject: whose job.
+        kinds: of which a job may be; of a subject's jobs the most urgent goes first.
+        subjects: whose jobs.
         owner: slot, boot and process of the worker.
-        lease_seconds: for how long it holds without being renewed.
-        exclusive: whether the job is of a kind of which at most one runs at a time: its worker does nothing beside it.
+        lease_seconds: for how long a claim holds without being renewed.
+        exclusive: whether the jobs are of a kind of which at most one runs at a time: its worker does nothing beside it.
 
     Returns:
-        The claim; None if another has the job, or it ended, or it is exclusive and another of its kind runs.
+        A claim for each subject, but for those whose job another has, or that ended, or that is exclusive while another of its kind runs.
     """
-    waiting = and_(jobs.c.subject == subject, jobs.c.kind.in_(kinds), jobs.c.state == JobState.WAITING)
-    first = select(jobs.c.id).where(waiting).order_by(jobs.c.priority, jobs.c.id).limit(1).scalar_subquery()
+    if not exclusive:
+        return _claim(connection, kinds, subjects, owner, lease_seconds, alone=False)
+    claims: dict[str, Claim] = {}
+    for subject in subjects:
+        with suppress(IntegrityError), connection.begin_nested():  # another of the kind runs: the database itself sees to that
+            claims |= _claim(connection, kinds, [subject], owner, lease_seconds, alone=True)
+    return claims
+
+
+def _claim(
+    connection: Connection, kinds: Collection[str], subjects: Sequence[str], owner: str, lease_seconds: float, *, alone: bool
+) -> dict[str, Claim]:
+    candidate, other = jobs.alias("candidate"), jobs.alias("other")
+    more_urgent = and_(
+        other.c.subject == candidate.c.subject,
+        other.c.kind.in_(kinds),
+        other.c.state == JobState.WAITING,
+        tuple_(other.c.priority, other.c.id) < tuple_(candidate.c.priority, candidate.c.id),
+    )
+    waiting = and_(candidate.c.subject.in_(subjects), candidate.c.kind.in_(kinds), candidate.c.state == JobState.WAITING)
+    # On PostgreSQL, two workers that claim some of the same jobs do not wait for each other, and so not in a circle.
+    chosen = select(candidate.c.id).where(waiting, ~select(other.c.id).where(more_urgent).exists()).with_for_update(skip_locked=True)
     statement = (
         update(jobs)
-        .where(jobs.c.id == first, jobs.c.state == JobState.WAITING)
-        .values(state=JobState.RUNNING, owner=owner, lease_until=now(lease_seconds), attempt=jobs.c.attempt + 1, alone=exclusive)
+        .where(jobs.c.id.in_(chosen), jobs.c.state == JobState.WAITING)
+        .values(state=JobState.RUNNING, owner=owner, lease_until=now(lease_seconds), attempt=jobs.c.attempt + 1, alone=alone)
         .returning(jobs)
     )
-    if not exclusive:
-        return _claim(connection.execute(statement).one_or_none())
-    try:
-        with connection.begin_nested():
-            return _claim(connection.execute(statement).one_or_none())
-    except IntegrityError:  # another of the kind runs: the database itself sees to that
-        return None
-
-
-def _claim(row: Row[Any] | None) -> Claim | None:
-    if row is None:
-        return None
-    return Claim(row.id, row.kind, row.subject, row.priority, row.owner, row.attempt, row.lost_leases >= ALONE_AFTER)
+    return {
+        row.subject: Claim(row.id, row.kind, row.subject, row.priority, row.owner, row.attempt, row.lost_leases >= ALONE_AFTER)
+        for row in connection.execute(statement)
+    }
 
 
 def holds(claim: Claim) -> ColumnElement[bool]:
@@ -123,7 +133,19 @@ def holds(claim: Claim) -> ColumnElement[bool]:
 
 def finish(connection: Connection, claim: Claim) -> bool:
     """Ends a claimed job; False, and nothing changed, if the claim is void. In the transaction that writes what came of it."""
-    return connection.execute(delete(jobs).where(holds(claim))).rowcount == 1
+    return claim in finish_all(connection, [claim])
+
+
+def finish_all(connection: Connection, claims: Sequence[Claim]) -> set[Claim]:
+    """Ends claimed jobs as `finish` does; those whose claim was not void."""
+    fence = tuple_(jobs.c.id, jobs.c.owner, jobs.c.attempt)
+    ended: set[tuple[str, str, int]] = set()
+    for some in slices(claims):
+        found = jobs.c.id.in_([claim.job_id for claim in some])  # by its index: SQLite would search the whole table for a tuple
+        held = fence.in_([(claim.job_id, claim.owner, claim.attempt) for claim in some])
+        statement = delete(jobs).where(found, jobs.c.state == JobState.RUNNING, held).returning(jobs.c.id, jobs.c.owner, jobs.c.attempt)
+        ended.update((row.id, row.owner, row.attempt) for row in connection.execute(statement))
+    return {claim for claim in claims if (claim.job_id, claim.owner, claim.attempt) in ended}
 
 
 def cancel_waiting(connection: Connection, kind: str) -> int:

@@ -1,9 +1,10 @@
 """Verdicts: written once a batch, each fenced by its claim, one current verdict a scan."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
 from db import jobs
 from db.clock import now
@@ -52,13 +53,25 @@ class Verdict:
 
 
 def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict) -> bool:
-    """Ends the job of reading a scan with a verdict; False, and nothing written, if the claim is void."""
-    if not jobs.finish(connection, claim):
-        return False
-    connection.execute(update(scans).where(scans.c.id == claim.subject).values(vars(facts) | {"reread_reason": None}))
-    if claim.kind != REREAD or not _replace_current(connection, claim.subject, verdict.ensemble):
-        _write(connection, claim.subject, verdict)
-    return True
+    """Ends one job as `record_all` does; False, and nothing written, if its claim is void."""
+    return record_all(connection, [(claim, facts, verdict)])[0]
+
+
+def record_all(connection: Connection, judged: Sequence[tuple[Claim, ScanFacts, Verdict]]) -> list[bool]:
+    """Ends the jobs of reading scans with a verdict each; which were written: of a claim that is void, nothing is."""
+    held = jobs.finish_all(connection, [claim for claim, _, _ in judged])
+    kept = [(claim.subject, facts, verdict) for claim, facts, verdict in judged if claim in held]
+    reread = {claim.subject for claim in held if claim.kind == REREAD}
+    if kept:
+        _write_facts(connection, {scan_id: facts for scan_id, facts, _ in kept})
+        stand = {scan_id for scan_id, _, verdict in kept if scan_id in reread and _replace_current(connection, scan_id, verdict.ensemble)}
+        _write(connection, [(scan_id, verdict) for scan_id, _, verdict in kept if scan_id not in stand])
+    return [claim in held for claim, _, _ in judged]
+
+
+def _write_facts(connection: Connection, facts: Mapping[str, ScanFacts]) -> None:
+    statement = update(scans).where(scans.c.id == bindparam("scan_id"))
+    connection.execute(statement, [{"scan_id": scan_id, **vars(known), "reread_reason": None} for scan_id, known in facts.items()])
 
 
 def _replace_current(connection: Connection, scan_id: str, ensemble: str) -> bool:
@@ -73,29 +86,28 @@ def _replace_current(connection: Connection, scan_id: str, ensemble: str) -> boo
     return connection.scalar(select(verdicts.c.id).where(same)) is not None
 
 
-def _write(connection: Connection, scan_id: str, verdict: Verdict) -> None:
-    verdict_id = new_id()
-    connection.execute(
-        insert(verdicts).values(
-            id=verdict_id,
-            scan_id=scan_id,
-            ensemble=verdict.ensemble,
-            finding=verdict.finding,
-            probability=verdict.probability,
-            status=verdict.status,
-            reason=verdict.reason,
-            disagreement=verdict.disagreement,
-            entropy=verdict.entropy,
-            finished_at=now(),
-        )
-    )
-    each = [{"verdict_id": verdict_id, "finding": f, "probability": p} for f, p in verdict.probabilities.items()]
-    if each:
-        connection.execute(insert(probabilities), each)
-    own = [
-        {"verdict_id": verdict_id, "member": member, "member_version": version, "finding": f, "probability": p}
-        for member, version, said in verdict.predictions
-        for f, p in said.items()
+_COLUMNS: Final = ("ensemble", "finding", "probability", "status", "reason", "disagreement", "entropy")
+
+
+def _write(connection: Connection, judged: Sequence[tuple[str, Verdict]]) -> None:
+    """Enters the verdicts of scans."""
+    rows = [(new_id(), scan_id, verdict) for scan_id, verdict in judged]
+    entered = [{"id": id, "scan_id": scan_id, **{name: getattr(verdict, name) for name in _COLUMNS}} for id, scan_id, verdict in rows]
+    calibrated = [
+        {"verdict_id": id, "finding": finding, "probability": probability}
+        for id, _, verdict in rows
+        for finding, probability in verdict.probabilities.items()
     ]
-    if own:
-        connection.execute(insert(predictions), own)
+    own = [
+        {"verdict_id": id, "member": member, "member_version": version, "finding": finding, "probability": probability}
+        for id, _, verdict in rows
+        for member, version, predicted in verdict.predictions
+        for finding, probability in predicted.items()
+    ]
+    for statement, values in (
+        (insert(verdicts).values(finished_at=now()), entered),
+        (insert(probabilities), calibrated),
+        (insert(predictions), own),
+    ):
+        if values:
+            connection.execute(statement, values)

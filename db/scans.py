@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, sele
 
 from db import jobs as open_jobs
 from db.clock import now
-from db.insert import insert_all, insert_new
+from db.insert import insert_all, insert_new, slices
 from db.jobs import NewJob
 from db.tables import JobState, Priority, Rank, files, jobs, quarantine, scans
 from lungline.findings import Modality
@@ -81,13 +81,15 @@ def find_scans(by: Literal["id", "sha256"], value: str) -> Select[Any]:
     return select(*columns).where(scans.c[by] == value).order_by(scans.c.frame)
 
 
-def find(connection: Connection, scan_id: str) -> Scan:
-    """What a worker must know of a scan."""
-    query = select(scans, now().label("at")).where(scans.c.id == scan_id)
-    row = connection.execute(query).one()
-    hint = Modality(row.hint) if row.hint else None
-    waited = (row.at - row.received_at).total_seconds()
-    return Scan(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), waited)
+def find(connection: Connection, scan_ids: Sequence[str]) -> dict[str, Scan]:
+    """What a worker must know of scans, by their ids."""
+    found: dict[str, Scan] = {}
+    for some in slices(scan_ids):
+        for row in connection.execute(select(scans, now().label("at")).where(scans.c.id.in_(some))):
+            hint = Modality(row.hint) if row.hint else None
+            waited = (row.at - row.received_at).total_seconds()
+            found[row.id] = Scan(row.id, row.file_id, row.sha256, row.frame, hint, Priority(row.priority), waited)
+    return found
 
 
 # --- entering ---

@@ -1,7 +1,7 @@
 """Answers doorbells: claims the subject's job, has it done, and tells in words for Flower what became of it."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -26,7 +26,7 @@ class Answering(Generic[Subject]):
         self,
         leases: Leases,
         kinds: Sequence[Kind],
-        load: Callable[[Connection, str], Subject],
+        load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]],
         handle: Callable[[Claim, Subject, Tell], str],
     ) -> None:
         """Answers nothing yet.
@@ -34,11 +34,11 @@ class Answering(Generic[Subject]):
         Args:
             leases: of this worker.
             kinds: which jobs it does.
-            load: finds what must be known of a subject, in the transaction that claims its job.
+            load: finds what must be known of subjects, in the transaction that claims their jobs.
             handle: does a claimed job; what became of it, in words. It ends the job, or gives it back.
         """
         self._leases = leases
-        self._kinds = kinds
+        self._kinds = tuple(kinds)
         self._load = load
         self._handle = handle
         self._stopping = threading.Event()

@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -73,18 +73,19 @@ class Leases:
 
     @contextmanager
     def claim(
-        self, kinds: Sequence[Kind], subject: str, load: Callable[[Connection, str], Subject]
+        self, kinds: tuple[Kind, ...], subject: str, load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]]
     ) -> Iterator[tuple[Claim, Subject] | None]:
         """Claims a subject's job for the length of the block; None if there is none to be had.
 
-        A job that is done alone waits until nothing else is in hand, and keeps all others waiting.
+        What many threads claim at once is claimed by one statement. A job that is done alone waits until nothing else is in hand, and
+        keeps all others waiting.
 
         Args:
             kinds: of which the job may be; all have the same lease.
             subject: whose.
-            load: finds what must be known of the subject, in the transaction that claims.
+            load: finds what must be known of subjects, in the transaction that claims their jobs.
         """
-        found = self._writer.do(self._claim, kinds, subject, load)
+        found = self._writer.do_together(self._claim, subject, kinds, load)
         if found is None:
             yield None
             return
@@ -108,11 +109,18 @@ class Leases:
         self._renewing.stop(timeout=5)
 
     def _claim(
-        self, connection: Connection, kinds: Sequence[Kind], subject: str, load: Callable[[Connection, str], Subject]
-    ) -> tuple[Claim, Subject] | None:
+        self,
+        connection: Connection,
+        subjects: Sequence[str],
+        kinds: tuple[Kind, ...],
+        load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]],
+    ) -> list[tuple[Claim, Subject] | None]:
         lease, exclusive = kinds[0].lease_seconds, kinds[0].exclusive
-        claim = jobs.claim(connection, [kind.name for kind in kinds], subject, self.owner, lease, exclusive=exclusive)
-        return None if claim is None else (claim, load(connection, subject))
+        asked = list(dict.fromkeys(subjects))
+        claims = jobs.claim(connection, [kind.name for kind in kinds], asked, self.owner, lease, exclusive=exclusive)
+        known = load(connection, list(claims)) if claims else {}
+        taken = ((claims.pop(subject, None), subject) for subject in subjects)  # of two doorbells of one subject, one is answered
+        return [None if claim is None else (claim, known[subject]) for claim, subject in taken]
 
     @contextmanager
     def _in_company(self) -> Iterator[None]:

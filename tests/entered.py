@@ -8,6 +8,7 @@ from db import drops, job_doorbells, jobs
 from db import scans as scan_states
 from db.drops import Drop
 from db.jobs import Claim
+from db.scans import Scan
 from db.tables import Priority, Rank, scans
 from db.tables import jobs as jobs_table
 from db.writer import Writer
@@ -28,7 +29,7 @@ def enter(writer: Writer, drop: Drop) -> str:
 
 def claim_scan(connection: Connection, scan_id: str, owner: str = "slot/boot/x") -> Claim | None:
     """Claims a scan as a worker does."""
-    return jobs.claim(connection, (READ.name, REREAD.name), scan_id, owner, READ.lease_seconds)
+    return jobs.claim(connection, (READ.name, REREAD.name), [scan_id], owner, READ.lease_seconds).get(scan_id)
 
 
 def state_of(connection: Connection, scan_id: str) -> str:
@@ -38,7 +39,7 @@ def state_of(connection: Connection, scan_id: str) -> str:
 
 def claim_run(connection: Connection, run_id: str, owner: str = "slot/boot/a") -> Claim | None:
     """Claims a training run as the training worker does."""
-    return jobs.claim(connection, (TRAIN.name,), run_id, owner, TRAIN.lease_seconds, exclusive=True)
+    return jobs.claim(connection, (TRAIN.name,), [run_id], owner, TRAIN.lease_seconds, exclusive=True).get(run_id)
 
 
 def job_of(connection: Connection, subject: str) -> str:
@@ -54,3 +55,8 @@ def to_ring(connection: Connection, queue: str, most: int, *how: Any) -> list[st
 def is_held(connection: Connection, claim: Claim) -> bool:
     """Whether this very claim still holds."""
     return connection.scalar(select(jobs_table.c.id).where(jobs.holds(claim))) is not None
+
+
+def find_scan(connection: Connection, scan_id: str) -> Scan:
+    """A scan as its reader knows it."""
+    return scan_states.find(connection, [scan_id])[scan_id]

@@ -160,7 +160,7 @@ class Batcher:
 
 
 def _record(connection: Connection, rows: Sequence[Judged]) -> list[bool]:
-    return [results.record(connection, one.claim, replace(one.facts, modality=modality), verdict) for one, modality, verdict in rows]
+    return results.record_all(connection, [(one.claim, replace(one.facts, modality=modality), verdict) for one, modality, verdict in rows])
 
 
 def _refuse(row: Judged, error: Exception) -> None:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from typing import Any, Final
 
 import structlog
 from celery.signals import worker_ready, worker_shutting_down
+from sqlalchemy import Connection
 
 from db import job_leases, runs
 from db.jobs import Claim
@@ -43,7 +45,7 @@ class Trainer:
     """Makes training runs, one at a time."""
 
     def __init__(self, settings: Settings, writer: Writer, leases: Leases) -> None:
-        self.answering = Answering(leases, (TRAIN,), runs.begin, self._train)
+        self.answering = Answering(leases, (TRAIN,), _begin, self._train)
         self._settings = settings
         self._writer = writer
         self._leases = leases
@@ -111,6 +113,10 @@ class Trainer:
         except LedgerError:
             log.warning("a training run's progress is not known now", run=claim.subject)
             return before
+
+
+def _begin(connection: Connection, run_ids: Sequence[str]) -> dict[str, Run]:
+    return {run_id: runs.begin(connection, run_id) for run_id in run_ids}
 
 
 def _start(settings: Settings) -> "subprocess.Popen[str]":

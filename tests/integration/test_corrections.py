@@ -23,7 +23,7 @@ from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.entered import claim_scan
+from tests.entered import claim_scan, find_scan
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="p", study_key="st", series_key="se", image_key="i")
@@ -142,7 +142,7 @@ def test_frames_are_corrected_frame_by_frame(connection: Connection) -> None:
     for byte, frames in (("a", 3), ("b", 2)):
         scan_id = dropped(connection, byte)
         claim = claimed(connection, scan_id)
-        scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), range(2, frames + 1))
+        scan_states.enter_frames(connection, find_scan(connection, claim.subject), range(2, frames + 1))
         assert results.record(connection, claim, FACTS, VERDICT)
         ids[byte, 1] = scan_id
         for frame in range(2, frames + 1):

@@ -20,7 +20,7 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from tests.entered import claim_scan
+from tests.entered import claim_scan, find_scan
 
 KEY = PseudonymKey(b"k" * 32)
 XRAY, CT, WAITS = "a" * 64, "b" * 64, "c" * 64
@@ -45,7 +45,7 @@ def read(connection: Connection, sha256: str, modality: Modality, finding: str, 
         waits = connection.scalar(first, {"of": sha256})
         claim = claim_scan(connection, str(waits), "slot/boot/x")
         assert claim is not None
-        scan = scan_states.find(connection, claim.subject)
+        scan = find_scan(connection, claim.subject)
         if scan.frame == 1:
             scan_states.enter_frames(connection, scan, range(2, frames + 1))
         facts = ScanFacts(modality, 1, 1, image_key=KEY.pseudonym("image", uid))

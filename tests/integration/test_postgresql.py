@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Engine, select, text
 
 from db import migrate, results, status
-from db import scans as scan_states
 from db.clock import now
 from db.connect import read_only
 from db.results import ScanFacts, Verdict
@@ -20,7 +19,7 @@ from jobs.kinds import KINDS
 from lungline.errors import SettingsError
 from lungline.findings import Modality, Status
 from lungline.settings import Settings
-from tests.entered import any_drop, claim_scan, enter
+from tests.entered import any_drop, claim_scan, enter, find_scan
 from tests.servers import PgBouncer, Postgres
 
 
@@ -56,7 +55,7 @@ def one_scan(engine: Engine, writer: Writer) -> None:
     scan_id = enter(writer, any_drop())
     claim = writer.do(claim_scan, scan_id, "slot/boot/x")
     assert claim is not None
-    assert 0 <= writer.do(scan_states.find, scan_id).waited_seconds < 60
+    assert 0 <= writer.do(find_scan, scan_id).waited_seconds < 60
     assert writer.do(lambda connection: leases.expire(connection, KINDS)[0]) == 0
     said = Verdict("e-1", Status.ACCEPTED, "covid19", 1.0, None, 0.0, 0.0, {"covid19": 1.0})
     assert writer.do(results.record, claim, ScanFacts(Modality.CT, 4, 4), said)

@@ -1,30 +1,30 @@
 """The ledger on real SQLite and real PostgreSQL: who may change a scan's state, and when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from sqlalchemy import Connection, Engine, event, func, select, text, update
 
-from db import drops, job_doorbells, job_leases, results, status
+from db import drops, job_doorbells, job_leases, jobs, results, status
 from db import scans as scan_states
 from db.clock import now
 from db.connect import connect, read_only
 from db.drops import Drop
 from db.job_doorbells import Look
-from db.jobs import Claim
+from db.jobs import Claim, NewJob
 from db.results import ScanFacts, Verdict
 from db.scans import State
-from db.tables import Outcome, Priority, quarantine, scans, verdicts
+from db.tables import Outcome, Priority, Rank, quarantine, scans, verdicts
 from db.tables import jobs as jobs_table
 from db.writer import Writer
 from jobs import leases
-from jobs.kinds import KINDS, READ
+from jobs.kinds import KINDS, READ, REREAD
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from tests.entered import claim_scan, job_of, to_ring
+from tests.entered import claim_scan, find_scan, job_of, to_ring
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")
@@ -92,6 +92,60 @@ def test_of_many_claimers_one_gets_the_scan(engine: Engine) -> None:
     for writer in writers:
         writer.close()
     assert sum(claim is not None for claim in claims) == 1
+
+
+def claim_all(connection: Connection, scan_ids: Sequence[str], owner: str) -> dict[str, Claim]:
+    return jobs.claim(connection, (READ.name, REREAD.name), scan_ids, owner, READ.lease_seconds)
+
+
+def test_many_scans_are_claimed_by_one_statement(engine: Engine) -> None:
+    statements: list[str] = []
+    with engine.begin() as connection:
+        ids = [waiting(connection, f"{number:064}") for number in range(30)]
+        assert claimed(connection, ids[0]) is not None
+        event.listen(engine, "before_cursor_execute", lambda *heard: statements.append(heard[2]))
+        claims = claim_all(connection, [*ids, "no scan"], OWNER)
+    assert set(claims) == set(ids[1:])
+    assert all(claim.subject == scan_id for scan_id, claim in claims.items())
+    assert len(statements) == 1
+
+
+def test_workers_that_claim_the_same_scans_share_them(engine: Engine) -> None:
+    with engine.begin() as connection:
+        ids = [waiting(connection, f"{number:064}") for number in range(60)]
+
+    def claim_some(number: int) -> list[str]:
+        got = []
+        for start in range(0, 60, 10):  # in opposite orders
+            some = ids[start : start + 20] if number % 2 else ids[::-1][start : start + 20]
+            with engine.begin() as connection:
+                got += list(claim_all(connection, some, f"slot/boot/{number}"))
+        return got
+
+    with ThreadPoolExecutor(6) as threads:
+        got = [scan_id for found in threads.map(claim_some, range(6)) for scan_id in found]
+    assert sorted(got) == sorted(ids)
+
+
+def test_of_two_jobs_of_a_subject_the_most_urgent_is_claimed(connection: Connection) -> None:
+    scan_id = waiting(connection)
+    jobs.enter(connection, [NewJob(REREAD.name, scan_id, "scans", Rank.BACKGROUND)])
+    assert claim_all(connection, [scan_id], OWNER)[scan_id].kind == READ.name
+    assert claim_all(connection, [scan_id], OWNER)[scan_id].kind == REREAD.name
+
+
+def test_verdicts_of_a_batch_are_written_for_claims_that_hold(connection: Connection) -> None:
+    ids = [waiting(connection, f"{number:064}") for number in range(4)]
+    claims = claim_all(connection, ids, OWNER)
+    stale = claims[ids[1]]
+    job_leases.give_back(connection, [stale])
+    fresh = claim_all(connection, [ids[1]], OWNER)[ids[1]]
+    batch = [(claims[ids[0]], FACTS, VERDICT), (stale, FACTS, VERDICT), (claims[ids[2]], FACTS, VERDICT)]
+    assert results.record_all(connection, batch) == [True, False, True]
+    assert set(connection.scalars(text("SELECT scan_id FROM scan_results"))) == {ids[0], ids[2]}
+    assert [state(connection, scan_id) for scan_id in ids] == [State.DONE, State.READING, State.DONE, State.READING]
+    assert results.record_all(connection, [(fresh, FACTS, VERDICT), *batch]) == [True, False, False, False]
+    assert connection.scalar(text("SELECT count(*) FROM scan_probabilities")) == 6
 
 
 def test_scans_of_a_priority_are_rung_the_oldest_first(connection: Connection) -> None:
@@ -232,8 +286,8 @@ def test_duplicate_drop_releases_a_quarantined_scan(connection: Connection) -> N
 
 def test_frames_are_entered_once(connection: Connection) -> None:
     claim = claimed(connection, waiting(connection))
-    scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), [2, 3])
-    scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), [2, 3, 4])
+    scan_states.enter_frames(connection, find_scan(connection, claim.subject), [2, 3])
+    scan_states.enter_frames(connection, find_scan(connection, claim.subject), [2, 3, 4])
     frames = connection.scalars(select(scans.c.frame).order_by(scans.c.frame)).all()
     assert frames == [1, 2, 3, 4]
 
@@ -244,7 +298,7 @@ def test_ten_thousand_frames_are_not_ten_thousand_statements(engine: Engine) -> 
     with engine.begin() as connection:
         claim = claimed(connection, waiting(connection))
         statements.clear()
-        scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), range(2, 10_001))
+        scan_states.enter_frames(connection, find_scan(connection, claim.subject), range(2, 10_001))
         assert connection.scalar(select(func.count()).select_from(scans).where(scans.c.received_at <= now())) == 10_000
     assert len(statements) < 100
 

@@ -56,7 +56,10 @@ def measure(claim, length, tell):
     writer.do(work)
     return f"{length} letters"
 
-answering = Answering(Leases(writer, "slot", (MEASURE,)), (MEASURE,), lambda _, subject: len(subject), measure)
+def lengths(connection, subjects):
+    return {subject: len(subject) for subject in subjects}
+
+answering = Answering(Leases(writer, "slot", (MEASURE,)), (MEASURE,), lengths, measure)
 app = make_app(settings, (*KINDS, MEASURE))
 register(app, answering)
 consume(app, "measures@here", 1, MEASURE.queues)

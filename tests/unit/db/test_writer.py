@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, Engine, event, text
@@ -28,7 +29,7 @@ def engine(sqlite_url: str) -> Iterator[Engine]:
 
 
 def queued(writer: Writer, jobs: int) -> None:
-    wait_for(lambda: writer._jobs.qsize() >= jobs, "the queueing")
+    wait_for(lambda: writer._requests.qsize() >= jobs, "the queueing")
 
 
 def test_a_full_disk_is_told_to_all_that_shared_the_transaction(engine: Engine) -> None:
@@ -64,28 +65,70 @@ def test_a_full_disk_is_told_to_all_that_shared_the_transaction(engine: Engine) 
 
 def together(writer: Writer, works: Sequence[Callable[[Connection], object]]) -> list[object]:
     """Runs works in one transaction; what each returned or raised."""
+    return at_once(writer, [partial(writer.do, work) for work in works])
+
+
+def at_once(writer: Writer, asks: Sequence[Callable[[], object]]) -> list[object]:
+    """Has the writer asked while a transaction is under way; what each call returned or raised."""
     begun, go_on = threading.Event(), threading.Event()
 
     def first(_: Connection) -> None:
         begun.set()
         assert go_on.wait(20)
 
-    def done(work: Callable[[Connection], object]) -> object:
+    def done(ask: Callable[[], object]) -> object:
         try:
-            return writer.do(work)
+            return ask()
         except Exception as error:
             return error
 
-    with ThreadPoolExecutor(1 + len(works)) as threads:
+    with ThreadPoolExecutor(1 + len(asks)) as threads:
         gate = threads.submit(writer.do, first)
         assert begun.wait(20)
         futures = []
-        for number, work in enumerate(works, 1):
-            futures.append(threads.submit(done, work))
+        for number, ask in enumerate(asks, 1):
+            futures.append(threads.submit(done, ask))
             queued(writer, number)
         go_on.set()
         gate.result(20)
         return [future.result(60) for future in futures]
+
+
+def test_alike_requests_that_wait_are_done_by_one_call(ledger_writer: tuple[Writer, Engine]) -> None:
+    writer, engine = ledger_writer
+    calls: list[list[str]] = []
+
+    def note(connection: Connection, names: Sequence[str], value: str) -> list[str]:
+        calls.append(list(names))
+        for name in names:
+            insert_new(connection, facts, name=name, value=value)
+        return [name.upper() for name in names]
+
+    asks = [partial(writer.do_together, note, name, "x") for name in "abc"]
+    assert at_once(writer, [*asks, partial(writer.do, notes("d")), partial(writer.do_together, note, "e", "y")]) == [
+        "A",
+        "B",
+        "C",
+        True,
+        "E",
+    ]
+    assert calls == [["a", "b", "c"], ["e"]]
+    assert kept(engine) == {"a", "b", "c", "d"}
+
+
+def test_one_of_alike_requests_that_fails_spoils_no_other(ledger_writer: tuple[Writer, Engine]) -> None:
+    writer, engine = ledger_writer
+
+    def note(connection: Connection, names: Sequence[str]) -> list[bool]:
+        for name in names:
+            connection.execute(facts.insert().values(name=name, value="x"))  # fails where it stands already
+        return [True for _ in names]
+
+    writer.do(notes("b"))
+    answers = at_once(writer, [partial(writer.do_together, note, name) for name in "abcd"])
+    assert [answer is True for answer in answers] == [True, False, True, True]
+    assert isinstance(answers[1], LedgerFault)
+    assert kept(engine) == {"a", "b", "c", "d"}
 
 
 def notes(value: str) -> Callable[[Connection], object]:

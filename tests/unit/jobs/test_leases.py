@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 
 from db import job_leases, scans
 from db.clock import now
@@ -37,6 +37,33 @@ def test_one_block_at_a_time_has_a_job(writer: Writer, leases: Leases) -> None:
         assert first is not None
         assert first[1].scan_id == scan_id
         assert second is None
+
+
+def test_of_two_doorbells_answered_at_once_one_gets_the_job(writer: Writer, leases: Leases) -> None:
+    scan_id, other = waiting(writer), waiting(writer)
+    claimed: dict[str, int] = {scan_id: 0, other: 0}
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(_: Connection) -> None:
+        begun.set()
+        assert go_on.wait(20)
+
+    def answer(subject: str) -> None:
+        with leases.claim((READ,), subject, scans.find) as found:
+            if found is not None:
+                assert found[1].scan_id == found[0].subject == subject
+                claimed[subject] += 1
+
+    threads = [threading.Thread(target=writer.do, args=(hold,))]
+    threads[0].start()
+    assert begun.wait(20)
+    threads += [threading.Thread(target=answer, args=(subject,)) for subject in (scan_id, scan_id, other)]
+    for thread in threads[1:]:
+        thread.start()
+    go_on.set()
+    for thread in threads:
+        thread.join(20)
+    assert claimed == {scan_id: 1, other: 1}
 
 
 def test_job_that_lost_two_leases_is_done_alone(writer: Writer, leases: Leases) -> None:

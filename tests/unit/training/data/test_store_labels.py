@@ -24,7 +24,7 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import PREFIX, load
 from tests.corpus.files import jpeg, png
-from tests.entered import claim_scan
+from tests.entered import claim_scan, find_scan
 from training.data import manifests, store_labels
 from training.data.builders.groups import side_of
 from training.data.manifests import Row
@@ -60,7 +60,7 @@ class Clinic:
                 claim = claim_scan(connection, str(connection.scalar(waits)), "slot/boot/x")
                 assert claim is not None
                 if number == 1:
-                    scan_states.enter_frames(connection, scan_states.find(connection, claim.subject), range(2, frame + 1))
+                    scan_states.enter_frames(connection, find_scan(connection, claim.subject), range(2, frame + 1))
                 results.record(connection, claim, facts, rejection if rejected else said)
 
         self._writer.do(enter)
