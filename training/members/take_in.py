@@ -148,7 +148,7 @@ def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[st
         labels = np.array([example.label for example in readings.data(recipe.modality).split("val")])
         rows = np.flatnonzero(np.isin(labels, outputs))
         if len(rows):
-            logits = KerasEngine(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
+            logits = KerasRuntime(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
             temperature = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
     facts = {
         "name": recipe.name,
