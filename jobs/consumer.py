@@ -12,8 +12,6 @@ from celery import Celery
 from jobs.queues import queue_lengths
 from lungline.errors import BrokerError
 
-DEAF_SECONDS: Final = 30.0
-_LOOK_SECONDS: Final = 5.0
 _EXIT_DEAF: Final = 70
 
 log = structlog.get_logger()
@@ -46,14 +44,21 @@ def consume(app: Celery, hostname: str, threads: int, queues: Sequence[str]) -> 
     worker.start()
 
 
-def mind_deafness(app: Celery, queues: Sequence[str], answering: Busy, ended: threading.Event) -> None:
+def mind_deafness(
+    app: Celery,
+    queues: Sequence[str],
+    answering: Busy,
+    ended: threading.Event,
+    look_seconds: float = 5.0,
+    deaf_seconds: float = 30.0,
+) -> None:
     """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
 
     What counts is consumption: doorbells lie in Redis, nothing is being done, and no task has begun for half a minute. That is counted in
     looks: a worker that was paused (SIGSTOP, a suspended machine) has missed nothing when it wakes.
     """
     begun, silent = answering.begun, 0.0
-    while not ended.wait(_LOOK_SECONDS):
+    while not ended.wait(look_seconds):
         try:
             rings = sum(queue_lengths(app, queues).values()) > 0
         except BrokerError:
@@ -61,7 +66,7 @@ def mind_deafness(app: Celery, queues: Sequence[str], answering: Busy, ended: th
         if not rings or answering.busy or answering.begun != begun:
             begun, silent = answering.begun, 0.0
             continue
-        silent += _LOOK_SECONDS
-        if silent > DEAF_SECONDS:  # more, since the first look may have come at once after a pause
+        silent += look_seconds
+        if silent > deaf_seconds:  # more, since the first look may have come at once after a pause
             log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
             os._exit(_EXIT_DEAF)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from sqlalchemy import Connection
@@ -22,7 +22,7 @@ from lungline.ids import new_id
 from lungline.settings import Settings
 from lungline.threads import Repeating
 
-RENEW_SECONDS = 8.0
+RENEW_SECONDS: Final = 8.0
 
 Subject = TypeVar("Subject")
 
@@ -46,13 +46,14 @@ def boot_id() -> str:
 class Leases:
     """What one worker holds. Jobs are claimed through it; its thread renews what is in hand."""
 
-    def __init__(self, writer: Writer, slot: str, kinds: Sequence[Kind] = KINDS) -> None:
+    def __init__(self, writer: Writer, slot: str, kinds: Sequence[Kind] = KINDS, renew_seconds: float = RENEW_SECONDS) -> None:
         """Frees what a predecessor in this slot held.
 
         Args:
             writer: of the database.
             slot: that this worker alone fills.
             kinds: that it may claim.
+            renew_seconds: between two renewals of what it holds.
 
         Raises:
             LedgerError: the database is not to be had.
@@ -68,7 +69,7 @@ class Leases:
         freed, ended = writer.do(free_slot, kinds, slot, boot)
         if freed:
             log.warning("took over from a worker that died", jobs=freed, given_up=ended)
-        self._renewing = Repeating("leases", RENEW_SECONDS, self._renew, "leases not renewed")
+        self._renewing = Repeating("leases", renew_seconds, self._renew, "leases not renewed")
         self._renewing.start()
 
     @contextmanager

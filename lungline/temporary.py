@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,17 +13,18 @@ _SHORT: Final = ("/tmp", "/var/tmp", "/dev/shm")
 _NAMES: Final = ("TMPDIR", "TEMP", "TMP")  # in the order in which Python asks for them
 
 
-def folder_for_sockets(most: int) -> Path:
+def folder_for_sockets(most: int, others: Sequence[str] = _SHORT) -> Path:
     """The folder of temporary files; or, where its path is too long, another that this user may write to.
 
     Args:
         most: bytes that a socket's path has below the folder.
+        others: folders to try.
 
     Raises:
         SettingsError: there is none.
     """
     try:
-        folders = (tempfile.gettempdir(), *_SHORT)
+        folders = (tempfile.gettempdir(), *others)
     except FileNotFoundError:
         raise SettingsError("There is no folder for temporary files that this user may write to: set TMPDIR to one.") from None
     for folder in folders:

@@ -6,7 +6,7 @@ from typing import Final
 
 from lungline.errors import SettingsError
 
-_NODES: Final = Path("/dev")
+NODES: Final = Path("/dev")
 
 
 def of_slot(devices: str, slot: int) -> str:
@@ -22,19 +22,19 @@ def environment(device: str) -> dict[str, str]:
     return {"CUDA_VISIBLE_DEVICES": "-1" if device == "cpu" else device}
 
 
-def at_hand() -> int:
+def at_hand(nodes: Path = NODES) -> int:
     """How many GPUs TensorFlow may see on this machine, as far as that can be told without loading it: for NVIDIA's, each is a node."""
-    return 0 if _is_of_cpus() else len(list(_NODES.glob("nvidia[0-9]*")))
+    return 0 if _is_of_cpus() else len(list(nodes.glob("nvidia[0-9]*")))
 
 
-def check(setting: str, devices: str) -> None:
+def check(setting: str, devices: str, nodes: Path = NODES) -> None:
     """Looks for the GPUs that a setting names, without loading TensorFlow; for `lungline doctor`.
 
     Raises:
         SettingsError: one is not there.
     """
     for device in devices.split(","):
-        if device.isdigit() and int(device) >= at_hand():
+        if device.isdigit() and int(device) >= at_hand(nodes):
             raise _missing(setting, device)
 
 

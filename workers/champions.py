@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,7 @@ from models.runtimes.choice import RuntimeChoice
 from workers import catalogue
 from workers.judge import Judge
 
-ASK_SECONDS: Final = 2.0
-_PAUSES: Final = (10.0, 30.0, 120.0, 600.0)  # before a champion that cannot be loaded is tried again; the last for ever after
+PAUSES: Final = (10.0, 30.0, 120.0, 600.0)  # seconds before a champion that cannot be loaded is tried again; the last for ever after
 
 log = structlog.get_logger()
 
@@ -39,7 +38,15 @@ class _Trouble:
 class Champions:
     """Holds `judge`: each batch is judged by the one that its scans were prepared for, and none mixes two."""
 
-    def __init__(self, engine: Engine, models: Path, runtime_choice: RuntimeChoice, batch_max: int) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        models: Path,
+        runtime_choice: RuntimeChoice,
+        batch_max: int,
+        ask_seconds: float = 2.0,
+        pauses: Sequence[float] = PAUSES,
+    ) -> None:
         """Enters what is at hand, and loads the champions; takes seconds.
 
         Raises:
@@ -50,6 +57,8 @@ class Champions:
         self._models = models
         self._runtime_choice = runtime_choice
         self._batch_max = batch_max
+        self._ask_seconds = ask_seconds
+        self._pauses = pauses
         self._stopped = threading.Event()
         self._trouble: _Trouble | None = None
         self._away = False
@@ -68,7 +77,7 @@ class Champions:
         self._stopped.set()
 
     def _watch(self) -> None:
-        while not self._stopped.wait(ASK_SECONDS):
+        while not self._stopped.wait(self._ask_seconds):
             wanted = self._ask()
             if wanted is None or wanted == self.judge.names or self._waits(wanted):
                 continue
@@ -101,7 +110,7 @@ class Champions:
         failures = self._trouble.failures + 1 if again and self._trouble else 1
         if not again:
             log.error("a champion cannot be loaded; those that run go on", wanted=sorted(wanted.values()), why=why)
-        self._trouble = _Trouble(wanted, failures, time.monotonic() + _PAUSES[min(failures, len(_PAUSES)) - 1])
+        self._trouble = _Trouble(wanted, failures, time.monotonic() + self._pauses[min(failures, len(self._pauses)) - 1])
 
     def _load(self, wanted: Mapping[str, str], running: Judge | None) -> Judge:
         """The networks of these versions; those that run already are kept."""

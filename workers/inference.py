@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -30,8 +31,6 @@ from workers.tasks import ScanReader
 
 READER_SECONDS = 60.0  # the most that one scan's decoding may take
 READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
-HANGING_SECONDS = 600.0  # a batch takes seconds, also on a machine that does much else
-_LOOK_SECONDS = 5.0
 _EXIT_BROKEN = 71
 
 log = structlog.get_logger()
@@ -112,20 +111,26 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
         leases.stop()
 
 
-def mind_hanging(batcher: Batcher, ended: threading.Event) -> None:
+def mind_hanging(
+    batcher: Batcher,
+    ended: threading.Event,
+    look_seconds: float = 5.0,
+    hanging_seconds: float = 600.0,  # a batch takes seconds, also on a machine that does much else
+    end: Callable[[], None] = lambda: os._exit(_EXIT_BROKEN),
+) -> None:
     """Ends a worker whose runtime does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh.
 
     Counted in looks at the same batch: a pause of this process (SIGSTOP, a suspended machine) is not the runtime's.
     """
     batch, silent = batcher.under_way, 0.0
-    while not ended.wait(_LOOK_SECONDS):
+    while not ended.wait(look_seconds):
         if batcher.under_way is None or batcher.under_way != batch:
             batch, silent = batcher.under_way, 0.0
             continue
-        silent += _LOOK_SECONDS
-        if silent > HANGING_SECONDS:
-            log.error("the runtime has not answered for minutes; ending so that another worker starts", seconds=round(silent))
-            os._exit(_EXIT_BROKEN)
+        silent += look_seconds
+        if silent > hanging_seconds:
+            log.error("the engine has not answered for minutes; ending so that another worker starts", seconds=round(silent))
+            end()
 
 
 def _end_broken() -> None:

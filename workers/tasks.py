@@ -26,7 +26,6 @@ from workers.batcher import Batcher, StoppingError, Waiting
 from workers.judge import Judge
 from workers.reading import Reading
 
-_PAUSE_SECONDS: Final = 5.0
 _LOOKS: Final = 4  # at bytes that seem to be missing
 _LOOK_SECONDS: Final = 0.5
 _FRAMES_AT_ONCE: Final = 500
@@ -46,6 +45,7 @@ class ScanReader:
         pool: ReaderPool,
         batcher: Batcher,
         judge: Callable[[], Judge],  # the one of now
+        pause_seconds: float = 5.0,  # before a scan that cannot be read now is given back
     ) -> None:
         self.answering = Answering(leases, (READ, REREAD), scans.find, self._read)
         self._writer = writer
@@ -54,6 +54,7 @@ class ScanReader:
         self._pool = pool
         self._batcher = batcher
         self._judge = judge
+        self._pause_seconds = pause_seconds
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -126,7 +127,7 @@ class ScanReader:
         """The scan waits again; unless the worker stops, after a while: its doorbell is rung at once then."""
         if not self._stopping.is_set():
             log.error("a scan cannot be read now, and waits", scan=claim.subject, error=type(error).__name__, why=str(error))
-            self._stopping.wait(_PAUSE_SECONDS)
+            self._stopping.wait(self._pause_seconds)
         self._writer.do(job_leases.give_back, [claim])
         return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 

@@ -20,7 +20,6 @@ import numpy.typing as npt
 
 from lungline.errors import ModelError
 
-_SECONDS: Final = 300.0
 _DAMAGED: Final = "The file is damaged: save or fetch it again."
 
 
@@ -58,12 +57,13 @@ def shown(name: str) -> str:
     return re.sub(r"[^\w ./:-]", "?", name)[:60]
 
 
-def read(path: Path, most_bytes: int) -> Foreign:
+def read(path: Path, most_bytes: int, seconds: float = 300.0) -> Foreign:
     """Reads a file of Keras', in a process of its own with limits of time and memory.
 
     Args:
         path: ends as it likes; its first bytes tell what it is.
         most_bytes: a file that is larger, unpacks to more or promises more, is refused.
+        seconds: that reading it may take.
 
     Raises:
         ModelError: it cannot be read, is damaged, too large, or not of Keras; or a weight is no number.
@@ -73,9 +73,7 @@ def read(path: Path, most_bytes: int) -> Foreign:
         command = [sys.executable, "-P", "-m", "models.interchange.foreign_file", str(path.resolve()), str(most_bytes), str(arrays)]
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # each thread would reserve memory
         try:
-            done = subprocess.run(
-                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=_SECONDS, check=False
-            )
+            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=seconds, check=False)
             answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": _DAMAGED}
         except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
             answer = {"error": _DAMAGED}

@@ -23,7 +23,7 @@ import numpy.typing as npt
 import imaging.phantoms
 from models.files import Member
 
-_MOST: Final = 32  # networks kept; who was used last stays
+MOST: Final = 32  # networks kept; who was used last stays
 _DRAFT_SECONDS: Final = 3600  # an older draft was left behind by a process that died
 _CONVERSION_SECONDS: Final = 600.0
 _UNKNOWN: Final = "the converter died"
@@ -38,9 +38,12 @@ class Converted:
     reference: npt.NDArray[np.float32]  # logits (pictures, outputs)
 
 
-def find(folder: Path, member: Member) -> Converted | None:
-    """The converted network of a member, or None: it was never converted by this very code, or its file is damaged."""
-    path = folder / _name(member)
+def find(folder: Path, member: Member, code: str = "") -> Converted | None:
+    """The converted network of a member, or None: it was never converted by this very code, or its file is damaged.
+
+    `code` names other code than this.
+    """
+    path = folder / _name(member, code or _code())
     try:
         with np.load(path, allow_pickle=False) as kept:  # a zip, whose checksums tell damage
             found = Converted(kept["description"].tobytes(), kept["weights"].tobytes(), kept["reference"])
@@ -50,8 +53,8 @@ def find(folder: Path, member: Member) -> Converted | None:
     return found
 
 
-def keep(folder: Path, member: Member, converted: Converted) -> None:
-    """Puts a converted network in place, whole or not at all, and removes those that were not used for longest."""
+def keep(folder: Path, member: Member, converted: Converted, most: int = MOST) -> None:
+    """Puts a converted network in place, whole or not at all, and removes those that were not used for longest, beyond `most`."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     packed = io.BytesIO()
     description, weights = (np.frombuffer(part, np.uint8) for part in (converted.description, converted.weights))
@@ -61,8 +64,8 @@ def keep(folder: Path, member: Member, converted: Converted) -> None:
         file.write(packed.getbuffer())
         file.flush()
         os.fsync(file.fileno())
-    os.replace(draft, folder / _name(member))  # two that convert at once write the same
-    _tidy(folder)
+    os.replace(draft, folder / _name(member, _code()))  # two that convert at once write the same
+    _tidy(folder, most)
 
 
 def convert(folder: Path, members: Iterable[Member]) -> dict[str, str]:
@@ -93,9 +96,9 @@ def convert(folder: Path, members: Iterable[Member]) -> dict[str, str]:
     return {name: errors.get(name, _UNKNOWN) for name in missing if errors.get(name, _UNKNOWN)}
 
 
-def _name(member: Member) -> str:
+def _name(member: Member, code: str) -> str:
     """Names all that a converted network was made of: weights, the code that built, drew and converted it, and its libraries."""
-    made_of = [member.sha256, member.architecture, member.preprocess, member.outputs, _code(), version("openvino"), version("keras")]
+    made_of = [member.sha256, member.architecture, member.preprocess, member.outputs, code, version("openvino"), version("keras")]
     return f"{member.name}-{hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:32]}.npz"
 
 
@@ -107,13 +110,13 @@ def _code() -> str:
     return hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()
 
 
-def _tidy(folder: Path) -> None:
+def _tidy(folder: Path, most: int) -> None:
     def used(path: Path) -> float:
         with suppress(OSError):
             return path.stat().st_mtime
         return 0.0
 
-    stale = sorted(folder.glob("*.npz"), key=used, reverse=True)[_MOST:]
+    stale = sorted(folder.glob("*.npz"), key=used, reverse=True)[most:]
     stale += [draft for draft in folder.glob("*.draft") if used(draft) < time.time() - _DRAFT_SECONDS]
     for path in stale:
         with suppress(OSError):

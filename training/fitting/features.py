@@ -25,8 +25,8 @@ from training.recipes import Augment
 Features = npt.NDArray[np.float16]
 
 # Of all that is kept, and of one training's pictures. What was used longest ago goes first.
-_MOST_BYTES: Final = 8 << 30
-_MOST_OF_ONE: Final = 4 << 30
+MOST_BYTES: Final = 8 << 30
+MOST_OF_ONE: Final = 4 << 30
 
 _PIECE: Final = 32
 _ABANDONED_SECONDS: Final = 24 * 3600.0  # then a file that was never finished belongs to nobody
@@ -62,9 +62,17 @@ def split(network: keras.Model) -> tuple[keras.Model, keras.Model] | None:
 class Shelf:
     """Where features are kept; without a folder, in memory while they are used."""
 
-    def __init__(self, folder: Path | None) -> None:
-        """`folder`: LUNGLINE_HOME's `cache/features`; made when it is needed."""
+    def __init__(self, folder: Path | None, most_bytes: int = MOST_BYTES, most_of_one: int = MOST_OF_ONE) -> None:
+        """Makes nothing yet.
+
+        Args:
+            folder: LUNGLINE_HOME's `cache/features`; made when it is needed.
+            most_bytes: of all that is kept there.
+            most_of_one: bytes of one training's pictures.
+        """
         self._folder = folder
+        self._most_bytes = most_bytes
+        self._most_of_one = most_of_one
 
     def views(self, name: str, trunk: keras.Model, pictures: Pixels, how: Augment | None, count: int) -> Features | None:
         """The features of `count` views of each picture.
@@ -85,7 +93,7 @@ class Shelf:
             TrainingError: the folder cannot be written.
         """
         shape = (len(pictures), count, *trunk.output_shape[1:])
-        if int(np.prod(shape, dtype=np.int64)) * 2 > _MOST_OF_ONE:
+        if int(np.prod(shape, dtype=np.int64)) * 2 > self._most_of_one:
             say(f"{name}: too many pictures to keep their features; every step runs the whole network")
             return None
         if self._folder is None:
@@ -142,7 +150,7 @@ class Shelf:
                     stats[path] = path.stat()
         for path, stat in sorted(stats.items(), key=lambda one: -one[1].st_mtime):
             total += stat.st_size
-            if total > _MOST_BYTES or (path.suffix == ".part" and now - stat.st_mtime > _ABANDONED_SECONDS):
+            if total > self._most_bytes or (path.suffix == ".part" and now - stat.st_mtime > _ABANDONED_SECONDS):
                 path.unlink(missing_ok=True)  # who reads it at present keeps it until the end
 
 

@@ -1,7 +1,6 @@
 """What a training changes, and what it is shown: a network and pictures; or, behind a frozen base, the rest of it and kept features."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -41,7 +40,7 @@ class HeadLearner:
         return np.asarray(self.shown[rows, view], np.float32)
 
 
-def learner(recipe: Recipe, network: keras.Model, shown: Pixels, asked: Pixels, kept: Path | None) -> Learner | HeadLearner:
+def learner(recipe: Recipe, network: keras.Model, shown: Pixels, asked: Pixels, shelf: features.Shelf) -> Learner | HeadLearner:
     """Chooses: features where the recipe has a number of views and a base that stays as it is.
 
     Args:
@@ -49,13 +48,12 @@ def learner(recipe: Recipe, network: keras.Model, shown: Pixels, asked: Pixels, 
         network: frozen as it is trained.
         shown: float32 (n, side, side, 1), to learn from.
         asked: float32 (m, side, side, 1), of validation.
-        kept: a folder for features; None: in memory.
+        shelf: where features are kept.
     """
     how = None if recipe.doubles_smallest else recipe.augment
     parts = features.split(network) if recipe.views else None
     if parts:
         trunk, head = parts
-        shelf = features.Shelf(kept)
         views = shelf.views(f"{recipe.name}, train", trunk, shown, how, recipe.views)
         plain = shelf.views(f"{recipe.name}, val", trunk, asked, None, 1)
         if views is not None and plain is not None:

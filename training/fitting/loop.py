@@ -16,6 +16,7 @@ from models.records import Epoch
 from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint, Standing
+from training.fitting.features import Shelf
 from training.fitting.learner import learner
 from training.fitting.optimise import compile_network
 from training.metrics.figures import accuracy, macro_auroc
@@ -62,7 +63,7 @@ def fit(
     weights = example_weights(recipe, train)
     used = np.flatnonzero(weights)
     batches = -(-len(used) // recipe.batch)
-    lessons = learner(recipe, network, train.pictures[used], val.pictures, train.kept)
+    lessons = learner(recipe, network, train.pictures[used], val.pictures, Shelf(train.kept))
     trained = lessons.network
     compile_network(trained, recipe, batches, epochs)
     wanted = np.eye(len(recipe.outputs), dtype=np.float32)[train.outputs]

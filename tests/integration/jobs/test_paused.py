@@ -23,16 +23,14 @@ from lungline.settings import load
 from jobs import consumer
 from jobs.app import make_app
 from workers import inference
-consumer._LOOK_SECONDS, consumer.DEAF_SECONDS = 0.1, 1.0
-inference._LOOK_SECONDS, inference.HANGING_SECONDS = 0.1, 1.0
 ended, hands, batcher = threading.Event(), SimpleNamespace(begun=0, busy=0), SimpleNamespace(under_way=1)
 def answer():
     hands.begun, batcher.under_way = 1, None
     ended.set()
 signal.signal(signal.SIGCONT, lambda *_: threading.Timer(0.5, answer).start())
 watch = {
-    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), hands, ended),
-    "hanging": lambda: inference.mind_hanging(batcher, ended),
+    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), hands, ended, 0.1, 1.0),
+    "hanging": lambda: inference.mind_hanging(batcher, ended, 0.1, 1.0),
 }[sys.argv[1]]
 watcher = threading.Thread(target=watch)
 watcher.start()

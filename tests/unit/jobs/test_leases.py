@@ -97,9 +97,8 @@ def test_job_that_lost_two_leases_is_done_alone(writer: Writer, leases: Leases) 
     assert set(order) == {f"{name} {what}" for name in ("company", "suspect", "later") for what in ("begins", "ends")}
 
 
-def test_leases_in_hand_are_renewed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases_module, "RENEW_SECONDS", 0.05)
-    leases = Leases(writer, "slot")
+def test_leases_in_hand_are_renewed(writer: Writer) -> None:
+    leases = Leases(writer, "slot", renew_seconds=0.05)
     with leases.claim((READ,), waiting(writer), scans.find):
         writer.do(lambda connection: connection.execute(update(jobs_table).values(lease_until=now(-1))))
         renewed = select(jobs_table.c.id).where(jobs_table.c.lease_until > now(30))
@@ -107,9 +106,8 @@ def test_leases_in_hand_are_renewed(writer: Writer, monkeypatch: pytest.MonkeyPa
     leases.stop()
 
 
-def test_claim_that_another_worker_took_over_is_no_longer_had(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases_module, "RENEW_SECONDS", 0.05)
-    leases = Leases(writer, "slot")
+def test_claim_that_another_worker_took_over_is_no_longer_had(writer: Writer) -> None:
+    leases = Leases(writer, "slot", renew_seconds=0.05)
     with leases.claim((READ,), waiting(writer), scans.find) as found:
         assert found is not None
         assert leases.has(found[0])

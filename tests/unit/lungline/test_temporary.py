@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from lungline import temporary
 from lungline.errors import SettingsError
 from lungline.temporary import folder_for_sockets, trouble
 
@@ -33,11 +32,10 @@ def test_a_short_path_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     assert folder_for_sockets(40) == Path("/dev/shm")
 
 
-def test_where_no_other_folder_is_usable_it_says_what_to_set(name: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_no_other_folder_is_usable_it_says_what_to_set(name: Path) -> None:
     name.mkdir()
-    monkeypatch.setattr(temporary, "_SHORT", ("/nowhere", str(name)))
     with pytest.raises(SettingsError, match="TMPDIR is too long for a socket: set it to a folder whose path has 67 bytes at most"):
-        folder_for_sockets(40)
+        folder_for_sockets(40, ("/nowhere", str(name)))
 
 
 @pytest.mark.parametrize("kind", ["nothing", "file"])

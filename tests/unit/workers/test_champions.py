@@ -25,7 +25,7 @@ from models.preprocess import prepare
 from models.runtimes.choice import RuntimeChoice
 from tests.unit.workers.test_batcher import FACTS
 from tests.waiting import wait_for
-from workers import catalogue, champions
+from workers import catalogue
 from workers.champions import Champions
 from workers.judge import Judge
 from workers.reading import Reading
@@ -44,10 +44,9 @@ def models(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def running(database: Engine, models: Path, runtime_choice: RuntimeChoice, monkeypatch: pytest.MonkeyPatch) -> Iterator[Champions]:
-    """Champions that ask ten times a second."""
-    monkeypatch.setattr(champions, "ASK_SECONDS", 0.1)
-    running = Champions(database, models, runtime_choice, 4)
+def running(database: Engine, models: Path, runtime_choice: RuntimeChoice) -> Iterator[Champions]:
+    """Champions that ask ten times a second, and try soon again what cannot be loaded."""
+    running = Champions(database, models, runtime_choice, 4, ask_seconds=0.1, pauses=(0.2,))
     running.watch()
     yield running
     running.stop()
@@ -121,9 +120,8 @@ def test_a_start_without_the_champions_files_is_refused(
 
 
 def test_what_cannot_be_loaded_is_said_once_and_tried_again(
-    running: Champions, adopted: Callable[[str], str], database: Engine, models: Path, monkeypatch: pytest.MonkeyPatch
+    running: Champions, adopted: Callable[[str], str], database: Engine, models: Path
 ) -> None:
-    monkeypatch.setattr(champions, "_PAUSES", (0.2,))
     before, version = running.judge, adopted("xray")
     member = registry.shipped()[Modality.XRAY].places[0].member
     weights = models / member.name / member.version / WEIGHTS

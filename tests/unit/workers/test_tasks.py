@@ -48,7 +48,7 @@ class Bench:
         self.batcher = Batcher(self.writer, 4, lambda: None)
         self.pool = ReaderPool(reading.FUNCTION, 1, timeout=30, memory_bytes=2 << 30)
         self.key = PseudonymKey.load_or_create(settings.key_file)
-        self.reader = ScanReader(self.leases, self.writer, self.store, self.key, self.pool, self.batcher, lambda: JUDGE)
+        self.reader = ScanReader(self.leases, self.writer, self.store, self.key, self.pool, self.batcher, lambda: JUDGE, 0.01)
 
     def drop(self, data: bytes, *, store_in: str = "place") -> str:
         """Enters a scan whose bytes are in place, still in `incoming`, or nowhere."""
@@ -139,8 +139,7 @@ def test_lost_bytes_are_said(bench: Bench) -> None:
     assert bench.read(bench.drop(b"x", store_in="nowhere")) == "quarantined: bytes_missing"
 
 
-def test_while_the_store_is_away_its_scans_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
+def test_while_the_store_is_away_its_scans_wait(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray", 5)))
     away = bench.store.root.rename(bench.store.root.with_name("unmounted"))
     assert "mount the disk of LUNGLINE_STORE" in bench.read(scan_id)
@@ -177,7 +176,6 @@ def test_what_another_process_has_open_still_is_for_review(bench: Bench) -> None
 
 
 def test_scans_wait_where_no_reader_can_be_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.tasks._PAUSE_SECONDS", 0.01)
     scan_id = bench.drop(png(picture("xray", 6)))
 
     def refused(*_: object) -> None:

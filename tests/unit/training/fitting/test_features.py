@@ -126,12 +126,13 @@ def test_all_of_the_room_is_taken_before_it_is_filled(trunk: keras.Model, folder
     """On a disk that is full a mapped file kills the process; a write that fails can be told."""
     taken: list[tuple[int, int]] = []
 
-    def full(*_: object) -> None:
-        (part,) = folder.iterdir()
-        taken.append((part.stat().st_blocks * 512, part.stat().st_size))
-        raise OSError(errno.ENOSPC, "No space left on device")
+    class Full(KerasRuntime):
+        def run(self, batch: Pixels) -> Pixels:
+            (part,) = folder.iterdir()
+            taken.append((part.stat().st_blocks * 512, part.stat().st_size))
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Shelf, "_fill", full)
+    monkeypatch.setattr(features, "KerasRuntime", Full)
     with pytest.raises(TrainingError, match="make room"):
         _views(Shelf(folder), trunk, PICTURES, TURNED)
     assert taken[0][0] >= taken[0][1] > 0
@@ -159,7 +160,7 @@ def test_other_code_makes_them_anew(trunk: keras.Model, folder: Path, monkeypatc
     assert len(list(folder.iterdir())) == 2
 
 
-def test_what_was_used_longest_ago_and_what_was_abandoned_goes(trunk: keras.Model, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_used_longest_ago_and_what_was_abandoned_goes(trunk: keras.Model, folder: Path) -> None:
     abandoned, unfinished = folder / "a.1.part", folder / "a.2.part"
     for path in (abandoned, unfinished):
         path.write_bytes(b"half")
@@ -169,16 +170,14 @@ def test_what_was_used_longest_ago_and_what_was_abandoned_goes(trunk: keras.Mode
     assert unfinished.exists()  # somebody may be at it
     (first,) = folder.glob("*.npy")
     os.utime(first, (time.time() - 60, time.time() - 60))
-    monkeypatch.setattr(features, "_MOST_BYTES", size + size // 2)
-    _views(Shelf(folder), trunk, 1 - PICTURES, TURNED)
+    _views(Shelf(folder, most_bytes=size + size // 2), trunk, 1 - PICTURES, TURNED)
     (second,) = folder.glob("*.npy")
     assert second != first
 
 
-def test_too_much_is_not_kept_and_the_whole_network_is_run(network: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(learner(RECIPE, network, PICTURES, PICTURES, tmp_path), HeadLearner)
-    monkeypatch.setattr(features, "_MOST_OF_ONE", 1000)
-    whole = learner(RECIPE, network, PICTURES, PICTURES, tmp_path)
+def test_too_much_is_not_kept_and_the_whole_network_is_run(network: keras.Model, tmp_path: Path) -> None:
+    assert isinstance(learner(RECIPE, network, PICTURES, PICTURES, Shelf(tmp_path)), HeadLearner)
+    whole = learner(RECIPE, network, PICTURES, PICTURES, Shelf(tmp_path, most_of_one=1000))
     assert isinstance(whole, Learner)
     assert whole.network is network
 
