@@ -18,6 +18,7 @@ from jobs.queues import queue_lengths, require, ring, server_run
 from lungline import broker
 from lungline.errors import BrokerError, LunglineError, SettingsError
 from lungline.settings import load
+from operations.doctor.installation import check_broker
 from tests.integration.test_flower import Flower
 from tests.servers import Broker, free_port
 from tests.tls import Authority, Door
@@ -142,9 +143,7 @@ def test_who_asks_for_no_check_gets_none_and_doctor_says_so(door: Door, fresh_br
     app = make_app(load())
     ring(app, READ.task, "scan-1", "scans")
     assert queue_lengths(app, READ.queues) == {"stat": 0, "scans": 1}
-    from cli.doctor import _broker
-
-    assert "broker: TLS without a check" in "\n".join(_broker(load()))
+    assert "broker: TLS without a check" in "\n".join(check_broker(load()))
 
 
 @pytest.mark.parametrize("content", [None, "no certificate\n"])
