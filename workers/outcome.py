@@ -3,40 +3,56 @@
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict
+from typing import Final
 
 import structlog
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic.dataclasses import dataclass
 from sqlalchemy import Connection
 
 from db import gates, runs, versions
 from db.audit import US
 from db.gates import Gate
 from db.jobs import Claim
+from db.runs import Run
 from db.tables import RunOutcome
 from db.writer import Writer
 from lungline.errors import LedgerError, ModelError
 from lungline.layout import Store
 from lungline.settings import Settings
 from models.files import EnsembleFiles, Member, adopt, read_member
+from training.rulings import ChallengerRuling, Decision
 from workers import catalogue
 
-_PASSED = "passed"
 _LONGEST = 300
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a run ended, as the training process tells it. `gates`: what the gate said of each challenger."""
+class RunResult:
+    """How a run ended, as the training process tells the worker."""
 
-    state: str
+    state: RunOutcome
     reason: str
-    gates: list[dict[str, Any]] = field(default_factory=list)
+    rulings: tuple[ChallengerRuling, ...] = ()
 
 
-def commit_outcome(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
+class TrainingOrder(BaseModel):
+    """What the worker asks a training process for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim: Claim
+    run: Run
+    parent: int  # the worker's process: without it the training ends
+
+
+RESULT: Final = TypeAdapter(RunResult)  # as JSON
+
+
+def commit_outcome(settings: Settings, writer: Writer, claim: Claim, outcome: RunResult) -> str:
     """Ends the run as its outcome says, and removes its folder; what became of it, in words.
 
     Raises:
@@ -55,9 +71,9 @@ def _tidy(settings: Settings, writer: Writer) -> None:
         shutil.rmtree(folders[run_id], ignore_errors=True)
 
 
-def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) -> str:
+def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: RunResult) -> str:
     if outcome.state != RunOutcome.DONE:
-        return _end(writer, claim, RunOutcome(outcome.state), outcome.reason)
+        return _end(writer, claim, outcome.state, outcome.reason)
     models, folder = Store(settings.store).models, settings.layout.training / claim.subject
     try:
         found = {files.version: files for files in adopt(folder, models)}
@@ -71,7 +87,7 @@ def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: Outcome) 
     def work(connection: Connection) -> str:
         catalogue.enter(connection, models)
         made = [read_member(folder / name) for name in runs.begun_with(connection, claim.subject)["recipes"]]
-        decided = [_decide(connection, settings, claim.subject, ruling, found[ruling["challenger"]], made) for ruling in outcome.gates]
+        decided = [_decide(connection, settings, claim.subject, ruling, found[ruling.challenger], made) for ruling in outcome.rulings]
         decision, reason = _sum(decided)
         if not runs.finish(connection, claim, RunOutcome.DONE, reason, decision):
             raise LedgerError("Another worker has this run.")
@@ -90,33 +106,34 @@ def _end(writer: Writer, claim: Claim, state: RunOutcome, reason: str) -> str:
 
 
 def _decide(
-    connection: Connection, settings: Settings, run_id: str, ruling: dict[str, Any], files: EnsembleFiles, made: Sequence[Member]
+    connection: Connection, settings: Settings, run_id: str, ruling: ChallengerRuling, files: EnsembleFiles, made: Sequence[Member]
 ) -> Gate:
     """Promotes, refuses or holds one challenger. `made`: the members that the run trained, whether they vote in it or not."""
     members = [place.member.version for place in files.places]
     trained = [member.version for member in made if member.modality is files.modality]
-    decision, reason = ruling["decision"], ruling["reason"]
+    decision, reason = ruling.decision.value, ruling.reason
     versions.come_of(connection, [files.version, *trained], run_id)
-    if decision == _PASSED:
+    if ruling.decision is Decision.PASSED:
         decision, reason = _may_judge(connection, settings, ruling)
     if decision == "promoted":
         why = f"gate of run {run_id}: {reason}"[:_LONGEST]
         versions.promote(connection, files.version, members, US, why, although_refused=True)  # by another run: this one let it pass
     elif decision == "refused":
         versions.refuse(connection, [files.version, *members, *trained], f"gate of run {run_id}: {reason}")
-    gate = Gate(ruling["name"], ruling["champion"], ruling["challenger"], decision, reason, ruling["uses"], tuple(ruling["clauses"]))
+    clauses = tuple(asdict(clause) for clause in ruling.clauses)
+    gate = Gate(ruling.name, ruling.champion, ruling.challenger, decision, reason, ruling.uses, clauses)
     gates.enter(connection, run_id, gate)
     return gate
 
 
-def _may_judge(connection: Connection, settings: Settings, ruling: dict[str, Any]) -> tuple[str, str]:
+def _may_judge(connection: Connection, settings: Settings, ruling: ChallengerRuling) -> tuple[str, str]:
     """What becomes of a challenger that passed the gate."""
-    version, reason = ruling["challenger"], ruling["reason"]
+    version, reason = ruling.challenger, ruling.reason
     champion = versions.champion_beside(connection, version)
     if champion == version:
         return "held", "it is the champion already: the same data gave the same weights"
-    if champion != ruling["champion"]:
-        return "held", f"another champion was promoted while it was judged; passed against {ruling['champion']}: {reason}"
+    if champion != ruling.champion:
+        return "held", f"another champion was promoted while it was judged; passed against {ruling.champion}: {reason}"
     if by := versions.put_back(connection, version):  # a person's word stands until a person takes it back
         return "held", f"passed the gate, but somebody went back from it ({by}); `lungline models promote {version} --by NAME --why TEXT`"
     if settings.retrain_promote == "ask":

@@ -25,7 +25,7 @@ from training.data import audit, snapshot, store_labels, sufficiency
 from training.data.snapshot import Labels, NoTrainingData, Snapshot
 from training.fitting import progress, provenance
 from training.retraining import recipe_choice
-from workers.outcome import Outcome
+from workers.outcome import RunResult
 
 if TYPE_CHECKING:
     from training.retraining.run import Judged, Learnt
@@ -49,7 +49,7 @@ class Retraining:
         self._step: str | None = None
         self._names: tuple[str, ...] = ()
 
-    def run(self) -> Outcome:
+    def run(self) -> RunResult:
         """Ends with an outcome, whatever is wrong with data, weights, recipes or the disk.
 
         Raises:
@@ -58,21 +58,21 @@ class Retraining:
         try:
             return self._run()
         except NoTrainingData as error:
-            return Outcome(RunOutcome.FAILED if self._asked.forced else RunOutcome.SKIPPED, str(error))
+            return RunResult(RunOutcome.FAILED if self._asked.forced else RunOutcome.SKIPPED, str(error))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            return Outcome(
+            return RunResult(
                 RunOutcome.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`."
             )
         except SQLAlchemyError as error:
             if errors.is_outage(error):
                 raise
-            return Outcome(RunOutcome.FAILED, str(errors.translate(error)))
+            return RunResult(RunOutcome.FAILED, str(errors.translate(error)))
         except LunglineError as error:
-            return Outcome(RunOutcome.FAILED, str(error))
+            return RunResult(RunOutcome.FAILED, str(error))
 
-    def _run(self) -> Outcome:
+    def _run(self) -> RunResult:
         champions = self._champions()
         named = self._asked.recipes or recipe_choice.names_in(self._settings.retrain_recipes)
         names = recipe_choice.chosen(named, champions)
@@ -90,7 +90,7 @@ class Retraining:
             **taken.columns(),
         )
         if not self._asked.forced and self._last() == (taken.sha256, list(names)):
-            return Outcome(RunOutcome.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
+            return RunResult(RunOutcome.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
         touched = [one for one in champions.values() if any(recipe_choice.is_for(name, one) for name in names)]
         self._tell("checking the data")
         sufficiency.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
@@ -106,15 +106,15 @@ class Retraining:
         judged = [self._judged(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
         run.report_on(judged, members, learnt, self._settings, self._claim.subject)
-        return Outcome(RunOutcome.DONE, "", [_as_json(one) for one in judged])
+        return RunResult(RunOutcome.DONE, "", tuple(each.ruling for each in judged))
 
     def _judged(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "Judged":
         from training.retraining import run
 
         with read_only(self._engine).connect() as connection:
             uses = gates.uses(connection, champion.name) + 1
-        besides = {"newer_labels": self._is_newer(champion, taken), "uses": uses}
-        return run.judge(champion, learnt, self._settings, self._out, besides, self._tell)
+        newer = self._is_newer(champion, taken)
+        return run.judge(champion, learnt, self._settings, self._out, self._tell, newer_labels=newer, uses=uses)
 
     def _champions(self) -> dict[str, EnsembleFiles]:
         with read_only(self._engine).connect() as connection:
@@ -193,9 +193,3 @@ class _Watch:
                 self._retraining.look()
             except Exception as error:  # told again as soon as the database is back; a training does not end for its progress
                 log.warning("progress not written", error=errors.name(error))
-
-
-def _as_json(judged: "Judged") -> dict[str, Any]:
-    """As JSON tells it, and `workers.outcome` reads it."""
-    ruling = judged.ruling.as_json()
-    return {"name": judged.challenger.name, "champion": judged.champion, "challenger": judged.challenger.version, **ruling}

@@ -1,6 +1,5 @@
 """The training worker: answers the doorbells of training runs one at a time, and has each run made by a process of its own."""
 
-import json
 import os
 import shutil
 import signal
@@ -10,11 +9,11 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, Final
 
 import structlog
 from celery.signals import worker_ready, worker_shutting_down
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from db import job_leases, runs
@@ -32,7 +31,7 @@ from lungline.errors import LedgerError, LedgerFault
 from lungline.presence import Presence
 from lungline.settings import Settings
 from models import devices
-from workers.outcome import Outcome, commit_outcome
+from workers.outcome import RESULT, RunResult, TrainingOrder, commit_outcome
 
 NAME: Final = "training"
 LOOK_SECONDS: Final = 5.0  # how often Flower hears what a run is at
@@ -67,15 +66,15 @@ class Trainer:
             self._writer.do(job_leases.give_back, [claim])
             return "returned: the worker stops"
         try:
-            outcome = Outcome(**json.loads(answer.splitlines()[-1]))
-        except (IndexError, ValueError, TypeError):
+            outcome = RESULT.validate_json(answer.splitlines()[-1])
+        except (IndexError, ValidationError):
             log.error("the training process died; its run waits again", run=run.run_id, exit=process.returncode)
             self._writer.do(let_go, claim, (TRAIN,))
             return "waits again: the training process died"
         try:
             return commit_outcome(self._settings, self._writer, claim, outcome)
         except LedgerFault as error:  # asked once more, the database would refuse again
-            return commit_outcome(self._settings, self._writer, claim, Outcome(RunOutcome.FAILED, str(error)))
+            return commit_outcome(self._settings, self._writer, claim, RunResult(RunOutcome.FAILED, str(error)))
 
     def _attend(self, process: "subprocess.Popen[str]", claim: Claim, run: Run, tell: Tell) -> str | None:
         """What the process answered, once it has ended; None if this worker is to stop.
@@ -83,7 +82,7 @@ class Trainer:
         Raises:
             LedgerError: another worker has the run.
         """
-        given: str | None = json.dumps({"claim": asdict(claim), "run": asdict(run), "parent": os.getpid()}) + "\n"
+        given: str | None = TrainingOrder(claim=claim, run=run, parent=os.getpid()).model_dump_json() + "\n"
         progress: tuple[int, str | None] | None = None
         due, silent = time.monotonic(), 0.0
         while True:

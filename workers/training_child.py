@@ -3,26 +3,22 @@
 Standard input holds a JSON line with the claim, the run and the pid of who started it; the last line of standard output the outcome.
 """
 
-import json
 import os
 import sys
 import traceback
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 import structlog
 
 from db.connect import connect
-from db.jobs import Claim
-from db.runs import Run
 from db.tables import RunOutcome
 from lungline import log
 from lungline.errors import SettingsError
 from lungline.parent import die_with
 from lungline.settings import Settings, load
 from models import devices
-from workers.outcome import Outcome
+from workers.outcome import RESULT, RunResult, TrainingOrder
 from workers.retraining import Retraining
 
 _NICE = 19
@@ -30,28 +26,28 @@ _NICE = 19
 
 def main() -> None:
     """Runs one training run to its outcome."""
-    order = json.loads(sys.stdin.readline())
-    die_with(int(order["parent"]))
+    order = TrainingOrder.model_validate_json(sys.stdin.readline())
+    die_with(order.parent)
     _give_way()
     log.configure("training")
     try:
         settings = load()
         engine = connect(settings.database_url)
-        outcome = without_gpu(settings) or Retraining(settings, engine, Claim(**order["claim"]), Run(**order["run"])).run()
+        outcome = without_gpu(settings) or Retraining(settings, engine, order.claim, order.run).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
         structlog.get_logger().error(
             "the training cannot go on", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]
         )
         sys.exit(1)
-    print(json.dumps(asdict(outcome)), flush=True)
+    print(RESULT.dump_json(outcome).decode(), flush=True)
 
 
-def without_gpu(settings: Settings) -> Outcome | None:
+def without_gpu(settings: Settings) -> RunResult | None:
     """How a run ends whose GPU is not there: on the CPU it would be in the way of live work for far longer."""
     try:
         devices.require("LUNGLINE_TRAINING_DEVICE", settings.training_device)
     except SettingsError as error:
-        return Outcome(RunOutcome.FAILED, str(error))
+        return RunResult(RunOutcome.FAILED, str(error))
     return None
 
 

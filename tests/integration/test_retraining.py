@@ -20,7 +20,7 @@ from tests.entered import claim_run
 from tests.lessons import COUNTS, lessons
 from training import recipes
 from workers import catalogue
-from workers.outcome import Outcome, commit_outcome
+from workers.outcome import RunResult, commit_outcome
 from workers.retraining import Retraining
 
 RECIPES = ("xray-cnn", "xray-mobilenetv2")
@@ -58,7 +58,7 @@ class Home:
         (row,) = self.query("SELECT * FROM training_runs WHERE run_id = :id", id=claim.subject)
         return row
 
-    def attempt(self, claim: Claim) -> Outcome:
+    def attempt(self, claim: Claim) -> RunResult:
         run = self.writer.do(runs.begin, claim.subject)
         return Retraining(self.settings, self.engine, claim, run).run()
 

@@ -4,7 +4,6 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -12,6 +11,7 @@ from sqlalchemy import text
 from db import job_leases, runs, versions
 from db.jobs import Claim
 from db.migrate import open_database
+from db.tables import RunOutcome
 from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.layout import Store
@@ -19,10 +19,9 @@ from lungline.settings import load
 from models.files import ENSEMBLES, read_ensemble
 from models.registry import SHIPPED
 from tests.entered import claim_run
-from training.gate.rule import Clause, Decision, Ruling
-from training.gate.rule import Outcome as GateOutcome
+from training.rulings import ChallengerRuling, Clause, ClauseOutcome, Decision
 from workers import catalogue
-from workers.outcome import Outcome, commit_outcome
+from workers.outcome import RunResult, commit_outcome
 
 
 class Clinic:
@@ -41,7 +40,7 @@ class Clinic:
         with self.engine.connect() as connection:
             return versions.champions(connection)["xray"]
 
-    def passed(self, *, against: str | None = None) -> tuple[Claim, Outcome]:
+    def passed(self, *, against: str | None = None) -> tuple[Claim, RunResult]:
         """A claimed run, and its outcome; `against`: the champion that it was judged against."""
         run_id = str(self.writer.do(runs.enter, "hand", ("xray-cnn",)))
         claim = self.writer.do(claim_run, run_id, "slot/boot/a")
@@ -52,9 +51,9 @@ class Clinic:
         for member in ("xray-cnn", "xray-mobilenetv2"):
             shutil.copytree(SHIPPED / member, out / member)
         (out / ENSEMBLES / "xray.json").write_text(json.dumps(told | {"thresholds": told["thresholds"] | {"margin": 0.1}}))
-        gate: dict[str, Any] = {"name": "xray", "champion": against or self.champion(), "challenger": read_ensemble(out, "xray").version}
-        clause = Clause("newer_labels", GateOutcome.GIVEN)
-        return claim, Outcome("done", "", [gate | Ruling(Decision.PASSED, "newer labels", (clause,), 1).as_json()])
+        clause = Clause("newer_labels", ClauseOutcome.GIVEN)
+        names = {"name": "xray", "champion": against or self.champion(), "challenger": read_ensemble(out, "xray").version}
+        return claim, RunResult(RunOutcome.DONE, "", (ChallengerRuling(Decision.PASSED, "newer labels", (clause,), 1, **names),))
 
     def close(self) -> None:
         self.writer.close()
@@ -71,7 +70,7 @@ def clinic(home: Path) -> Iterator[Clinic]:
 def test_what_passed_is_promoted_and_its_folder_goes(clinic: Clinic) -> None:
     claim, outcome = clinic.passed()
     assert commit_outcome(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
-    assert clinic.champion() == outcome.gates[0]["challenger"] != clinic.shipped
+    assert clinic.champion() == outcome.rulings[0].challenger != clinic.shipped
     assert not (clinic.settings.layout.training / claim.subject).exists()
 
 

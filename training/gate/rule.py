@@ -8,10 +8,9 @@ The challenger did not learn from these scans. Nor did the champion, as long as 
 place of the one that it learnt from, it may know some, which flatters it, and the members of it that the challenger keeps.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,7 @@ from models.records import Figure
 from training.metrics import figures
 from training.metrics.figures import Rows, with_intervals
 from training.predictions.measure import Judged
+from training.rulings import Clause, ClauseOutcome, Decision, Ruling
 
 MACRO_AUROC: Final = "macro_auroc"
 SENSITIVITY: Final = "covid19_sensitivity"
@@ -37,51 +37,6 @@ MOST_FALL: Final = 0.05  # of the lower bound of macro AUROC
 FASTER_BY: Final = 1.1  # in every round of timing: two equal networks differ by less on a machine that does something else besides
 
 
-class Decision(StrEnum):
-    """What the gate says of a challenger."""
-
-    PASSED = "passed"  # no harm is shown, and there is a reason to change
-    HELD = "held"  # no harm is shown, and no reason to change; or too little is known
-    REFUSED = "refused"  # harm is shown
-
-
-class Outcome(StrEnum):
-    """What a clause says: the first three of harm, the last two of a reason to change."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    UNDEFINED = "undefined"  # the scans cannot tell
-    GIVEN = "given"
-    NOT_GIVEN = "not_given"
-
-
-@dataclass(frozen=True)
-class Clause:
-    """One clause of the rule with its figures; those that it has not are None."""
-
-    name: str
-    outcome: Outcome
-    source: str | None = None  # of `balanced_accuracy` and `shuffled_labels`: which source, which recipe
-    champion: float | None = None
-    challenger: float | None = None
-    difference: float | None = None
-    low: float | None = None
-    high: float | None = None
-    images: int | None = None
-    groups: int | None = None
-
-    def sentence(self) -> str:
-        """For people: one line."""
-        named = self.name if self.source is None else f"{self.name} ({self.source})"
-        both = f" {self.champion:.3f} -> {self.challenger:.3f}" if self.champion is not None and self.challenger is not None else ""
-        value = f" {self.challenger:.3f}" if self.champion is None and self.challenger is not None else ""
-        by = f", by {self.difference:+.3f}" if self.difference is not None else ""
-        sign = "" if value else "+"
-        bars = f" [{self.low:{sign}.3f}, {self.high:{sign}.3f}]" if self.low is not None and self.high is not None else ""
-        count = f" on {self.images} scans of {self.groups} groups" if self.images is not None else ""
-        return f"{named}: {self.outcome.value.replace('_', ' ')}{both}{value}{by}{bars}{count}"
-
-
 @dataclass(frozen=True)
 class Besides:
     """What the rule asks beside the answers to the scans."""
@@ -90,25 +45,6 @@ class Besides:
     fault: str | None  # why the challenger's files do not load, or its runtimes disagree
     newer_labels: bool  # than those that the champion learnt from
     speeds: Sequence[float]  # scans a second, challenger's over champion's, a round of timing each
-
-
-@dataclass(frozen=True)
-class Ruling:
-    """The decision, its reason, and every clause behind it."""
-
-    decision: Decision
-    reason: str
-    clauses: tuple[Clause, ...]
-    uses: int  # how many challengers were judged on this split so far, this one included
-
-    def as_json(self) -> dict[str, Any]:
-        """As JSON holds it, for the report."""
-        return asdict(self)
-
-    def lines(self) -> list[str]:
-        """For people."""
-        head = f"gate: {self.decision}: {self.reason} (use {self.uses} of this split)"
-        return [head, *(f"gate: {clause.sentence()}" for clause in self.clauses)]
 
 
 def judge(champion: Judged, challenger: Judged | None, besides: Besides, uses: int) -> Ruling:
@@ -141,12 +77,12 @@ def judge(champion: Judged, challenger: Judged | None, besides: Besides, uses: i
 
 
 def _decide(harms: Sequence[Clause], reasons: Sequence[Clause]) -> tuple[Decision, str]:
-    failed = [clause for clause in harms if clause.outcome is Outcome.FAILED]
+    failed = [clause for clause in harms if clause.outcome is ClauseOutcome.FAILED]
     if failed:
         return Decision.REFUSED, "; ".join(clause.sentence() for clause in failed)
-    if any(clause.outcome is Outcome.UNDEFINED and clause.name in (MACRO_AUROC, SENSITIVITY, LOWER_BOUND) for clause in harms):
+    if any(clause.outcome is ClauseOutcome.UNDEFINED and clause.name in (MACRO_AUROC, SENSITIVITY, LOWER_BOUND) for clause in harms):
         return Decision.HELD, "the gate's scans lack a finding, so that nothing can be said"
-    given = [clause for clause in reasons if clause.outcome is Outcome.GIVEN]
+    given = [clause for clause in reasons if clause.outcome is ClauseOutcome.GIVEN]
     if not given:
         return Decision.HELD, "no harm is shown, and no reason to change: neither better, nor newer labels, nor faster"
     return Decision.PASSED, "no harm is shown; " + ", ".join(clause.name.replace("_", " ") for clause in given)
@@ -191,7 +127,7 @@ def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
         def of(judged: Judged, drawn: Rows, here: Rows = here, wanted: Rows = wanted) -> float:
             return figures.balanced_accuracy(judged.votes[here[drawn]], wanted[drawn], wanted)
 
-        def gain(drawn: Rows, of: Any = of) -> dict[str, float]:
+        def gain(drawn: Rows, of: Callable[[Judged, Rows], float] = of) -> dict[str, float]:
             return {IN_SOURCE: of(challenger, drawn) - of(champion, drawn)}
 
         groups, rows = champion.groups[here], np.arange(len(here))
@@ -202,8 +138,8 @@ def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
 def _clause(name: str, source: str | None, values: tuple[float, float], difference: Figure | None, groups: npt.NDArray[np.str_]) -> Clause:
     counts = {"images": len(groups), "groups": len(np.unique(groups))}
     if difference is None or difference.high is None:
-        return Clause(name, Outcome.UNDEFINED, source, **counts)
-    outcome = Outcome.FAILED if difference.high < 0 else Outcome.PASSED
+        return Clause(name, ClauseOutcome.UNDEFINED, source, **counts)
+    outcome = ClauseOutcome.FAILED if difference.high < 0 else ClauseOutcome.PASSED
     return Clause(name, outcome, source, *values, difference.value, difference.low, difference.high, **counts)
 
 
@@ -211,9 +147,9 @@ def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
     """Each one's own lower bound: where scans are few, that of the difference would refuse every other of two equals."""
     before, after = (_low(whole.get(name)) for name in ("champion", "challenger"))
     if before is None or after is None:
-        return Clause(LOWER_BOUND, Outcome.UNDEFINED)
+        return Clause(LOWER_BOUND, ClauseOutcome.UNDEFINED)
     fell = after - before < -MOST_FALL
-    outcome = Outcome.FAILED if fell else Outcome.PASSED
+    outcome = ClauseOutcome.FAILED if fell else ClauseOutcome.PASSED
     counts = {"images": len(champion.groups), "groups": len(np.unique(champion.groups))}
     return Clause(LOWER_BOUND, outcome, None, before, after, after - before, **counts)
 
@@ -221,15 +157,17 @@ def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
 def _shuffled(recipe: str, least: Figure) -> Clause:
     """Trained on shuffled labels, each of some networks still knows the truth: it reaches them by another way."""
     leaks = least.low is not None and least.low > 0.5
-    return Clause(SHUFFLED, Outcome.FAILED if leaks else Outcome.PASSED, recipe, None, least.value, low=least.low, high=least.high)
+    return Clause(
+        SHUFFLED, ClauseOutcome.FAILED if leaks else ClauseOutcome.PASSED, recipe, None, least.value, low=least.low, high=least.high
+    )
 
 
 def _files(fault: str | None) -> Clause:
-    return Clause(FILES, Outcome.FAILED if fault else Outcome.PASSED)
+    return Clause(FILES, ClauseOutcome.FAILED if fault else ClauseOutcome.PASSED)
 
 
 def _reason(name: str, given: bool, figure: Figure | None) -> Clause:
-    outcome = Outcome.GIVEN if given else Outcome.NOT_GIVEN
+    outcome = ClauseOutcome.GIVEN if given else ClauseOutcome.NOT_GIVEN
     if figure is None:
         return Clause(name, outcome)
     return Clause(name, outcome, difference=figure.value, low=figure.low, high=figure.high)
@@ -237,10 +175,10 @@ def _reason(name: str, given: bool, figure: Figure | None) -> Clause:
 
 def _faster(speeds: Sequence[float]) -> Clause:
     if not speeds:
-        return Clause(FASTER, Outcome.NOT_GIVEN)
+        return Clause(FASTER, ClauseOutcome.NOT_GIVEN)
     given = min(speeds) > FASTER_BY
     middle = float(np.median(speeds))
-    return Clause(FASTER, Outcome.GIVEN if given else Outcome.NOT_GIVEN, challenger=middle, low=min(speeds), high=max(speeds))
+    return Clause(FASTER, ClauseOutcome.GIVEN if given else ClauseOutcome.NOT_GIVEN, challenger=middle, low=min(speeds), high=max(speeds))
 
 
 def _low(figure: Figure | None) -> float | None:

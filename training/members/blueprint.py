@@ -1,7 +1,6 @@
 """A recipe and the network that it makes, before anything was trained."""
 
 from dataclasses import asdict
-from typing import Any
 
 from models.architectures import build, counts
 from models.backend import keras
@@ -10,7 +9,7 @@ from training.fitting.loop import freeze
 from training.recipes import Recipe
 
 
-def blueprint(name: str) -> dict[str, Any]:
+def blueprint(name: str) -> dict[str, object]:
     """All that a recipe says, with the parameters of its network, in all, trained and not; takes seconds.
 
     Raises:

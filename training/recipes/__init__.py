@@ -6,17 +6,23 @@ that each names by `like`; what the recipe says itself counts.
 """
 
 import tomllib
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality, finding_of
 
 _FOLDER: Final = Path(__file__).parent
+_CHECKED: Final = ConfigDict(extra="forbid")
+
+_Table = dict[str, object]  # of TOML
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Augment:
     """How far a training picture may be changed at random. Zero leaves it as it is."""
 
@@ -39,7 +45,7 @@ class Augment:
     fill: str = "black"  # what comes in from outside: `black` (or with `shrink` any gray), or `nearest`: the border goes on
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Published:
     """A system as it was published: its own head and protocol, and the figure that a recipe answers to."""
 
@@ -58,7 +64,7 @@ class Published:
     seed: int | None = None  # of the split; None: the training's
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=_CHECKED)
 class Recipe:
     """A way of making a member: network, preprocessing, augmentation and optimiser."""
 
@@ -97,39 +103,37 @@ class Recipe:
         return label if label in self.outputs or not self.modality else finding_of(self.modality, label)
 
 
-def names() -> list[str]:
+def names(folder: Path = _FOLDER) -> list[str]:
     """The recipes that there are."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
-def load(name: str) -> Recipe:
+def load(name: str, folder: Path = _FOLDER) -> Recipe:
     """Reads the recipe `name`.
 
     Raises:
-        TrainingError: there is no such recipe.
+        TrainingError: there is no such recipe, or its file says what no recipe says.
     """
-    if name not in names():
-        raise TrainingError(f"No recipe is named `{name}`. There are: {', '.join(names())}.")
-    said = _read(_FOLDER / f"{name}.toml")
-    if "like" in said:
-        said = _over(_read(_FOLDER / "shared" / f"{said.pop('like')}.toml"), said)
-    said["augment"] = Augment(**said.get("augment", {}))
-    if "modality" in said:
-        said["modality"] = Modality(said["modality"])
-    if "published" in said:
-        said["published"] = Published(**_tuples(said["published"]))
-    return Recipe(name=name, **_tuples(said))
+    if name not in names(folder):
+        raise TrainingError(f"No recipe is named `{name}`. There are: {', '.join(names(folder))}.")
+    table = _read(folder / f"{name}.toml")
+    if shared := table.pop("like", None):
+        table = _merged(_read(folder / "shared" / f"{shared}.toml"), table)
+    try:
+        return TypeAdapter(Recipe).validate_python({"name": name, **table})
+    except ValidationError as error:
+        wrong = "; ".join(f"`{'.'.join(map(str, each['loc']))}`: {each['msg']}" for each in error.errors())
+        raise TrainingError(f"training/recipes/{name}.toml is no recipe: {wrong}.") from None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> _Table:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def _over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def _merged(below: _Table, above: _Table) -> _Table:
     """Tables merged, `above` counting."""
-    both = {name: _over(below[name], value) if isinstance(value, dict) and name in below else value for name, value in above.items()}
-    return below | both
-
-
-def _tuples(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in said.items()}
+    merged = dict(below)
+    for name, value in above.items():
+        under = below.get(name)
+        merged[name] = _merged(under, value) if isinstance(under, dict) and isinstance(value, dict) else value
+    return merged

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -17,19 +17,20 @@ from training.predictions.predict import Readings
 from training.report.curves import curves
 from training.report.page import page
 from training.report.pictures import pictures
+from training.rulings import ChallengerRuling
 
 PAGE: Final = "index.html"
 REPORT: Final = "report.json"  # all that the page shows
 
 
-def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequence[Mapping[str, Any]] = ()) -> Path:
+def write(folder: Path, found: Sequence[Found], readings: Readings, rulings: Sequence[ChallengerRuling] = ()) -> Path:
     """Writes the report of what was judged.
 
     Args:
         folder: LUNGLINE_HOME's `reports/RUN`; made so that nobody else may read it, as it shows pictures.
         found: what judging each version found, in the order of the page.
         readings: that it was judged on.
-        gate: what the gate said, a ruling a challenger, as `training.report.rulings` takes it.
+        rulings: what the gate said of each challenger.
 
     Returns:
         The page.
@@ -43,7 +44,7 @@ def write(folder: Path, found: Sequence[Found], readings: Readings, gate: Sequen
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "lungline": __version__,
         "notice": RESEARCH_USE,
-        "gate": list(gate),
+        "gate": [ruling.as_json() for ruling in rulings],
         "versions": [_version(one, readings) for one in found],
     }
     report = _plain(report)

@@ -13,6 +13,7 @@ from training.evaluation.checklist import items
 from training.evaluation.sections import Section, Table, bar, sections
 from training.report import plots
 from training.report.rulings import ruling
+from training.rulings import ChallengerRuling
 
 # The figures at the top, as far as there are any.
 _FIRST: Final = {
@@ -39,7 +40,7 @@ def page(report: Mapping[str, Any]) -> str:
     )
     environment.filters["marked"] = _marked
     environment.tests["table"] = lambda part: isinstance(part, Table)
-    gate, versions = [ruling(one) for one in report["gate"]], [_shown(one) for one in report["versions"]]
+    gate, versions = [ruling(ChallengerRuling(**one)) for one in report["gate"]], [_shown(one) for one in report["versions"]]
     return environment.get_template("page.html.j2").render(report=report, gate=gate, versions=versions)
 
 

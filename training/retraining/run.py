@@ -1,10 +1,9 @@
 """One retraining, from a snapshot of the data to a ruling on each challenger. What it does not decide is whether a challenger judges."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lungline.errors import ModelError
 from lungline.findings import Modality
@@ -17,10 +16,11 @@ from training.evaluation.judge import Found, Judge
 from training.evaluation.test_split_log import Uses
 from training.fitting import tensorboard
 from training.gate import rule, serving_check, shuffled_labels
-from training.gate.rule import Besides, Ruling
+from training.gate.rule import Besides
 from training.members.compose import compose, members_of
 from training.members.train import Start, train
 from training.predictions.predict import Readings
+from training.rulings import ChallengerRuling, Ruling
 
 Tell = Callable[[str], None]  # what it is at, for people
 
@@ -38,9 +38,8 @@ class Learnt:
 class Judged:
     """A challenger with its ruling."""
 
-    champion: str
     challenger: EnsembleFiles
-    ruling: Ruling
+    ruling: ChallengerRuling
 
 
 def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Member]:
@@ -84,7 +83,7 @@ def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> No
             draft.rename(out / member.name)
 
 
-def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path, besides: Mapping[str, Any], tell: Tell) -> Judged:
+def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path, tell: Tell, *, newer_labels: bool, uses: int) -> Judged:
     """Makes a challenger out of the members in `out`, and asks the gate.
 
     Args:
@@ -92,8 +91,9 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
         learnt: by which recipes, on what.
         settings: of this home.
         out: the run's folder of models.
-        besides: `newer_labels` and `uses`, as the gate takes them; the first counts only where one that learnt from them votes.
         tell: hears what it is at.
+        newer_labels: than those that the champion learnt from; counts only where a member that learnt from them votes.
+        uses: how often the split `gate` was used so far, this time included.
 
     Raises:
         ModelError: the champion's files are missing or damaged.
@@ -114,15 +114,20 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
     try:
         after = readings.judge(challenger, "gate")
     except ModelError as error:
-        fault = Besides(shuffled, str(error), besides["newer_labels"], ())
-        return Judged(champion.version, challenger, rule.judge(before, None, fault, besides["uses"]))
+        asked = Besides(shuffled, str(error), newer_labels, ())
+        return _judged(champion, challenger, rule.judge(before, None, asked, uses))
     tried = serving_check.try_out(challenger, champion, after, readings, RuntimeChoice.of(settings))
     ours = any(place.member.name in learnt.recipes for place in challenger.places)  # else the champion's members, weighed anew
-    asked = Besides(shuffled, tried.fault, besides["newer_labels"] and ours, tried.speeds)
-    ruling = rule.judge(before, after, asked, besides["uses"])
+    asked = Besides(shuffled, tried.fault, newer_labels and ours, tried.speeds)
+    ruling = rule.judge(before, after, asked, uses)
     for line in ruling.lines():
         say(line)
-    return Judged(champion.version, challenger, ruling)
+    return _judged(champion, challenger, ruling)
+
+
+def _judged(champion: EnsembleFiles, challenger: EnsembleFiles, ruling: Ruling) -> Judged:
+    on = ChallengerRuling.of(ruling, name=challenger.name, champion=champion.version, challenger=challenger.version)
+    return Judged(challenger, on)
 
 
 def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
@@ -143,8 +148,7 @@ def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learn
     folder = settings.layout.reports / run_id
     try:
         found, readings = _found(judged, members, learnt, settings, folder)
-        rulings = [{"champion": one.champion, "challenger": one.challenger.version, **one.ruling.as_json()} for one in judged]
-        report.write(folder, found, readings, rulings)
+        report.write(folder, found, readings, [each.ruling for each in judged])
         tensorboard.write(folder / "tensorboard", members)
     except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page
         say(f"no report: {type(error).__name__}")

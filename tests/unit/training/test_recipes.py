@@ -1,6 +1,7 @@
 """The recipes that there are fit the rest of Lungline."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,3 +107,12 @@ def test_what_no_training_knows_is_told(wrong: dict[str, str]) -> None:
 def test_unknown_recipe_is_told_with_those_that_there_are() -> None:
     with pytest.raises(TrainingError, match="xray-mobilenetv2"):
         recipes.load("../../secrets")
+
+
+@pytest.mark.parametrize("line", ["epoch = 3", 'batch = "many"', 'modality = "mri"'])
+def test_a_recipe_that_says_something_else_is_refused(line: str, tmp_path: Path) -> None:
+    name = line.split(" = ")[0]
+    lines = (Path(recipes.__file__).parent / "xray-cnn.toml").read_text().splitlines()
+    (tmp_path / "mine.toml").write_text("\n".join([line, *(each for each in lines if not each.startswith(f"{name} ="))]))
+    with pytest.raises(TrainingError, match=f"mine.toml is no recipe: `{name}`"):
+        recipes.load("mine", tmp_path)

@@ -23,13 +23,13 @@ from training import recipes, report
 from training.evaluation.card import card
 from training.evaluation.judge import Found, Judge
 from training.evaluation.test_split_log import Uses
-from training.gate.rule import Clause, Decision, Outcome, Ruling
 from training.members.compose import compose
 from training.members.train import Start, make
 from training.predictions.predict import Readings
 from training.recipes import Recipe
 from training.report.page import page
 from training.report.pictures import chosen
+from training.rulings import ChallengerRuling, Clause, ClauseOutcome, Decision
 
 CURVE = "Loss, validation AUROC and accuracy, epoch by epoch"
 XHTML = "{http://www.w3.org/1999/xhtml}"
@@ -70,11 +70,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         found = [judge.member(member, splits), judge.ensemble(files, home / "models" / ENSEMBLES / "xray.json", splits)]
     folder = home / "reports" / "0197-a-run"
     clauses = (
-        Clause("macro_auroc", Outcome.PASSED, None, 0.9, 0.912, 0.012, -0.004, 0.03, 60, 41),
-        Clause("newer_labels", Outcome.NOT_GIVEN),
+        Clause("macro_auroc", ClauseOutcome.PASSED, None, 0.9, 0.912, 0.012, -0.004, 0.03, 60, 41),
+        Clause("newer_labels", ClauseOutcome.NOT_GIVEN),
     )
-    ruled = Ruling(Decision.HELD, "no reason to change", clauses, 3).as_json()
-    path = report.write(folder, found, readings, gate=[{"champion": "xray-1-a", "challenger": "xray-1-b", **ruled}])
+    ruling = ChallengerRuling(Decision.HELD, "no reason to change", clauses, 3, "xray", "xray-1-a", "xray-1-b")
+    path = report.write(folder, found, readings, [ruling])
     assert path == folder / "index.html"
     return Run(found, readings, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
 

@@ -10,8 +10,9 @@ from lungline.findings import FINDINGS, Modality
 from models.records import Figure
 from training.data.datasets import Example
 from training.gate import rule
-from training.gate.rule import Besides, Decision, Outcome, Ruling
+from training.gate.rule import Besides
 from training.predictions.measure import Judged
+from training.rulings import ClauseOutcome, Decision, Ruling
 
 FINDINGS_OF_XRAY = FINDINGS[Modality.XRAY]
 NOTHING = Besides(shuffled={}, fault=None, newer_labels=False, speeds=())
@@ -45,7 +46,7 @@ def with_votes(one: Judged, votes: np.ndarray) -> Judged:
 
 
 def failed(ruling: Ruling) -> set[str]:
-    return {clause.name for clause in ruling.clauses if clause.outcome is Outcome.FAILED}
+    return {clause.name for clause in ruling.clauses if clause.outcome is ClauseOutcome.FAILED}
 
 
 def test_equal_retrains_are_held_and_seldom_refused() -> None:
@@ -106,7 +107,12 @@ def test_harm_within_one_source_is_found_under_its_name() -> None:
     votes[there] = np.roll(votes[there], 1, axis=1)
     ruling = rule.judge(champion, with_votes(champion, votes), NEWER, 1)
     within = {clause.source: clause.outcome for clause in ruling.clauses if clause.name == rule.IN_SOURCE}
-    assert within == {"clinic 0": Outcome.PASSED, "clinic 1": Outcome.PASSED, "clinic 2": Outcome.FAILED, "clinic 3": Outcome.PASSED}
+    assert within == {
+        "clinic 0": ClauseOutcome.PASSED,
+        "clinic 1": ClauseOutcome.PASSED,
+        "clinic 2": ClauseOutcome.FAILED,
+        "clinic 3": ClauseOutcome.PASSED,
+    }
     assert ruling.decision is Decision.REFUSED
 
 
@@ -120,7 +126,7 @@ def test_rare_finding_in_a_source_refuses_nobody_by_resampling() -> None:
     ruling = rule.judge(champion, with_votes(champion, always), NEWER, 1)
     (clause,) = [one for one in ruling.clauses if one.source == "clinic 0"]
     assert (clause.difference, clause.low, clause.high) == (-0.5, -0.5, -0.5)
-    assert clause.outcome is Outcome.FAILED
+    assert clause.outcome is ClauseOutcome.FAILED
 
 
 def test_a_source_of_fewer_than_thirty_scans_is_no_clause() -> None:
@@ -151,8 +157,8 @@ def test_nothing_is_promoted_on_scans_of_a_single_finding() -> None:
     assert ruling.decision is Decision.HELD
     assert "lack a finding" in ruling.reason
     outcomes = {clause.name: clause.outcome for clause in ruling.clauses}
-    assert outcomes[rule.MACRO_AUROC] is outcomes[rule.LOWER_BOUND] is Outcome.UNDEFINED
-    assert outcomes[rule.SENSITIVITY] is Outcome.PASSED
+    assert outcomes[rule.MACRO_AUROC] is outcomes[rule.LOWER_BOUND] is ClauseOutcome.UNDEFINED
+    assert outcomes[rule.SENSITIVITY] is ClauseOutcome.PASSED
 
 
 def test_others_than_the_same_scans_are_no_comparison() -> None:
@@ -163,11 +169,10 @@ def test_others_than_the_same_scans_are_no_comparison() -> None:
 
 def test_every_clause_tells_its_figures() -> None:
     ruling = rule.judge(judged(1), judged(2), NEWER, 2)
-    clause = next(clause for clause in ruling.as_json()["clauses"] if clause["name"] == rule.MACRO_AUROC)
-    assert clause["images"] == 220
-    assert clause["groups"] == 110
-    assert clause["low"] <= clause["difference"] <= clause["high"]
-    assert abs(clause["challenger"] - clause["champion"] - clause["difference"]) < 1e-4
+    clause = next(clause for clause in ruling.clauses if clause.name == rule.MACRO_AUROC)
+    assert (clause.images, clause.groups) == (220, 110)
+    assert (clause.low or 1) <= (clause.difference or 0) <= (clause.high or -1)
+    assert abs((clause.challenger or 0) - (clause.champion or 0) - (clause.difference or 9)) < 1e-4
     chance = dataclasses.replace(NEWER, shuffled={"xray-cnn": Figure(value=0.53, low=0.47, high=0.6)}, speeds=(0.9, 1.3))
     told = rule.judge(judged(1), judged(2), chance, 2).lines()
     assert "gate: shuffled_labels (xray-cnn): passed 0.530 [0.470, 0.600]" in told
