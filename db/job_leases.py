@@ -1,6 +1,7 @@
 """The lease of a claimed job: renewed, given back, freed when its worker died; and what is laid to a job that ends its workers."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, not_, select, update
@@ -11,6 +12,13 @@ from db.refused_rows import change_rows
 from db.tables import JobState, jobs
 
 _MOST_CHANGED = 1000  # jobs at a time
+
+
+class Cause(StrEnum):
+    """What is laid to a job; the value is the column that counts it."""
+
+    DEATH = "deaths"  # its process died
+    TIMEOUT = "timeouts"  # its process took too long
 
 
 def note_alone(connection: Connection, claim: Claim) -> None:
@@ -54,9 +62,14 @@ def give_back(connection: Connection, claims: Iterable[Claim]) -> None:
         connection.execute(update(jobs).where(holds(held)).values(_FREE))
 
 
-def let_go(connection: Connection, claim: Claim) -> None:
-    """The process that did the job died, and its worker lives: the job waits again, and the death is laid to it."""
-    connection.execute(update(jobs).where(holds(claim)).values({**_lost(), "deaths": jobs.c.deaths + 1}))
+def let_go(connection: Connection, claim: Claim, cause: Cause) -> int | None:
+    """The process that did the job died of it or was too slow, and its worker lives: the job waits again.
+
+    Returns:
+        How often that happened by now; None if the claim is void.
+    """
+    column = jobs.c[cause]
+    return connection.execute(update(jobs).where(holds(claim)).values({**_FREE, column: column + 1}).returning(column)).scalar()
 
 
 def free_slot(connection: Connection, slot: str, boot: str) -> int:
@@ -87,21 +100,6 @@ def _lost() -> dict[str, object]:
         "lost_leases": jobs.c.lost_leases + 1,
         "deaths": jobs.c.deaths + case((jobs.c.alone, 1), else_=0),
     }
-
-
-def count_death(connection: Connection, claim: Claim) -> int | None:
-    """A process died of the job: how often that happened by now; None if the claim is void."""
-    return _count(connection, claim, "deaths")
-
-
-def count_timeout(connection: Connection, claim: Claim) -> int | None:
-    """The job took too long: how often that happened by now; None if the claim is void."""
-    return _count(connection, claim, "timeouts")
-
-
-def _count(connection: Connection, claim: Claim, name: str) -> int | None:
-    column = jobs.c[name]
-    return connection.execute(update(jobs).where(holds(claim)).values({name: column + 1}).returning(column)).scalar()
 
 
 def condemned(connection: Connection, kind: str, deaths_allowed: int) -> dict[str, str]:

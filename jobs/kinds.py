@@ -10,6 +10,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from db import rereads, runs, scans
+from db.job_leases import Cause
 from db.tables import Priority, Rank
 from lungline.reasons import Reason
 
@@ -25,8 +26,8 @@ class Kind:
     """Celery's name for its doorbell. Kinds that one worker answers alike may share it."""
     queues: tuple[str, ...]
     """That its doorbells go to; each job says to which."""
-    condemn: Callable[[Connection, str], None]
-    """Writes what became of a subject whose job ended its workers too often, in the transaction that ends the job."""
+    condemn: Callable[[Connection, str, Cause], None]
+    """Writes what became of a subject whose job ended its workers or processes too often, in the transaction that ends the job."""
     deaths_allowed: int = 1
     """One more is blamed on the subject."""
     lease_seconds: float = 40.0
@@ -37,19 +38,27 @@ class Kind:
     most_rung: int = MOST_RUNG
 
 
-def _quarantine(connection: Connection, scan_id: str) -> None:
-    scans.quarantine_scan(connection, scan_id, Reason.READER_DIED, Reason.READER_DIED.sentence)
+READ_FAILURES: Final = {Cause.DEATH: Reason.READER_DIED, Cause.TIMEOUT: Reason.READER_TIMEOUT}
 
 
-def _keep_verdict(connection: Connection, scan_id: str) -> None:
-    rereads.note_failure(connection, scan_id, Reason.READER_DIED)
+def _quarantine(connection: Connection, scan_id: str, cause: Cause) -> None:
+    reason = READ_FAILURES[cause]
+    scans.quarantine_scan(connection, scan_id, reason, reason.sentence)
+
+
+def _keep_verdict(connection: Connection, scan_id: str, cause: Cause) -> None:
+    rereads.note_failure(connection, scan_id, READ_FAILURES[cause])
+
+
+def _fail_run(connection: Connection, run_id: str, _: Cause) -> None:
+    runs.give_up(connection, run_id)
 
 
 _SCAN_QUEUES: Final = tuple(priority.value for priority in Priority)
 
 READ: Final = Kind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
 REREAD: Final = Kind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_verdict, in_background=True, most_rung=32)
-TRAIN: Final = Kind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), runs.give_up, runs.DEATHS_ALLOWED, exclusive=True)
+TRAIN: Final = Kind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), _fail_run, runs.DEATHS_ALLOWED, exclusive=True)
 
 KINDS: Final = (READ, REREAD, TRAIN)
 

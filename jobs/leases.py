@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection
 
 from db import job_leases, jobs
+from db.job_leases import Cause
 from db.jobs import Claim
 from db.refused_rows import change_rows
 from db.writer import Writer
@@ -168,10 +169,11 @@ def free_slot(connection: Connection, kinds: Sequence[Kind], slot: str, boot: st
     return freed, condemn(connection, kinds) if freed else 0
 
 
-def let_go(connection: Connection, claim: Claim, kinds: Sequence[Kind]) -> None:
-    """The process that did the job died, and its worker lives: the job waits again, or is given up."""
-    job_leases.let_go(connection, claim)
-    condemn(connection, kinds)
+def let_go(connection: Connection, claim: Claim, kinds: Sequence[Kind], cause: Cause = Cause.DEATH) -> bool:
+    """The process that did the job died of it or was too slow, and its worker lives: the job waits again, or is given up. True if it is."""
+    kind = next(kind for kind in kinds if kind.name == claim.kind)
+    counted = job_leases.let_go(connection, claim, cause)
+    return counted is not None and counted > kind.deaths_allowed and _give_up(connection, kind, claim.job_id, claim.subject, cause)
 
 
 def expire(connection: Connection, kinds: Sequence[Kind]) -> tuple[int, int]:
@@ -188,8 +190,14 @@ def condemn(connection: Connection, kinds: Sequence[Kind]) -> int:
 
         def give_up(ids: Sequence[str], kind: Kind = kind, subjects: dict[str, str] = subjects) -> None:
             for job_id in ids:
-                if job_leases.give_up(connection, job_id):
-                    kind.condemn(connection, subjects[job_id])
+                _give_up(connection, kind, job_id, subjects[job_id], Cause.DEATH)
 
         ended += len(subjects) - len(change_rows(connection, give_up, list(subjects)))
     return ended
+
+
+def _give_up(connection: Connection, kind: Kind, job_id: str, subject: str, cause: Cause) -> bool:
+    if not job_leases.give_up(connection, job_id):
+        return False
+    kind.condemn(connection, subject, cause)
+    return True

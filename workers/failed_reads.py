@@ -1,10 +1,10 @@
-"""How the job of reading a scan ends without a verdict: turned away, or blamed for a reader that died of it."""
+"""How the job of reading a scan ends that cannot be read."""
 
 from sqlalchemy import Connection
 
-from db import job_leases, jobs, rereads, scans
+from db import jobs, rereads, scans
 from db.jobs import Claim
-from jobs.kinds import READ, REREAD
+from jobs.kinds import REREAD
 from lungline.reasons import Reason
 
 
@@ -16,15 +16,3 @@ def turn_away(connection: Connection, claim: Claim, reason: Reason, detail: str)
         return False
     scans.quarantine_scan(connection, claim.subject, reason, detail)
     return True
-
-
-def blame(connection: Connection, claim: Claim, reason: Reason) -> bool:
-    """The reader died with a scan, or took too long over it: it waits again, and the second time is turned away. True if it was."""
-    count = job_leases.count_death if reason is Reason.READER_DIED else job_leases.count_timeout
-    counted = count(connection, claim)
-    if counted is None:
-        return False
-    if counted > READ.deaths_allowed:
-        return turn_away(connection, claim, reason, reason.sentence)
-    job_leases.give_back(connection, [claim])
-    return False

@@ -8,6 +8,7 @@ from typing import Any, Final
 import structlog
 
 from db import job_leases, scans
+from db.job_leases import Cause
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.scans import Scan
@@ -15,8 +16,8 @@ from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
 from jobs.answer import Answering, Tell
-from jobs.kinds import READ, REREAD
-from jobs.leases import Leases
+from jobs.kinds import READ, READ_FAILURES, REREAD
+from jobs.leases import Leases, let_go
 from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnreadableScan
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
@@ -77,7 +78,7 @@ class ScanReader:
         except ModelError:
             return self._turn_away(claim, Reason.MODEL_FAILED, Reason.MODEL_FAILED.sentence)
         except (ReaderDied, ReaderTimedOut) as error:
-            return self._blame(claim, Reason.READER_DIED if isinstance(error, ReaderDied) else Reason.READER_TIMEOUT)
+            return self._let_go(claim, Cause.DEATH if isinstance(error, ReaderDied) else Cause.TIMEOUT)
         except (StoppingError, ReadersStopped, StoreError) as error:
             return self._give_back(claim, error)
         except (LedgerError, OSError, MemoryError):
@@ -131,8 +132,8 @@ class ScanReader:
         self._writer.do(job_leases.give_back, [claim])
         return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 
-    def _blame(self, claim: Claim, reason: Reason) -> str:
-        ended = self._writer.do(failed_reads.blame, claim, reason)
+    def _let_go(self, claim: Claim, cause: Cause) -> str:
+        ended, reason = self._writer.do(let_go, claim, (READ, REREAD), cause), READ_FAILURES[cause]
         log.warning("reader ended", scan=claim.subject, reason=reason.value, quarantined=ended)
         return f"{'quarantined' if ended else 'waits again'}: {reason}"
 

@@ -10,13 +10,14 @@ from db import drops, job_doorbells, job_leases, rereads, results, status
 from db.clock import now
 from db.drops import Drop
 from db.job_doorbells import Look
+from db.job_leases import Cause
 from db.jobs import Claim
 from db.rereads import Change, Choice, Order
 from db.results import ScanFacts, Verdict
 from db.tables import Outcome, Priority, Rank, scans, versions
 from db.tables import jobs as jobs_table
 from jobs import leases
-from jobs.kinds import KINDS
+from jobs.kinds import KINDS, READ_FAILURES
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
@@ -144,13 +145,13 @@ def test_what_cannot_be_read_again_keeps_its_verdict(connection: Connection) -> 
     assert rereads.failures(connection) == {}
 
 
-@pytest.mark.parametrize("reason", [Reason.READER_DIED, Reason.READER_TIMEOUT])
-def test_the_second_blame_ends_it_with_its_verdict(connection: Connection, reason: Reason) -> None:
+@pytest.mark.parametrize(("cause", "reason"), READ_FAILURES.items())
+def test_the_second_blame_ends_it_with_its_verdict(connection: Connection, cause: Cause, reason: Reason) -> None:
     scan_id = done(connection, verdict("A"))
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)
-    assert not failed_reads.blame(connection, claimed(connection, scan_id), reason)
-    assert failed_reads.blame(connection, claimed(connection, scan_id), reason)
+    assert not leases.let_go(connection, claimed(connection, scan_id), KINDS, cause)
+    assert leases.let_go(connection, claimed(connection, scan_id), KINDS, cause)
     assert rereads.failures(connection) == {reason.value: 1}
     assert told(connection) == (1, 0, 0, 1, 0, None)
 

@@ -13,6 +13,7 @@ from db.clock import now
 from db.connect import connect, read_only
 from db.drops import Drop
 from db.job_doorbells import Look
+from db.job_leases import Cause
 from db.jobs import Claim, NewJob
 from db.results import ScanFacts, Verdict
 from db.scans import State
@@ -20,7 +21,7 @@ from db.tables import Outcome, Priority, Rank, quarantine, scans, verdicts
 from db.tables import jobs as jobs_table
 from db.writer import Writer
 from jobs import leases
-from jobs.kinds import KINDS, READ, REREAD
+from jobs.kinds import KINDS, READ, READ_FAILURES, REREAD
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
@@ -258,11 +259,11 @@ def test_a_worker_frees_its_own_slot_alone(connection: Connection) -> None:
     assert (state(connection, mine), state(connection, other)) == (State.WAITING, State.READING)
 
 
-@pytest.mark.parametrize("reason", [Reason.READER_DIED, Reason.READER_TIMEOUT])
-def test_the_second_blame_quarantines(connection: Connection, reason: Reason) -> None:
+@pytest.mark.parametrize(("cause", "reason"), READ_FAILURES.items())
+def test_the_second_blame_quarantines(connection: Connection, cause: Cause, reason: Reason) -> None:
     scan_id = waiting(connection)
-    assert not failed_reads.blame(connection, claimed(connection, scan_id), reason)
-    assert failed_reads.blame(connection, claimed(connection, scan_id), reason)
+    assert not leases.let_go(connection, claimed(connection, scan_id), KINDS, cause)
+    assert leases.let_go(connection, claimed(connection, scan_id), KINDS, cause)
     assert connection.scalar(text("SELECT reason FROM quarantined_files")) == reason
     assert state(connection, scan_id) == State.QUARANTINED
 
@@ -270,11 +271,11 @@ def test_the_second_blame_quarantines(connection: Connection, reason: Reason) ->
 def test_a_release_starts_with_a_clean_slate(connection: Connection) -> None:
     scan_id = waiting(connection)
     for _ in range(2):
-        failed_reads.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+        leases.let_go(connection, claimed(connection, scan_id), KINDS)
     row = str(connection.scalar(select(quarantine.c.id)))
     assert scan_states.release(connection, row)
     assert not scan_states.release(connection, row)
-    assert not failed_reads.blame(connection, claimed(connection, scan_id), Reason.READER_DIED)
+    assert not leases.let_go(connection, claimed(connection, scan_id), KINDS)
 
 
 def test_duplicate_drop_releases_a_quarantined_scan(connection: Connection) -> None:

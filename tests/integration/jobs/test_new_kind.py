@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from db import jobs
+from db.job_leases import Cause
 from db.jobs import NewJob
 from db.writer import Writer
 from jobs.app import make_app
@@ -21,7 +22,7 @@ from tests.waiting import wait_for
 _GIVEN_UP = "INSERT INTO facts (name, value) VALUES ('given up', :subject)"
 
 
-def give_up(connection: Connection, subject: str) -> None:
+def give_up(connection: Connection, subject: str, _: Cause) -> None:
     connection.execute(text(_GIVEN_UP), {"subject": subject})
 
 
