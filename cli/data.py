@@ -52,7 +52,7 @@ def build(
 ) -> None:
     """Write a data set's manifest, for LUNGLINE_TRAINING_DATA. Pictures stay where they are; archives are unpacked beside it."""
     from training.data.builders import build as write
-    from training.data.builders.found import Order
+    from training.data.builders.labelled_picture import BuildRequest
     from training.data.builders.labels import Names
 
     place = _manifest(out)
@@ -63,9 +63,9 @@ def build(
     elif path is None:
         raise typer.BadParameter("name the data set: a folder, or a CSV file", param_hint="PATH")
     else:
-        built = write(kind, Order(path, Names(label or ()), modality, source), place, only_sound=only_sound)
+        built = write(kind, BuildRequest(path, Names(label or ()), modality, source), place, only_sound=only_sound)
     _print_counts(built)
-    for why, count in built.left_out.items():
+    for why, count in built.skipped.items():
         print(f"Left out: {count} {why}.")
     if built.unreadable:
         print(f"{built.unreadable} pictures cannot be read: `lungline data check` will refuse them; `--only-sound` leaves them out.")
@@ -112,9 +112,9 @@ def _build_from_store(place: Path) -> "Built":
     from training.data.builders import Built
 
     settings = load()
-    left_out: Counter[str] = Counter()
+    skipped: Counter[str] = Counter()
     with read_only(open_database(settings)).connect() as connection:
-        labelled = store_labels.labelled_rows(connection, Store(settings.store), left_out)
+        labelled = store_labels.labelled_rows(connection, Store(settings.store), skipped)
     known = settings.training_data / "manifest.csv" if settings.training_data else None
     beside = manifests.read(known) if known and known.is_file() and known.resolve() != place.resolve() else []
     if not labelled:
@@ -122,14 +122,14 @@ def _build_from_store(place: Path) -> "Built":
     joined = store_labels.join(beside, labelled, PseudonymKey.load_or_create(settings.key_file))
     ours = {row.path for row in labelled}
     rows = tuple(row for row in joined.rows if row.path in ours)
-    left_out["that LUNGLINE_TRAINING_DATA holds, or that are unreadable, have two labels, or belong to a more protected side"] += len(
+    skipped["that LUNGLINE_TRAINING_DATA holds, or that are unreadable, have two labels, or belong to a more protected side"] += len(
         labelled
     ) - len(rows)
     if not rows:
         raise TrainingError("No labelled scan of the store can be used: see `lungline labels list`.")
     place.parent.mkdir(parents=True, exist_ok=True)
     manifests.write(place, rows)
-    return Built(rows, +left_out, 0, 0)
+    return Built(rows, +skipped, 0, 0)
 
 
 def _manifest(path: Path) -> Path:

@@ -8,8 +8,8 @@ import typer
 if TYPE_CHECKING:
     from lungline.settings import Settings
     from training.evaluation.candidates import Candidate
-    from training.evaluation.test_split_log import Uses
-    from training.predictions.predict import Readings
+    from training.evaluation.test_split_log import TestSplitLog
+    from training.predictions.predict import Predictions
 
 _SPLITS = {"test": ("test",), "val": ("val",), "both": ("val", "test")}
 
@@ -51,16 +51,16 @@ def evaluate(
     from training.data.datasets import digest
     from training.evaluation.candidates import chosen
     from training.evaluation.judge import Judge
-    from training.predictions.predict import Readings
+    from training.predictions.predict import Predictions
 
     asked = chosen(_known(settings, models, writes=data is None), versions or ())
-    readings = Readings(root, kept=settings.layout.features)
+    predictions = Predictions(root, kept=settings.layout.features)
     another = f"set {digest(root)[:8]}" if data else ""  # by its bytes: its name may tell more than it should
-    judge = Judge(readings, settings.weights_dir, _uses(settings, models, readings, another), leave_one_out=leave_one_out)
+    judge = Judge(predictions, settings.weights_dir, _uses(settings, models, predictions, another), leave_one_out=leave_one_out)
     engine = open_database(settings)
     found = []
     for candidate in asked:
-        there = [one for one in _SPLITS[split] if readings.has(candidate.what.modality, one)]
+        there = [one for one in _SPLITS[split] if predictions.has(candidate.what.modality, one)]
         if not there:
             say(f"{candidate.what.version}: not judged, as the data set has no picture for it")
             continue
@@ -72,7 +72,7 @@ def evaluate(
         print(found[-1].card)
     if not found:
         raise TrainingError("The data set has no picture to judge these models on; `lungline data check` tells what it holds.")
-    print(report.write(settings.layout.reports / new_id(), found, readings))
+    print(report.write(settings.layout.reports / new_id(), found, predictions))
 
 
 def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[Candidate]":
@@ -86,11 +86,11 @@ def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[
     return candidates(SHIPPED, writes=False) + candidates(Store(settings.store).models, writes=writes)
 
 
-def _uses(settings: "Settings", models: Path | None, readings: "Readings", another: str) -> "Uses":
+def _uses(settings: "Settings", models: Path | None, predictions: "Predictions", another: str) -> "TestSplitLog":
     """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
     from lungline.layout import Store
-    from training.evaluation.test_split_log import Uses, of_what_ships
+    from training.evaluation.test_split_log import TestSplitLog, of_what_ships
 
     if models or another:
-        return Uses(models or Store(settings.store).models, data=another)
-    return Uses(Store(settings.store).models, of_what_ships(readings))
+        return TestSplitLog(models or Store(settings.store).models, data=another)
+    return TestSplitLog(Store(settings.store).models, of_what_ships(predictions))

@@ -57,10 +57,10 @@ def train(
     from lungline.ids import new_id
     from lungline.layout import Store
     from models.files import adopt
-    from training.evaluation.test_split_log import Uses, of_what_ships
+    from training.evaluation.test_split_log import TestSplitLog, of_what_ships
     from training.members.train import Reporting, Start  # TensorFlow: seconds
     from training.members.train import train as make
-    from training.predictions.predict import Readings
+    from training.predictions.predict import Predictions
     from workers.catalogue import champions
 
     kept = settings.layout.features
@@ -70,9 +70,13 @@ def train(
     trials = limit is not None and out is None
     for names in [[name] for name in recipes] if trials else [recipes]:
         folder = settings.layout.trials / names[0] if trials else out or settings.layout.training
-        uses = Uses(folder) if trials or out else Uses(Store(settings.store).models, of_what_ships(Readings(settings.training_data)))
+        test_split_log = (
+            TestSplitLog(folder)
+            if trials or out
+            else TestSplitLog(Store(settings.store).models, of_what_ships(Predictions(settings.training_data)))
+        )
         page = settings.layout.reports / new_id()
-        for member in make(names, start, folder, Reporting(page, ("val",) if no_test or limit else ("val", "test"), uses)):
+        for member in make(names, start, folder, Reporting(page, ("val",) if no_test or limit else ("val", "test"), test_split_log)):
             print(f"{member.version}  {member.folder}")
         print(page / "index.html")
         if out is None:

@@ -85,5 +85,5 @@ def _retry_quarantined(connection: Connection, sha256: str) -> None:
         .join(scans, scans.c.id == quarantine.c.scan_id)
         .where(scans.c.sha256 == sha256, quarantine.c.released_at.is_(None))
     ).all()
-    for one in ids:
-        release(connection, one)
+    for row_id in ids:
+        release(connection, row_id)

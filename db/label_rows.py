@@ -103,9 +103,9 @@ def read(data: bytes) -> Table:
         raise LabelsError(f"Two columns of the file of labels have one name: {_columns(twice)}. Take one away, or name it otherwise.")
     if not table.records:
         raise LabelsError(f"The file of labels has no row below its head; each is {_FORM}.")
-    read = [one for record in table.records for one in _rows(record, head, by[0])]
-    rows = tuple(one for one in read if isinstance(one, LabelRow))
-    return Table(by[0], rows, tuple(one for one in read if isinstance(one, Refused)))
+    read = [row for record in table.records for row in _rows(record, head, by[0])]
+    rows = tuple(row for row in read if isinstance(row, LabelRow))
+    return Table(by[0], rows, tuple(row for row in read if isinstance(row, Refused)))
 
 
 def _columns(twice: Sequence[tuple[str, int, int]]) -> str:

@@ -88,7 +88,7 @@ def enter(
             values.append(value)
     added = insert_all(connection, labels, labels.c.id, values, import_id=import_id, imported_at=now())
     conflicts = _conflicts(connection, {str(value["scan_id"]) for value in values})
-    done = Imported(import_id, len(added), len(values) - len(added), tuple(sorted(refused, key=lambda one: one.line)), conflicts)
+    done = Imported(import_id, len(added), len(values) - len(added), tuple(sorted(refused, key=lambda row: row.line)), conflicts)
     _note(connection, import_id, done.text, who, sha256)
     return done
 
@@ -122,14 +122,14 @@ def _scans(connection: Connection, table: Table, named: Mapping[str, set[str]], 
     if table.by == "sop_instance_uid":
         keys = {row.scan: key.pseudonym("image", row.scan) for row in table.rows if row.scan}
         by_key = _by(connection, scans.c.image_key, set(keys.values()))
-        return {said: _standing(connection, by_key[known]) for said, known in keys.items() if known in by_key}
+        return {said: _current(connection, by_key[known]) for said, known in keys.items() if known in by_key}
     if table.by == "file_name":
         by_hash = _by(connection, scans.c.sha256, {sha256 for all_ in named.values() for sha256 in all_})
         return {name: [scan for sha256 in sorted(all_) for scan in by_hash.get(sha256, [])] for name, all_ in named.items()}
     return _by(connection, scans.c.sha256, {row.scan.lower() for row in table.rows if _SHA256.fullmatch(row.scan.lower())})
 
 
-def _standing(connection: Connection, found: list[_Scan]) -> list[_Scan]:
+def _current(connection: Connection, found: list[_Scan]) -> list[_Scan]:
     """Of an instance that was corrected, the correction."""
     if len(found) < 2:
         return found

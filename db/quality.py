@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from db.clock import now
 from db.tables import quality
 
-_TOLD_APART = "within_source"  # figures of each source by its name
+_BY_SOURCE = "within_source"  # figures of each source by its name
 _COUNTS = ("images", "groups")
 _INTERVAL = ("value", "low", "high")
 
@@ -47,9 +47,9 @@ def _rows(
     for name, figure in figures.items():
         if name in _COUNTS:
             continue
-        if name == _TOLD_APART and isinstance(figure, Mapping):
-            for one, its_figures in figure.items():
-                yield from _rows(version, data, its_figures, one, above, counts)
+        if name == _BY_SOURCE and isinstance(figure, Mapping):
+            for source_name, its_figures in figure.items():
+                yield from _rows(version, data, its_figures, source_name, above, counts)
         elif isinstance(figure, Mapping) and "value" in figure:
             own = {part: figure[part] for part in _COUNTS if part in figure}
             if _is_number(figure["value"]):
@@ -68,7 +68,7 @@ def _is_number(figure: object) -> bool:
 
 def enter(connection: Connection, found: Iterable[Quality]) -> None:
     """Enters figures; one measured anew takes the place of the one before."""
-    values = [{**vars(one), "source": one.source or ""} for one in found]
+    values = [{**vars(row), "source": row.source or ""} for row in found]
     if not values:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

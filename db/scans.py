@@ -23,7 +23,7 @@ from lungline.reasons import Reason
 
 READ: Final = "read"  # the kind of job that brings a scan its first verdict
 REREAD: Final = "reread"  # and of the one that brings it another, by new champions
-LOOK_AGAIN: Final = (60.0, 600.0)  # seconds after which truncated bytes are looked at again
+RELOOK_SECONDS: Final = (60.0, 600.0)  # seconds after which truncated bytes are looked at again
 
 
 class State(StrEnum):
@@ -161,7 +161,7 @@ def _quarantine(
         bytes=size,
         seen_at=now(),
         looks=0,
-        next_look_at=now(LOOK_AGAIN[0]) if reason is Reason.TRUNCATED else None,
+        next_look_at=now(RELOOK_SECONDS[0]) if reason is Reason.TRUNCATED else None,
     )
 
 

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Select, delete, select, update
 
 from db import scans as scan_states
 from db.clock import now
-from db.scans import LOOK_AGAIN, State
+from db.scans import RELOOK_SECONDS, State
 from db.tables import Outcome, files, quarantine, scans
 
 
@@ -60,7 +60,7 @@ def find_known(connection: Connection, hashes: set[str]) -> set[str]:
 def note_unchanged(connection: Connection, truncated: TruncatedScan) -> None:
     """A look found the same bytes, or none: the next is due later, or there is none."""
     looks = truncated.looks + 1
-    gap = LOOK_AGAIN[looks] - LOOK_AGAIN[looks - 1] if looks < len(LOOK_AGAIN) else None
+    gap = RELOOK_SECONDS[looks] - RELOOK_SECONDS[looks - 1] if looks < len(RELOOK_SECONDS) else None
     later = {"looks": looks, "next_look_at": None if gap is None else now(gap)}
     connection.execute(update(quarantine).where(quarantine.c.id == truncated.quarantine_id).values(later))
 
@@ -68,7 +68,7 @@ def note_unchanged(connection: Connection, truncated: TruncatedScan) -> None:
 def put_off(connection: Connection, truncated: TruncatedScan) -> None:
     """A look failed: it is due once more as soon as a first one."""
     row = update(quarantine).where(quarantine.c.id == truncated.quarantine_id)
-    connection.execute(row.values(next_look_at=now(LOOK_AGAIN[0])))
+    connection.execute(row.values(next_look_at=now(RELOOK_SECONDS[0])))
 
 
 def replace_bytes(connection: Connection, truncated: TruncatedScan, new: str, size: int) -> bool:

@@ -37,20 +37,22 @@ def enter(connection: Connection, found: Sequence[Version]) -> None:
     went with it. What a person promoted from the store stays, whatever ships; and of two hosts, one of them not yet upgraded, neither
     changes the champion back.
     """
-    at_hand = {one.version for one in found}
+    at_hand = {described.version for described in found}
     fresh = set()
-    for one in found:
-        row = {name: value for name, value in vars(one).items() if name != "members"}
+    for described in found:
+        row = {name: value for name, value in vars(described).items() if name != "members"}
         if insert_new(connection, versions, **row, state="challenger", created_at=now()):
-            fresh.add(one.version)
+            fresh.add(described.version)
         else:
-            connection.execute(update(versions).where(_is(one.version), versions.c.shipped != one.shipped).values(shipped=one.shipped))
-    for one in found:
-        if one.kind == "ensemble" and one.shipped:
-            champion = _champion(connection, one.name)
-            follows = champion is not None and one.version in fresh and champion not in at_hand and _was_shipped(connection, champion)
+            connection.execute(
+                update(versions).where(_is(described.version), versions.c.shipped != described.shipped).values(shipped=described.shipped)
+            )
+    for described in found:
+        if described.kind == "ensemble" and described.shipped:
+            champion = _champion(connection, described.name)
+            follows = champion is not None and described.version in fresh and champion not in at_hand and _was_shipped(connection, champion)
             if champion is None or follows:
-                _change(connection, champion, one.version, one.members, "promote", US, "shipped")
+                _change(connection, champion, described.version, described.members, "promote", US, "shipped")
 
 
 def champions(connection: Connection) -> dict[str, str]:

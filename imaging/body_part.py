@@ -71,7 +71,7 @@ def body_part(dataset: "Dataset", frame: int = 1) -> BodyPart | None:
     said = tags.words(dataset, "BodyPartExamined")
     regions = tags.items(tags.macro(dataset, frame, "FrameAnatomySequence"), "AnatomicRegionSequence")
     codes = {tags.text(item, "CodeValue") or "" for item in regions}
-    found = {_named(one) for one in said}
+    found = {_named(text) for text in said}
     found |= {BodyPart.CHEST} if codes & _CHEST_CODE_SET else set()
     found |= {BodyPart.OTHER} if codes & _OTHER_CODE_SET else set()
     return next((part for part in BodyPart if part in found), None)

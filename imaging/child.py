@@ -24,7 +24,7 @@ def serve(pipe: Connection, function: str, memory_bytes: int) -> None:
 
     Kinds: value, with what the function returned; unreadable, with reason and detail; failed, with the name of another exception.
     """
-    _settle()
+    _apply_limits()
     _die_with_owner()
     module, _, name = function.partition(":")
     task: Callable[..., Any] = getattr(importlib.import_module(module), name)
@@ -50,7 +50,7 @@ def _answer(task: Callable[..., Any], request: bytes) -> bytes:
         return pickle.dumps(("failed", type(error).__name__))
 
 
-def _settle() -> None:
+def _apply_limits() -> None:
     """Deaf to what stops the owner, silent, and without a core file, which would hold a patient's image."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -113,7 +113,7 @@ class ReaderPool:
             self._changed.notify_all()
         for idle in free:
             if idle:
-                idle.bury()
+                idle.reap()
         atexit.unregister(self.close)
 
     def _take(self) -> "_Child":
@@ -125,7 +125,7 @@ class ReaderPool:
             child = self._free.pop()
         try:
             if child and not child.is_alive():  # it died idle, which is not the next task's fault
-                child.bury()
+                child.reap()
                 child = None
             if child is None:
                 child = self._start()
@@ -144,7 +144,7 @@ class ReaderPool:
 
     def _give_back(self, child: "_Child", *, is_fit: bool) -> None:
         if not is_fit:
-            child.bury()
+            child.reap()
         with self._changed:
             self._busy.discard(child)
             if not self._is_closed:
@@ -198,7 +198,7 @@ class _Child:
                 return
         except (EOFError, OSError):
             pass
-        self.bury()
+        self.reap()
         raise ReadersStopped("A reader process does not come up; see `lungline doctor`.")
 
     def is_alive(self) -> bool:
@@ -240,7 +240,7 @@ class _Child:
         with suppress(ValueError):  # buried already
             self._process.kill()
 
-    def bury(self) -> None:
+    def reap(self) -> None:
         """Kills the child and gives back what it held of this process; for whoever has it to himself."""
         self.kill()
         self._pipe.close()

@@ -36,7 +36,7 @@ def read(item: Dataset, dataset: Dataset) -> Table | None:
     data = tags.value(item, "LUTData")
     if len(descriptor) != 3 or data is None:
         return None
-    count, first, bits = (int(one) for one in descriptor)
+    count, first, bits = (int(number) for number in descriptor)
     count = count & 0xFFFF or 2**16
     if first > 0x7FFF and tags.whole(dataset, "PixelRepresentation", 0):
         first -= 2**16  # written as US where the values are signed

@@ -34,10 +34,10 @@ def numbers(dataset: "Dataset", keyword: str) -> list[float]:
     if found is None:
         return []
     try:
-        values = [float(one) for one in (found if isinstance(found, Sequence) and not isinstance(found, str | bytes) else [found])]
+        values = [float(number) for number in (found if isinstance(found, Sequence) and not isinstance(found, str | bytes) else [found])]
     except (TypeError, ValueError):
         return []
-    return values if all(math.isfinite(one) for one in values) else []
+    return values if all(math.isfinite(number) for number in values) else []
 
 
 def whole(dataset: "Dataset", keyword: str, default: int) -> int:
@@ -57,9 +57,9 @@ def items(dataset: "Dataset", keyword: str) -> list["Dataset"]:
 def words(dataset: "Dataset", *keywords: str) -> list[str]:
     """All values of some elements as upper-case words with single spaces between: `CT_SOM5 MIP` is `CT SOM5 MIP`; empty ones left out."""
     found = [value(dataset, keyword) for keyword in keywords]
-    values = [one for each in found for one in ([each] if isinstance(each, str) else each if isinstance(each, Sequence) else [])]
-    plain = [re.sub(r"[^A-Z0-9]+", " ", one.upper()).strip() for one in values if isinstance(one, str)]
-    return [one for one in plain if one]
+    values = [text for each in found for text in ([each] if isinstance(each, str) else each if isinstance(each, Sequence) else [])]
+    plain = [re.sub(r"[^A-Z0-9]+", " ", text.upper()).strip() for text in values if isinstance(text, str)]
+    return [text for text in plain if text]
 
 
 def macro(dataset: "Dataset", frame: int, keyword: str) -> "Dataset":

@@ -79,7 +79,7 @@ def hounsfield(values: npt.NDArray[Any], padding: npt.NDArray[np.bool_] | None) 
     seen = values.ravel() if padding is None or padding.all() else values[~padding]
     seen = seen[:: max(1, seen.size // _SAMPLE)]
     edges = [int(share * (seen.size - 1)) for share in (_DARK, _BRIGHT)]
-    dark, bright = (float(one) for one in np.partition(seen, edges)[edges])
+    dark, bright = (float(value) for value in np.partition(seen, edges)[edges])
     if dark > _AIR_MAX or bright > _TISSUE_MAX:
         return None
     floats: npt.NDArray[Any] = values.astype(np.float32 if values.dtype.itemsize <= 2 else np.float64)

@@ -87,8 +87,8 @@ def _directions(dataset: "Dataset") -> list[str]:
     found = tags.words(dataset, "PatientOrientation")
     if tags.text(dataset, "AnatomicalOrientationType") == "QUADRUPED" or not 1 <= len(found) <= 2:
         return []
-    is_sound = all(re.fullmatch(r"[LRAPHF]{1,3}", one) for one in found)
-    return [one[0] for one in found] if is_sound else []
+    is_sound = all(re.fullmatch(r"[LRAPHF]{1,3}", letters) for letters in found)
+    return [letters[0] for letters in found] if is_sound else []
 
 
 def _is_seen_from_a_side(directions: list[str]) -> bool:

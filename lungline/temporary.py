@@ -35,7 +35,7 @@ def folder_for_sockets(most: int, others: Sequence[str] = _SHORT) -> Path:
     )
 
 
-def trouble() -> str:
+def describe_fault() -> str:
     """What is wrong with the folder that the environment names for temporary files; empty if nothing is."""
     named = next((name for name in _NAMES if os.environ.get(name)), None)
     try:

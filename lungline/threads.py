@@ -9,19 +9,19 @@ from lungline.failures import Failures
 class Repeating:
     """Calls `step` every `every` seconds, or when woken. What a step raises is logged once, not each time; then it goes on."""
 
-    def __init__(self, name: str, every: float, step: Callable[[], float | None], trouble: str) -> None:
+    def __init__(self, name: str, every: float, step: Callable[[], float | None], failing: str) -> None:
         """Does nothing yet.
 
         Args:
             name: of the thread.
             every: seconds between two steps.
             step: what is repeated; it may return the seconds to the next step, if that is to come sooner or later.
-            trouble: what the log says cannot be done while steps fail.
+            failing: what the log says cannot be done while steps fail.
         """
         self._name = name
         self._every = every
         self._step = step
-        self._failures = Failures(trouble, "goes on")
+        self._failures = Failures(failing, "goes on")
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)

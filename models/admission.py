@@ -47,19 +47,19 @@ class Admission:
             raise ModelError(f"`{self.version}` gave a number that is none; run `lungline doctor`.")
         return [dict(zip(self._outputs, row, strict=True)) for row in probabilities(logits, 1.0).tolist()]
 
-    def decide(self, judged: Mapping[str, float], said: Modality | None) -> Modality | None:
+    def decide(self, answer: Mapping[str, float], said: Modality | None) -> Modality | None:
         """What to read the picture as.
 
         Args:
-            judged: one element of what `judge` returns.
+            answer: one element of what `judge` returns.
             said: what header or folder say; it is believed unless the picture is surely neither.
 
         Returns:
             The modality, or None: turn the picture away as `not_chest`.
         """
-        if judged[NEITHER] > self._threshold:
+        if answer[NEITHER] > self._threshold:
             return None
-        return said or max(Modality, key=lambda modality: judged[modality.value])
+        return said or max(Modality, key=lambda modality: answer[modality.value])
 
     def warm(self, batch_max: int) -> None:
         """Prepares the network for batches up to `batch_max`."""

@@ -64,15 +64,15 @@ def set_right(pixels: Pixels, said: Modality | None) -> Pose:
     return turned_right(pixels, network.judge(pixels), said, network.threshold)
 
 
-def turned_right(pixels: Pixels, judged: dict[str, float], said: Modality | None, threshold: float) -> Pose:
+def turned_right(pixels: Pixels, answer: dict[str, float], said: Modality | None, threshold: float) -> Pose:
     """The same with given probabilities of `KINDS`; doubted is what lies wrong with a probability above `threshold`."""
-    possible = {kind: judged[kind] for kind in _POSSIBLE[said]}
+    possible = {kind: answer[kind] for kind in _POSSIBLE[said]}
     total = sum(possible.values())
     wrong = {kind: value / total for kind, value in possible.items() if kind not in RIGHT}
     if total == 0 or sum(wrong.values()) <= threshold:
         return Pose(pixels, None)
-    kind = max(wrong, key=lambda one: wrong[one])
-    if wrong[kind] > max(possible[one] / total for one in RIGHT if one in possible):
+    kind = max(wrong, key=lambda pose: wrong[pose])
+    if wrong[kind] > max(possible[pose] / total for pose in RIGHT if pose in possible):
         pixels = _undone(pixels, kind)
     return Pose(pixels, _doubt(kind))
 

@@ -219,7 +219,7 @@ def _describe(files: EnsembleFiles, shipped: bool, found: dict[str, Description]
 def _describe_member(member: Member, shipped: bool, found: dict[str, Description]) -> None:
     contents = {"version": member.version, **member.record.as_json()}
     card = member.folder / CARD
-    one = Description(
+    described = Description(
         member.version, "member", member.name, member.modality, member.sha256, shipped, (), member.evaluations, contents, card
     )
-    found.setdefault(member.version, one)
+    found.setdefault(member.version, described)

@@ -46,15 +46,15 @@ def admitted(modality: Modality, count: int) -> list[Pixels]:
     """
     admission = registry.load_admission(registry.shipped_admission())
     drawn = [picture(modality.value, seed) for seed in range(4 * count)]
-    prepared = np.stack([prepare(admission.preprocess, (one / 255).astype(np.float32)) for one in drawn])
-    judged = admission.judge(prepared)
-    return [one for one, said in zip(drawn, judged, strict=True) if admission.decide(said, modality)][:count]
+    prepared = np.stack([prepare(admission.preprocess, (pixels / 255).astype(np.float32)) for pixels in drawn])
+    answers = admission.judge(prepared)
+    return [pixels for pixels, said in zip(drawn, answers, strict=True) if admission.decide(said, modality)][:count]
 
 
 def inputs(files: EnsembleFiles, drawn: Sequence[Pixels]) -> Inputs:
     """Pictures prepared for every member: float32 (n, height, width, channels) a preprocessing."""
     names = dict.fromkeys(place.member.preprocess for place in files.places)
-    return {name: np.stack([prepare(name, (one / 255).astype(np.float32)) for one in drawn]) for name in names}
+    return {name: np.stack([prepare(name, (pixels / 255).astype(np.float32)) for pixels in drawn]) for name in names}
 
 
 def ways(files: EnsembleFiles, home_cache: Path, folder: Path) -> Iterator[Way]:

@@ -119,7 +119,7 @@ class LastingEvents(Events):  # type: ignore[misc]  # Flower has no types
     def __init__(self, *args: Any, tell: Callable[[bool], None], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._tell = tell
-        self._trouble = ""
+        self._fault = ""
 
     def run(self) -> NoReturn:
         while True:
@@ -129,14 +129,14 @@ class LastingEvents(Events):  # type: ignore[misc]  # Flower has no types
                     receiver.on_hearing = self._hears
                     receiver.capture(limit=None, timeout=None, wakeup=True)
             except Exception as error:
-                if (said := self._explain(error)) != self._trouble:  # once, not twice a second of an outage
-                    self._trouble = said
+                if (said := self._explain(error)) != self._fault:  # once, not twice a second of an outage
+                    self._fault = said
                     _log.warning("cannot hear what the workers do", error=type(error).__name__, advice=said)
             self._tell(False)
             time.sleep(_DEAF_SECONDS)
 
     def _hears(self) -> None:
-        self._trouble = ""
+        self._fault = ""
         self._tell(True)
 
     def _explain(self, error: Exception) -> str:

@@ -163,7 +163,7 @@ class Supervisor:
             if child.pid:
                 child.ask()
             elif time.monotonic() >= child.due:
-                self._start_again(child)
+                self._restart(child)
         if time.monotonic() - self._tidied >= _TIDY_SECONDS:
             self._tidied = time.monotonic()
             for child in self._children:
@@ -179,16 +179,16 @@ class Supervisor:
             deadline = time.monotonic() + patience
             while any(child.pid for child in leaving) and time.monotonic() < deadline:
                 self._wait(0.1)
-                self._bury()
+                self._forget_ended()
             for child in leaving:
                 child.kill()
         deadline = time.monotonic() + 1
         while _pids_of_children() and time.monotonic() < deadline:
             self._kill_orphans()
             self._wait(0.02)
-            self._bury()
+            self._forget_ended()
 
-    def _start_again(self, child: Child) -> None:
+    def _restart(self, child: Child) -> None:
         try:
             changed = child.start(self._run, self._logs)
         except (LunglineError, OSError) as error:
@@ -201,7 +201,7 @@ class Supervisor:
                 if not other.base:
                     other.terminate()
 
-    def _bury(self) -> None:
+    def _forget_ended(self) -> None:
         for child, _ in self._reap():
             child.ended()
 

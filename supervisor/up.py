@@ -13,7 +13,7 @@ from lungline.masked import masked
 from lungline.presence import Presence
 from lungline.processes import is_ready, own_command, own_processes
 from lungline.settings import Settings, unknown
-from lungline.temporary import trouble
+from lungline.temporary import describe_fault
 from supervisor import own_broker
 from supervisor.display import Counter, open_display, say
 from supervisor.supervisor import Child, Supervisor
@@ -87,7 +87,7 @@ def _greet(settings: Settings) -> None:
             require(make_app(settings))
         except BrokerError as error:  # it may be mended while the processes run
             say(f"  broker    not usable: {error}")
-    if said := trouble():
+    if said := describe_fault():
         say(f"  {said}")
 
 

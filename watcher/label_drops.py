@@ -142,7 +142,7 @@ class LabelDrops:
             lambda connection: labels.enter(connection, table, named, self._key, who=US, sha256=sha256, import_id=import_id)
         )
         log.info("labels imported", added=done.added, known=done.known, refused=len(done.refused))
-        lines = [done.text, *(f"line {one.line}: {one.fault.sentence}" for one in done.refused)]
+        lines = [done.text, *(f"line {row.line}: {row.fault.sentence}" for row in done.refused)]
         _write(kept.with_suffix(".txt"), "".join(f"{line}\n" for line in lines).encode())
 
     def _refuse(self, kept: Path, why: str, sha256: str | None) -> None:

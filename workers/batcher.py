@@ -54,7 +54,7 @@ class Waiting:
     done: "Future[Verdict | None]" = field(default_factory=Future)  # None: the claim was void by then
 
 
-Judged = tuple[Waiting, Modality | None, Verdict]
+ReadVerdict = tuple[Waiting, Modality | None, Verdict]
 
 
 class Batcher:
@@ -120,7 +120,7 @@ class Batcher:
 
     def _finish(self, batch: Sequence[Waiting]) -> None:
         try:
-            judged = batch[0].judge.judge([(one.reading, one.hint) for one in batch])
+            verdicts = batch[0].judge.judge([(waiting.reading, waiting.hint) for waiting in batch])
         except Exception as error:
             if len(batch) == 1:
                 log.error("a scan cannot be judged", scan=batch[0].claim.subject, error=type(error).__name__)
@@ -131,22 +131,22 @@ class Batcher:
                 batch[0].done.set_exception(error if isinstance(error, ModelError) else ModelError("The ensemble failed on this scan."))
                 return
             log.warning("a batch failed; each scan is run by itself", scans=len(batch), error=type(error).__name__)
-            for one in batch:
-                self._finish([one])
+            for waiting in batch:
+                self._finish([waiting])
             return
-        rows = [(one, modality, verdict) for one, (modality, verdict) in zip(batch, judged, strict=True)]
+        rows = [(waiting, modality, verdict) for waiting, (modality, verdict) in zip(batch, verdicts, strict=True)]
         by_halves(self._commit, rows, _refuse, lambda _: False)  # an outage is told to each: this thread must go on
 
-    def _commit(self, rows: Sequence[Judged]) -> list[None]:
+    def _commit(self, rows: Sequence[ReadVerdict]) -> list[None]:
         """Writes verdicts together, and tells each scan."""
         try:
             kept = self._writer.do(_record, rows)
         except LedgerError as error:
-            for one, _, _ in rows:
-                one.done.set_exception(error)
+            for waiting, _, _ in rows:
+                waiting.done.set_exception(error)
         else:
-            for (one, _, verdict), stands in zip(rows, kept, strict=True):
-                one.done.set_result(verdict if stands else None)
+            for (waiting, _, verdict), stands in zip(rows, kept, strict=True):
+                waiting.done.set_result(verdict if stands else None)
         return []
 
     def _empty(self) -> None:
@@ -159,15 +159,17 @@ class Batcher:
                 waiting.done.set_exception(StoppingError("The worker stops."))
 
 
-def _record(connection: Connection, rows: Sequence[Judged]) -> list[bool]:
-    return results.record_all(connection, [(one.claim, replace(one.facts, modality=modality), verdict) for one, modality, verdict in rows])
+def _record(connection: Connection, rows: Sequence[ReadVerdict]) -> list[bool]:
+    return results.record_all(
+        connection, [(waiting.claim, replace(waiting.facts, modality=modality), verdict) for waiting, modality, verdict in rows]
+    )
 
 
-def _refuse(row: Judged, error: Exception) -> None:
+def _refuse(row: ReadVerdict, error: Exception) -> None:
     """The database refuses this very verdict; the error's own words may quote a row."""
-    one, _, _ = row
-    log.error("a verdict cannot be written", scan=one.claim.subject, error=type(error).__name__)
-    one.done.set_exception(
+    waiting, _, _ = row
+    log.error("a verdict cannot be written", scan=waiting.claim.subject, error=type(error).__name__)
+    waiting.done.set_exception(
         error if isinstance(error, LedgerFault) else LedgerFault(f"The verdict cannot be written ({type(error).__name__}).")
     )
 
@@ -175,6 +177,6 @@ def _refuse(row: Judged, error: Exception) -> None:
 def _by_judge(batch: Sequence[Waiting]) -> list[list[Waiting]]:
     """One share, but while champions change: what was prepared for the former is judged by the former."""
     shares: dict[int, list[Waiting]] = {}
-    for one in batch:
-        shares.setdefault(id(one.judge), []).append(one)
+    for waiting in batch:
+        shares.setdefault(id(waiting.judge), []).append(waiting)
     return list(shares.values())

@@ -36,10 +36,21 @@ def enter(connection: Connection, models: Path) -> None:
     found = registry.descriptions(models)
     versions.enter(
         connection,
-        [Version(one.version, one.kind, one.name, one.modality, one.sha256, one.shipped, one.members) for one in found],
+        [
+            Version(
+                described.version,
+                described.kind,
+                described.name,
+                described.modality,
+                described.sha256,
+                described.shipped,
+                described.members,
+            )
+            for described in found
+        ],
     )
     known = quality.known(connection)
-    for one in found:
-        for data, evaluation in one.evaluations.items():
-            if (one.version, data) not in known:
-                quality.enter(connection, quality.rows(one.version, data, evaluation.as_json()))
+    for described in found:
+        for data, evaluation in described.evaluations.items():
+            if (described.version, data) not in known:
+                quality.enter(connection, quality.rows(described.version, data, evaluation.as_json()))

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 
 @dataclass
-class _Trouble:
+class _LoadFailure:
     """Champions that could not be loaded."""
 
     wanted: Mapping[str, str]
@@ -60,7 +60,7 @@ class Champions:
         self._ask_seconds = ask_seconds
         self._pauses = pauses
         self._stopped = threading.Event()
-        self._trouble: _Trouble | None = None
+        self._load_failure: _LoadFailure | None = None
         self._away = False
         with engine.begin() as connection:
             catalogue.enter(connection, models)
@@ -88,7 +88,7 @@ class Champions:
                 continue
             if not self._stopped.is_set():
                 log.info("new champions judge from the next batch on", versions=judge.versions, before=self.judge.versions)
-                self.judge, self._trouble = judge, None
+                self.judge, self._load_failure = judge, None
 
     def _ask(self) -> dict[str, str] | None:
         try:
@@ -103,21 +103,21 @@ class Champions:
         return wanted
 
     def _waits(self, wanted: Mapping[str, str]) -> bool:
-        return self._trouble is not None and self._trouble.wanted == wanted and time.monotonic() < self._trouble.due
+        return self._load_failure is not None and self._load_failure.wanted == wanted and time.monotonic() < self._load_failure.due
 
     def _put_off(self, wanted: Mapping[str, str], why: str) -> None:
-        again = self._trouble is not None and self._trouble.wanted == wanted
-        failures = self._trouble.failures + 1 if again and self._trouble else 1
-        if not again:
+        is_known = self._load_failure is not None and self._load_failure.wanted == wanted
+        failures = self._load_failure.failures + 1 if is_known and self._load_failure else 1
+        if not is_known:
             log.error("a champion cannot be loaded; those that run go on", wanted=sorted(wanted.values()), why=why)
-        self._trouble = _Trouble(wanted, failures, time.monotonic() + self._pauses[min(failures, len(self._pauses)) - 1])
+        self._load_failure = _LoadFailure(wanted, failures, time.monotonic() + self._pauses[min(failures, len(self._pauses)) - 1])
 
     def _load(self, wanted: Mapping[str, str], running: Judge | None) -> Judge:
         """The networks of these versions; those that run already are kept."""
         kept = running.parts if running else {}
         files = {name: registry.find(version, self._models) for name, version in wanted.items()}
-        new = {name: one for name, one in files.items() if name not in kept or kept[name].version != one.version}
-        self._runtime_choice.prepare([place for one in new.values() for place in one.places])
+        new = {name: ensemble for name, ensemble in files.items() if name not in kept or kept[name].version != ensemble.version}
+        self._runtime_choice.prepare([place for ensemble in new.values() for place in ensemble.places])
         parts: dict[str, Admission | Ensemble] = {}
         for name in files:
             if name not in new:

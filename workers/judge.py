@@ -32,7 +32,7 @@ class Judge:
         admission = parts[ADMISSION]
         assert isinstance(admission, Admission)
         self._admission = admission
-        self._ensembles = {one.modality: one for one in parts.values() if isinstance(one, Ensemble)}
+        self._ensembles = {part.modality: part for part in parts.values() if isinstance(part, Ensemble)}
 
     @property
     def names(self) -> dict[str, str]:
@@ -52,7 +52,7 @@ class Judge:
     @property
     def by_modality(self) -> dict[Modality, list[str]]:
         """What the scans of a modality must be prepared by, besides."""
-        return {modality: list(one.preprocesses) for modality, one in self._ensembles.items()}
+        return {modality: list(part.preprocesses) for modality, part in self._ensembles.items()}
 
     def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
         """Judges readings, each with the modality that its folder said; returns modality and verdict of each, in that order.
@@ -63,7 +63,7 @@ class Judge:
         modalities = self._admit(batch)
         judgements: dict[int, Judgement] = {}
         for modality, ensemble in self._ensembles.items():
-            share = [index for index, one in enumerate(modalities) if one is modality]
+            share = [index for index, other in enumerate(modalities) if other is modality]
             if share:
                 inputs = {name: np.stack([batch[index][0].inputs[name] for index in share]) for name in ensemble.preprocesses}
                 judgements |= zip(share, ensemble.judge(inputs), strict=True)
@@ -111,7 +111,7 @@ class Judge:
             disagreement=judgement.disagreement,
             entropy=judgement.entropy,
             probabilities=judgement.probabilities,
-            predictions=[(one.member, one.version, one.probabilities) for one in judgement.predictions],
+            predictions=[(part.member, part.version, part.probabilities) for part in judgement.predictions],
         )
 
     def _rejection(self, reading: Reading) -> Verdict:

@@ -144,5 +144,5 @@ def _may_judge(connection: Connection, settings: Settings, ruling: ChallengerRul
 def _sum(decided: Sequence[Gate]) -> tuple[str, str]:
     """One decision for the run: promoted if any was, else refused if any was, else held; and the reason of each."""
     decisions = {gate.decision for gate in decided}
-    decision = next(one for one in ("promoted", "refused", "held") if one in decisions)
+    decision = next(candidate for candidate in ("promoted", "refused", "held") if candidate in decisions)
     return decision, "; ".join(f"{gate.name} {gate.decision}: {gate.reason}" for gate in decided)

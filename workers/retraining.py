@@ -28,7 +28,7 @@ from training.retraining import recipe_choice
 from workers.outcome import RunResult
 
 if TYPE_CHECKING:
-    from training.retraining.run import Judged, Learnt
+    from training.retraining.run import Learnt, RuledChallenger
 
 WEIGHTS = "imagenet"
 _LOOK_SECONDS = 2.0
@@ -91,7 +91,7 @@ class Retraining:
         )
         if not self._asked.forced and self._last() == (taken.sha256, list(names)):
             return RunResult(RunOutcome.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
-        touched = [one for one in champions.values() if any(recipe_choice.is_for(name, one) for name in names)]
+        touched = [champion for champion in champions.values() if any(recipe_choice.is_for(name, champion) for name in names)]
         self._tell("checking the data")
         sufficiency.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
         audit.require_sound(taken.audited, self._settings.layout.audits)
@@ -103,12 +103,12 @@ class Retraining:
                 run.keep_others(champion, names, self._out)
             members = run.learn(learnt, self._settings, self._out, self._tell)
         self._note(epochs_done=progress.of(self._out, names)[0])
-        judged = [self._judged(champion, learnt, taken) for champion in touched]
+        ruled_challengers = [self._rule_on(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
-        run.report_on(judged, members, learnt, self._settings, self._claim.subject)
-        return RunResult(RunOutcome.DONE, "", tuple(each.ruling for each in judged))
+        run.report_on(ruled_challengers, members, learnt, self._settings, self._claim.subject)
+        return RunResult(RunOutcome.DONE, "", tuple(each.ruling for each in ruled_challengers))
 
-    def _judged(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "Judged":
+    def _rule_on(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "RuledChallenger":
         from training.retraining import run
 
         with read_only(self._engine).connect() as connection:
@@ -148,11 +148,11 @@ class Retraining:
         with read_only(self._engine).connect() as connection:
             run_id = versions.run_of(connection, champion.version)
         assert champion.modality
-        if run_id and (known := snapshot.lessons(self._store.training / run_id, champion.modality)) is not None:
-            return not (snapshot.lessons(taken.folder, champion.modality) or Counter()) <= known
+        if run_id and (known := snapshot.count_training_labels(self._store.training / run_id, champion.modality)) is not None:
+            return not (snapshot.count_training_labels(taken.folder, champion.modality) or Counter()) <= known
         # It shipped, or came of `lungline train`: what it learnt from is known by a hash alone.
         is_another = taken.manifest_sha256 != champion.places[0].member.record.data_sha256
-        return is_another or snapshot.has_own_lessons(taken.folder, champion.modality, self._store)
+        return is_another or snapshot.trains_on_store(taken.folder, champion.modality, self._store)
 
     def _tell(self, step: str) -> None:
         self._step = step

@@ -27,7 +27,7 @@ from workers.batcher import Batcher, StoppingError, Waiting
 from workers.judge import Judge
 from workers.reading import Reading
 
-_LOOKS: Final = 4  # at bytes that seem to be missing
+_MAX_LOOKS: Final = 4  # at bytes that seem to be missing
 _LOOK_SECONDS: Final = 0.5
 _FRAMES_AT_ONCE: Final = 500
 
@@ -99,7 +99,7 @@ class ScanReader:
     def _decode(self, scan: Scan, judge: Judge) -> Reading:
         """Raises StoreError while the store is away; that bytes are missing is believed after several looks at one that is there."""
         error = UnreadableScan(Reason.BYTES_MISSING)
-        for _ in range(_LOOKS):
+        for _ in range(_MAX_LOOKS):
             if not self._store.is_there():
                 break
             path = self._store.find(scan.sha256, scan.file_id)

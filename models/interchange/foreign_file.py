@@ -120,7 +120,7 @@ def _describe(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> di
             for tensor in layer.tensors:
                 np.save(target, _read(tensor))
     return {
-        "layers": [[one.name, one.kind, _chosen(settings.get(one.name or "", {})), len(one.tensors)] for one in layers],
+        "layers": [[layer.name, layer.kind, _chosen(settings.get(layer.name or "", {})), len(layer.tensors)] for layer in layers],
         "sides": _sides(described),
         "code": _code(described),
     }
@@ -147,7 +147,7 @@ def _described(config: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 def _sides(layers: list[dict[str, Any]]) -> tuple[int, int] | None:
     for layer in layers:
         shape = layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape")
-        if isinstance(shape, list) and len(shape) == 4 and all(isinstance(one, int) for one in shape[1:3]):
+        if isinstance(shape, list) and len(shape) == 4 and all(isinstance(side, int) for side in shape[1:3]):
             return shape[1], shape[2]
     return None
 
@@ -178,13 +178,13 @@ def _modern(group: h5py.Group, depth: int = 0) -> Iterator[_Stored]:
     numbered = sorted((_parted(key), key) for key in layers)
     for inside in (True, False):  # a base comes before what was built on it
         for (kind, _), key in numbered:
-            one = _member(layers, key)
-            if _is_group(one, "layers") is not inside:
+            group = _member(layers, key)
+            if _is_group(group, "layers") is not inside:
                 continue
             if inside:
-                yield from _modern(one, depth + 1)
-            elif _is_group(one, "vars"):
-                tensors = _member(one, "vars")
+                yield from _modern(group, depth + 1)
+            elif _is_group(group, "vars"):
+                tensors = _member(group, "vars")
                 if len(tensors):
                     name = tensors.attrs.get("name")
                     yield _Stored(

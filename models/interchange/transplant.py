@@ -125,7 +125,7 @@ def _check_settings(layer: Layer, place: _Place, *, last: bool) -> None:
 def _check_sides(foreign: Foreign, network: keras.Model) -> None:
     """Weights of a convolution fit pictures of any size, but were learnt on one."""
     bases = [layer for layer in network.layers if isinstance(layer, keras.Model)]
-    allowed = {tuple(one.input_shape[1:3]) for one in (network, *bases)}
+    allowed = {tuple(part.input_shape[1:3]) for part in (network, *bases)}
     if foreign.sides and foreign.sides not in allowed:
         raise ModelError(
             f"The file's network takes pictures of {foreign.sides[0]}x{foreign.sides[1]}, the recipe's of "

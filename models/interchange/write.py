@@ -32,9 +32,9 @@ def write_litert(network: keras.Model, path: Path) -> None:
     """Writes a `.tflite` for one picture at a time, of LiteRT's own operations alone: no device needs TensorFlow's beside it."""
     import tensorflow as tf
 
-    one = [keras.InputSpec(shape=(1, *network.input_shape[1:]), dtype="float32", name=_INPUT)]
+    inputs = [keras.InputSpec(shape=(1, *network.input_shape[1:]), dtype="float32", name=_INPUT)]
     own = {"supported_ops": [tf.lite.OpsSet.TFLITE_BUILTINS]}
-    network.export(path, format="litert", input_signature=one, target_spec=own, verbose=False)
+    network.export(path, format="litert", input_signature=inputs, target_spec=own, verbose=False)
 
 
 def write_onnx(network: keras.Model, path: Path) -> None:

@@ -26,7 +26,7 @@ def pictures(preprocess: str) -> npt.NDArray[np.float32]:
         float32 (32, height, width, channels), prepared by `preprocess`.
     """
     drawn = [picture(kind, seed) for kind in _KINDS for seed in range(_SEEDS)]
-    return np.stack([prepare(preprocess, (one / 255).astype(np.float32)) for gray in drawn for one in (gray, 255 - gray)])
+    return np.stack([prepare(preprocess, (pixels / 255).astype(np.float32)) for gray in drawn for pixels in (gray, 255 - gray)])
 
 
 def difference(runtime: Runtime, preprocess: str, reference: npt.NDArray[np.float32], temperature: float) -> float:

@@ -12,7 +12,7 @@ from typing import Final
 from lungline import __version__, filesystems
 from lungline.errors import SettingsError
 from lungline.settings import Settings, unknown
-from lungline.temporary import folder_for_sockets, trouble
+from lungline.temporary import describe_fault, folder_for_sockets
 
 _PACKAGES: Final = (
     "celery",
@@ -80,7 +80,7 @@ def check_folders(settings: Settings) -> Iterator[str]:
 def check_temporary(_: Settings) -> Iterator[str]:
     from imaging.isolate import SOCKET_BYTES
 
-    if said := trouble():
+    if said := describe_fault():
         raise SettingsError(said)
     usual, sockets = tempfile.gettempdir(), folder_for_sockets(SOCKET_BYTES)
     yield f"temporary files: in {usual}" + ("" if str(sockets) == usual else f"; sockets, for which its path is too long, in {sockets}")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.acceptance.drops import good
 from tests.acceptance.stack import Stack, processes_of
-from tests.lessons import lessons
+from tests.drawn_data_set import draw_data_set
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
@@ -25,7 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("retraining")
     due = datetime.now(UTC) + timedelta(minutes=4)
     settings = {
-        "TRAINING_DATA": str(lessons(folder / "data")),
+        "TRAINING_DATA": str(draw_data_set(folder / "data")),
         "RETRAIN_CRON": f"{due.minute} {due.hour} * * *",
         "RETRAIN_RECIPES": "xray-cnn",
     }
@@ -104,7 +104,7 @@ def test_skips_without_new_data_and_refuses_harmful_challenger(stack: Stack, pro
     told = stack.run("retrain", "--now", timeout=300)
     assert told.returncode == 1
     assert last(stack)["state"] == "skipped"
-    lessons(Path(stack.settings["TRAINING_DATA"]), wrong=("train", "val"))
+    draw_data_set(Path(stack.settings["TRAINING_DATA"]), wrong=("train", "val"))
     told = stack.run("retrain", "--now", timeout=60 * _MINUTES)
     assert told.returncode == 0, told.stderr
     assert (last(stack)["decision"], champion(stack)) == ("refused", champions)

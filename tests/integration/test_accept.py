@@ -9,7 +9,7 @@ from db.tables import Outcome, Priority
 from db.writer import Writer
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from tests.entered import claim_scan
+from tests.ledger import claim_scan
 from workers import failed_reads
 
 

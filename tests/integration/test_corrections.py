@@ -23,7 +23,7 @@ from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.entered import claim_scan, find_scan
+from tests.ledger import claim_scan, find_scan
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="p", study_key="st", series_key="se", image_key="i")

@@ -20,7 +20,7 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from tests.entered import claim_scan, find_scan
+from tests.ledger import claim_scan, find_scan
 
 KEY = PseudonymKey(b"k" * 32)
 XRAY, CT, WAITS = "a" * 64, "b" * 64, "c" * 64

@@ -12,7 +12,7 @@ from db import job_leases, jobs, migrate, runs, scans, status
 from db.connect import connect
 from db.jobs import Claim
 from lungline.settings import Settings
-from tests.entered import claim_run, claim_scan, is_held, state_of, to_ring
+from tests.ledger import claim_run, claim_scan, is_held, state_of, to_ring
 
 _BEFORE = "0006"
 _THEN = "'2026-11-01T10:00:00.000+00:00'"

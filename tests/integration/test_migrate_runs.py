@@ -9,7 +9,7 @@ from sqlalchemy import text
 from db import migrate, runs
 from db.connect import connect
 from lungline.settings import Settings
-from tests.entered import claim_run
+from tests.ledger import claim_run
 
 _BEFORE = "0008"
 _THEN = "'2026-11-01T10:00:00.000+00:00'"

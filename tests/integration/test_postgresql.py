@@ -19,7 +19,7 @@ from jobs.kinds import KINDS
 from lungline.errors import SettingsError
 from lungline.findings import Modality, Status
 from lungline.settings import Settings
-from tests.entered import any_drop, claim_scan, enter, find_scan
+from tests.ledger import any_drop, claim_scan, enter, find_scan
 from tests.servers import PgBouncer, Postgres
 
 

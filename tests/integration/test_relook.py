@@ -19,7 +19,7 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.entered import claim_scan, enter
+from tests.ledger import claim_scan, enter
 from watcher import relook as relook_module
 from watcher.incoming import Incoming
 from workers import failed_reads

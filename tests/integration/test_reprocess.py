@@ -20,7 +20,7 @@ from db.writer import Writer
 from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.entered import any_drop, claim_scan, enter
+from tests.ledger import any_drop, claim_scan, enter
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)

@@ -21,7 +21,7 @@ from jobs.kinds import KINDS, READ_FAILURES
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from tests.entered import claim_scan, job_of, to_ring
+from tests.ledger import claim_scan, job_of, to_ring
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)

@@ -16,8 +16,8 @@ from db.writer import Writer
 from lungline.layout import Store
 from lungline.settings import Settings, load
 from models.files import WEIGHTS
-from tests.entered import claim_run
-from tests.lessons import COUNTS, lessons
+from tests.drawn_data_set import COUNTS, draw_data_set
+from tests.ledger import claim_run
 from training import recipes
 from workers import catalogue
 from workers.outcome import RunResult, commit_outcome
@@ -95,7 +95,7 @@ def at_home(home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> Itera
 @pytest.mark.timeout(900)
 def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = at_home.champion()
-    data = lessons(home.parent / "data")
+    data = draw_data_set(home.parent / "data")
     first = at_home.retrain()
     assert (first["state"], first["decision"]) == ("done", "promoted"), first["reason"]
     assert first["epochs_done"] == 10
@@ -121,7 +121,7 @@ def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: P
     challengers = [at_home.query(of, id=run["run_id"])[0]["challenger"] for run in (first, forced)]
     assert challengers[0] == challengers[1]  # the version names the weights
 
-    lessons(data, wrong=("train", "val"))
+    draw_data_set(data, wrong=("train", "val"))
     refused = at_home.retrain()
     assert (refused["decision"], at_home.champion()) == ("refused", promoted)
     assert "macro_auroc: failed" in refused["reason"]
@@ -132,7 +132,7 @@ def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: P
 
 @pytest.mark.timeout(400)
 def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -> None:
-    lessons(home.parent / "data")
+    draw_data_set(home.parent / "data")
     at_home.settings.retrain_promote = "ask"
     shipped = at_home.champion()
     row = at_home.retrain(recipes=["xray-cnn"])
@@ -166,7 +166,7 @@ def test_data_of_which_nothing_can_be_learnt_is_refused_clearly(at_home: Home, h
     data.mkdir()
     if change != "no manifest":
         counts = {"few": {**COUNTS, "train": 8}, "no gate": {**COUNTS, "gate": 0}}.get(change, COUNTS)
-        manifest = lessons(data, counts=counts) / "manifest.csv"
+        manifest = draw_data_set(data, counts=counts) / "manifest.csv"
         lines = manifest.read_text().splitlines()
         if change == "one class":
             manifest.write_text("\n".join([lines[0], *(line for line in lines if "covid19" in line)]))
@@ -185,7 +185,7 @@ def test_without_any_data_a_scheduled_run_is_skipped(at_home: Home) -> None:
 
 @pytest.mark.timeout(400)
 def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path) -> None:
-    lessons(home.parent / "data")
+    draw_data_set(home.parent / "data")
     shipped = at_home.champion()
     claim = at_home.begin()
     out = at_home.settings.layout.training / claim.subject
@@ -198,7 +198,7 @@ def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path
 
 
 def test_admission_is_not_retrained(at_home: Home, home: Path) -> None:
-    lessons(home.parent / "data")
+    draw_data_set(home.parent / "data")
     row = at_home.retrain(recipes=["admission-cnn"])
     assert row["state"] == "failed"
     assert "no gate" in row["reason"]

@@ -18,7 +18,7 @@ from lungline.layout import Store
 from lungline.settings import load
 from models.files import ENSEMBLES, read_ensemble
 from models.registry import SHIPPED
-from tests.entered import claim_run
+from tests.ledger import claim_run
 from training.rulings import ChallengerRuling, Clause, ClauseOutcome, Decision
 from workers import catalogue
 from workers.outcome import RunResult, commit_outcome

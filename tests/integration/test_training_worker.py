@@ -20,7 +20,7 @@ from lungline.presence import live
 from lungline.processes import own_command
 from lungline.settings import load
 from tests.acceptance.stack import processes_of
-from tests.lessons import lessons
+from tests.drawn_data_set import draw_data_set
 from tests.waiting import wait_for
 from workers import catalogue
 
@@ -97,7 +97,7 @@ def test_a_run_by_the_doorbell_to_its_end(ledger: Ledger, work: Callable[[], "su
 def test_run_of_a_killed_worker_goes_on_with_the_next(
     ledger: Ledger, work: Callable[[], "subprocess.Popen[bytes]"], home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(lessons(home.parent / "data")))
+    monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(draw_data_set(home.parent / "data")))
     run_id = ledger.enter()
     worker = work()
     wait_for(lambda: children(home), "a training process", 240)

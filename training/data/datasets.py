@@ -17,7 +17,7 @@ from models.preprocess import Pixels, prepare
 from training.data import manifests
 from training.data.manifests import Row
 
-_STRANGERS: Final = frozenset({"path", "group", "source", "split"})  # columns of the manifest of what is neither
+_NEGATIVE_COLUMNS: Final = frozenset({"path", "group", "source", "split"})  # columns of the manifest of what is neither
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def load(root: Path, modality: Modality | None) -> DataSet:
         examples = [_example(row, row.label) for row in rows if row.modality == modality.value and row.label]
     else:
         neither = _there(manifest.parent / "neither" / "manifest.csv")
-        examples = [_example(row, row.modality) for row in rows] + _strangers(neither)
+        examples = [_example(row, row.modality) for row in rows] + _negatives(neither)
         digest.update(neither.read_bytes())
     check_groups(examples)
     return DataSet(tuple(examples), digest.hexdigest())
@@ -167,9 +167,9 @@ def _example(row: Row, label: str) -> Example:
     return Example(row.path, label, row.group, row.source, row.split)
 
 
-def _strangers(manifest: Path) -> list[Example]:
+def _negatives(manifest: Path) -> list[Example]:
     table = manifests.table_of(manifest)
-    if missing := _STRANGERS - set(table[0]):
+    if missing := _NEGATIVE_COLUMNS - set(table[0]):
         raise TrainingError(f"neither/manifest.csv in LUNGLINE_TRAINING_DATA lacks the columns {', '.join(sorted(missing))}.")
     root = manifest.parent if (manifest.parent / table[0]["path"]).is_file() else manifest.parent.parent  # as some data sets write paths
     return [Example(root / row["path"], NEITHER, row["group"], row.get("kind") or row["source"], row["split"]) for row in table]

@@ -74,20 +74,20 @@ def read(manifest: Path) -> list[Row]:
     return [Row(number, manifest.parent / row["path"], *(row.get(name, "") for name in COLUMNS[1:])) for number, row in table]
 
 
-def table_of(path: Path, left_out: Counter[str] | None = None) -> list[dict[str, str]]:
+def table_of(path: Path, skipped: Counter[str] | None = None) -> list[dict[str, str]]:
     """Any CSV file with a head, as `tables.read` takes it: cells stripped, names of columns in lower case, and empty rows left out.
 
     Args:
         path: the file.
-        left_out: where to count rows that cannot be read, by their numbers; else there may be none.
+        skipped: where to count rows that cannot be read, by their numbers; else there may be none.
 
     Raises:
         TrainingError: it cannot be read as one, has two columns of one name, or no row; or a row of it cannot be read.
     """
-    return [row for _, row in _numbered(path, left_out)]
+    return [row for _, row in _numbered(path, skipped)]
 
 
-def _numbered(path: Path, left_out: Counter[str] | None = None) -> list[tuple[int, dict[str, str]]]:
+def _numbered(path: Path, skipped: Counter[str] | None = None) -> list[tuple[int, dict[str, str]]]:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -99,13 +99,13 @@ def _numbered(path: Path, left_out: Counter[str] | None = None) -> list[tuple[in
         named = ", ".join(f"`{_plain(name)}` (columns {first} and {second})" for name, first, second in table.twice)
         raise TrainingError(f"Two columns of the table have one name: {named}. Take one away, or name it otherwise.")
     if bad := [record.row for record in table.records if record.cells is None]:
-        if left_out is None:
+        if skipped is None:
             raise TrainingError(
                 f"Rows of the table cannot be read, counted with the head as row 1: {_listed(bad)}. They have more cells than the head, or "
                 "a quote that is not closed; mend them."
             )
         for row in bad:
-            left_out[f"in row {row} of the table, which has more cells than its head, or a quote that is not closed"] += 1
+            skipped[f"in row {row} of the table, which has more cells than its head, or a quote that is not closed"] += 1
     rows = [
         (record.row, {name: _decoded(name, cell) for name, cell in zip(table.head, record.cells, strict=True) if name})
         for record in table.records

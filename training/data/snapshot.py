@@ -125,7 +125,7 @@ def reopen(folder: Path, known: Mapping[str, Any]) -> Snapshot | None:
     return Snapshot(folder, found, known["manifest_sha256"], known["labels"], known["labels_until"], known["split"])
 
 
-def lessons(folder: Path, modality: Modality) -> Counter[tuple[str, str, str]] | None:
+def count_training_labels(folder: Path, modality: Modality) -> Counter[tuple[str, str, str]] | None:
     """The pictures of `train`, by source, file's own name and label: wherever their folder lies. None where the snapshot is gone.
 
     Args:
@@ -139,7 +139,7 @@ def lessons(folder: Path, modality: Modality) -> Counter[tuple[str, str, str]] |
     return Counter((row.source, row.path.name, row.label) for row in rows if row.split == "train")
 
 
-def has_own_lessons(folder: Path, modality: Modality, store: Store) -> bool:
+def trains_on_store(folder: Path, modality: Modality, store: Store) -> bool:
     """Whether a picture of `train` is a labelled scan of the store."""
     links = store.labelled.resolve()
     return any(row.split == "train" and row.path.parent.resolve() == links for row in rows_of(folder, modality))

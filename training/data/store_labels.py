@@ -23,8 +23,8 @@ from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from training.data import manifests
 from training.data.builders import assemble
-from training.data.builders.found import Found
 from training.data.builders.groups import side_of
+from training.data.builders.labelled_picture import LabelledPicture
 
 SOURCE: Final = "store"  # of scans whose header tells no manufacturer
 
@@ -36,21 +36,21 @@ class Joined:
     """A manifest with the store's labelled scans in it."""
 
     rows: tuple[manifests.Row, ...]
-    left_out: Counter[str]  # why -> how many pictures
+    skipped: Counter[str]  # why -> how many pictures
 
 
-def labelled_rows(connection: Connection, store: Store, left_out: Counter[str] | None = None) -> list[manifests.Row]:
+def labelled_rows(connection: Connection, store: Store, skipped: Counter[str] | None = None) -> list[manifests.Row]:
     """Scans of the store whose readers agree, as rows of a manifest; paths lead to nameless links in `STORE/labelled`.
 
     Args:
         connection: to the database.
         store: where the bytes lie; links are made there.
-        left_out: where to count what is left out, by why.
+        skipped: where to count what is left out, by why.
 
     Raises:
         TrainingError: the store cannot be written.
     """
-    counted: Counter[str] = Counter() if left_out is None else left_out
+    counted: Counter[str] = Counter() if skipped is None else skipped
     found = enumerate(_found(connection, store, counted), _FIRST)
     return [manifests.Row(n, e.path, e.modality, e.label, e.patient, e.group, e.source, e.split) for n, e in found]
 
@@ -76,18 +76,18 @@ def join(manifest: Sequence[manifests.Row], labelled: Sequence[manifests.Row], k
         TrainingError: a row is of no known modality, or nothing is left.
     """
     keys = {row.patient for row in labelled if row.patient}
-    left_out: Counter[str] = Counter()
-    ours = _new(labelled, manifest, left_out)
+    skipped: Counter[str] = Counter()
+    ours = _new(labelled, manifest, skipped)
     found = [*(_as_found(row, _patient(row.patient, keys, key)) for row in manifest), *(_as_found(row, row.patient) for row in ours)]
-    built = assemble(found, left_out, only_sound=True)
-    return Joined(built.rows, left_out)
+    built = assemble(found, skipped, only_sound=True)
+    return Joined(built.rows, skipped)
 
 
-def _new(labelled: Sequence[manifests.Row], manifest: Sequence[manifests.Row], left_out: Counter[str]) -> list[manifests.Row]:
+def _new(labelled: Sequence[manifests.Row], manifest: Sequence[manifests.Row], skipped: Counter[str]) -> list[manifests.Row]:
     """Without those whose bytes the manifest has with the same finding on the same side: they would count twice."""
     known = {(_sha256(row.path), row.finding, row.side) for row in manifest}
     new = [row for row in labelled if (row.path.name, row.finding, row.side) not in known]
-    left_out["that the manifest has already"] += len(labelled) - len(new)
+    skipped["that the manifest has already"] += len(labelled) - len(new)
     return new
 
 
@@ -99,7 +99,7 @@ def _sha256(path: Path) -> str | None:
         return None  # a missing picture is told with the others
 
 
-def _found(connection: Connection, store: Store, left_out: Counter[str]) -> Iterator[Found]:
+def _found(connection: Connection, store: Store, skipped: Counter[str]) -> Iterator[LabelledPicture]:
     query = (
         select(scans, labels.c.label, labels.c.finding, verdicts.c.status)
         .join(labels, labels.c.scan_id == scans.c.id)
@@ -107,26 +107,26 @@ def _found(connection: Connection, store: Store, left_out: Counter[str]) -> Iter
         .order_by(scans.c.id, labels.c.id)
     )
     for _, group in groupby(connection.execute(query), key=lambda row: row.id):
-        readings = list(group)
-        scan = readings[0]
+        labels_of_scan = list(group)
+        scan = labels_of_scan[0]
         path = store.find(scan.sha256, scan.file_id)
-        if len({row.finding for row in readings}) > 1:
-            left_out["whose readings contradict each other"] += 1
+        if len({row.finding for row in labels_of_scan}) > 1:
+            skipped["whose readings contradict each other"] += 1
         elif scan.status == Status.REJECTED:
-            left_out["that were rejected: no frontal chest X-ray or lung CT slice"] += 1
-        elif not _is_known(scan.modality, readings[0].label):
-            left_out["whose label is none of the modality that they were read as since"] += 1
+            skipped["that were rejected: no frontal chest X-ray or lung CT slice"] += 1
+        elif not _is_known(scan.modality, labels_of_scan[0].label):
+            skipped["whose label is none of the modality that they were read as since"] += 1
         elif scan.frame > 1:
-            left_out["that are not the first frame of their file"] += 1
+            skipped["that are not the first frame of their file"] += 1
         elif path is None:
-            left_out["whose bytes the store lacks"] += 1
+            skipped["whose bytes the store lacks"] += 1
         else:
             group_key = scan.patient_key or scan.sha256[:16]
             source = scan.manufacturer or SOURCE
-            yield Found(
+            yield LabelledPicture(
                 _nameless(store, scan.sha256, path),
                 Modality(scan.modality),
-                _label(readings),
+                _label(labels_of_scan),
                 source,
                 patient=scan.patient_key or "",
                 group=group_key,
@@ -142,10 +142,10 @@ def _is_known(modality: str, label: str) -> bool:
     return True
 
 
-def _label(readings: Sequence[Row[Any]]) -> str:
+def _label(labels_of_scan: Sequence[Row[Any]]) -> str:
     """What all readers call it; where they only mean the same, the finding."""
-    said = {row.label for row in readings}
-    return str(said.pop()) if len(said) == 1 else str(readings[0].finding)
+    said = {row.label for row in labels_of_scan}
+    return str(said.pop()) if len(said) == 1 else str(labels_of_scan[0].finding)
 
 
 def _nameless(store: Store, sha256: str, path: Path) -> Path:
@@ -169,9 +169,9 @@ def _patient(said: str, keys: set[str], key: PseudonymKey) -> str:
     return known if known in keys else said
 
 
-def _as_found(row: manifests.Row, patient: str) -> Found:
+def _as_found(row: manifests.Row, patient: str) -> LabelledPicture:
     try:
         modality = Modality(row.modality)
     except ValueError:
         raise TrainingError("A row of the manifest in LUNGLINE_TRAINING_DATA is neither xray nor ct.") from None
-    return Found(row.path, modality, row.label, row.source, patient, row.group, row.split)
+    return LabelledPicture(row.path, modality, row.label, row.source, patient, row.group, row.split)

@@ -61,8 +61,8 @@ def _fault(modality: Modality, rows: Sequence[Row], asked: Sequence[Recipe]) -> 
     if few := [finding for finding in FINDINGS[modality] if learnt[finding] < FEWEST]:
         return f"Fewer than {FEWEST} {modality.value} scans of {', '.join(few)} in `train`: add some."
     for split in ("val", "gate"):
-        judged = {row.label for row in rows if row.split == split}  # not what a label is taken for: figures are about these alone
-        if missing := [finding for finding in FINDINGS[modality] if finding not in judged]:
+        evaluated = {row.label for row in rows if row.split == split}  # not what a label is taken for: figures are about these alone
+        if missing := [finding for finding in FINDINGS[modality] if finding not in evaluated]:
             return f"The split `{split}` has no {modality.value} scan of {', '.join(missing)}: add some."
     for recipe in asked:
         if not _teaches(recipe, [row for row in rows if row.split == "train" and row.finding in FINDINGS[modality]]):

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from models.preprocess import Pixels
-from training.data.audit.image_statistics import look
+from training.data.audit.image_statistics import measure
 from training.data.datasets import Example
 from training.metrics.figures import Votes, Wanted
 
@@ -40,7 +40,7 @@ def source_rule(train: Sequence[Example], wanted: Wanted, test: Sequence[Example
 
 def blind(train: Sequence[Example], wanted: Wanted, test: Sequence[Example]) -> Votes:
     """Logistic regression on size, aspect, bytes and border of the files, as the audit of a data set sees them."""
-    seen, asked = (np.stack([look(example.path.read_bytes()).outside for example in examples]) for examples in (train, test))
+    seen, asked = (np.stack([measure(example.path.read_bytes()).outside for example in examples]) for examples in (train, test))
     return _regress(seen, wanted, asked)
 
 

@@ -8,7 +8,7 @@ from lungline.errors import ModelError, TrainingError
 from lungline.progress import say
 from models.admission import NEITHER
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, read_ensemble, read_member
-from training.evaluation.judge import Found, Judge
+from training.evaluation.judge import EvaluatedVersion, Judge
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Candidate:
         """What it may be asked for by."""
         return {self.what.version, self.what.name, *self.within}
 
-    def judge(self, judge: Judge, splits: Sequence[str]) -> Found:
+    def judge(self, judge: Judge, splits: Sequence[str]) -> EvaluatedVersion:
         """Judges it; `splits`: of val and test, the one that counts last."""
         if isinstance(self.what, Member):
             return judge.member(self.what, splits, self.threshold, writes=self.writes)
@@ -62,11 +62,11 @@ def chosen(known: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
     Raises:
         TrainingError: there is no such one, or none at all.
     """
-    unknown = sorted(set(names).difference(*(one.names for one in known)))
+    unknown = sorted(set(names).difference(*(candidate.names for candidate in known)))
     if unknown or not known:
         raise TrainingError(f"There is no {', '.join(unknown) or 'model'} to judge; see `lungline models list`.")
-    wanted = {one.what.version: one for one in reversed(known) if not names or one.names & set(names)}
-    return [one for one in known if wanted.get(one.what.version) is one]
+    wanted = {candidate.what.version: candidate for candidate in reversed(known) if not names or candidate.names & set(names)}
+    return [candidate for candidate in known if wanted.get(candidate.what.version) is candidate]
 
 
 def _members(root: Path) -> Iterator[Member]:

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from lungline import RESEARCH_USE
-from training.evaluation.caveats import CardData, judged
-from training.evaluation.checklist import items
+from training.evaluation.caveats import CardData, evaluated_splits
+from training.evaluation.checklist import fill_checklist
 from training.evaluation.sections import Section, Table, sections
 
 # What the metrics are called there: https://huggingface.co/metrics
@@ -21,7 +21,7 @@ def card(facts: CardData, version: str) -> str:
         version: of the member or the ensemble.
     """
     lines = [*_front(facts, version), f"# {version}", "", f"**{RESEARCH_USE}**", ""]
-    for section in [*sections(facts), items(facts)]:
+    for section in [*sections(facts), fill_checklist(facts)]:
         lines += _section(section)
     return "\n".join(lines).rstrip() + "\n"
 
@@ -51,7 +51,7 @@ def _front(facts: CardData, version: str) -> list[str]:
         "tags": tags,
         "metrics": list(_PUBLIC_NAMES.values()),
     }
-    results = [_result(split, measured) for split, measured in judged(facts)] if facts["modality"] else []
+    results = [_result(split, measured) for split, measured in evaluated_splits(facts)] if facts["modality"] else []
     front["model-index"] = [{"name": version, "results": results}]
     return ["---", *(f"{name}: {json.dumps(value)}" for name, value in front.items()), "---", ""]
 

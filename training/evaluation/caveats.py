@@ -13,7 +13,7 @@ _FEW_IMAGES: Final = 50
 _FEW_GROUPS: Final = 20
 
 
-def judged(facts: CardData) -> list[tuple[str, CardData]]:
+def evaluated_splits(facts: CardData) -> list[tuple[str, CardData]]:
     """The splits that it was judged on, with their figures; the first is what counts."""
     return [(split, facts[called]) for split, called in SPLITS if called in facts]
 
@@ -23,7 +23,7 @@ def caveats(facts: CardData) -> list[str]:
     lines = []
     if facts.get("limit"):
         lines.append(f"**Trained on {facts['limit']} pictures at the most: this is a try, and its figures mean nothing.**")
-    if not judged(facts):
+    if not evaluated_splits(facts):
         lines.append("**Not judged yet on scans that nothing learnt from.**")
     elif "judged_on" in facts:
         lines.append(f"Judged on another data set than it was made with: {facts['judged_on']}, by the hash of its manifest.")
@@ -31,7 +31,7 @@ def caveats(facts: CardData) -> list[str]:
         lines.append("Not judged on test: validation chose epoch, temperature and thresholds, so its figures are too good.")
     if facts.get("from_card"):
         lines.append("Judged on validation alone in this run: the figures on test are those of its card.")
-    for split, measured in judged(facts):
+    for split, measured in evaluated_splits(facts):
         count = f"{measured['images']} pictures of {measured['groups']} groups"
         if measured["images"] < _FEW_IMAGES or measured["groups"] < _FEW_GROUPS:
             lines.append(f"**The split {split} holds {count}: on so few its figures mean nothing.**")

@@ -7,7 +7,7 @@ TRIPOD+AI: Collins et al. (BMJ 2024), https://doi.org/10.1136/bmj-2023-078378. C
 from typing import Final
 
 from lungline import RESEARCH_USE
-from training.evaluation.caveats import CardData, judged
+from training.evaluation.caveats import CardData, evaluated_splits
 from training.evaluation.sections import Section, Table, bar
 from training.metrics.figures import RESAMPLES
 
@@ -30,7 +30,7 @@ _CODE: Final = "Code: Lungline, MIT. Data: under their publishers' terms, which 
 _SOURCES: Final = "Retrospective, from public collections or labelled scans of the store; who was included is as their publishers chose."
 
 
-def items(facts: CardData) -> Section:
+def fill_checklist(facts: CardData) -> Section:
     """The section, out of `member.json` or an ensemble's JSON."""
     found = (
         ("intended use", "1, 3", "1, 3", f"Classifies single {_pictures(facts)}. {RESEARCH_USE}"),
@@ -60,7 +60,7 @@ def _pictures(facts: CardData) -> str:
 
 
 def _data(facts: CardData) -> str:
-    sources = sorted({source for _, measured in judged(facts) for source in measured["within_source"]})
+    sources = sorted({source for _, measured in evaluated_splits(facts) for source in measured["within_source"]})
     named = f" Judged within: {', '.join(sources)}." if sources and facts["modality"] else ""
     return (
         "Retrospective, from public collections or labelled scans of the store; who was included there is as their publishers chose."
@@ -74,8 +74,8 @@ def _preparation(facts: CardData) -> str:
 
 
 def _sizes(facts: CardData) -> str:
-    sizes = "; ".join(f"{split}: {of['images']} pictures of {of['groups']} groups" for split, of in judged(facts))
-    return f"As many as there are, not planned. {sizes or 'Not judged yet'}."
+    sizes = "; ".join(f"{split}: {of['images']} pictures of {of['groups']} groups" for split, of in evaluated_splits(facts))
+    return f"As many as there are, not planned. {sizes or 'Not predicted yet'}."
 
 
 def _model(facts: CardData) -> str:
@@ -96,6 +96,6 @@ def _performance(facts: CardData) -> str:
     names = ("macro_auroc", "balanced_accuracy", "kept", "turned_away")
     of = [
         f"{split}: " + ", ".join(f"{name.replace('_', ' ')} {bar(measured[name])}" for name in names if name in measured)
-        for split, measured in judged(facts)
+        for split, measured in evaluated_splits(facts)
     ]
     return "; ".join(of) + "." if of else "Not measured yet."

@@ -64,7 +64,9 @@ def source_in_features(
 
     NaN where fewer than two sources have five pictures on both sides.
     """
-    known = [one for one in np.unique(train_sources) if min(np.sum(train_sources == one), np.sum(test_sources == one)) >= _FEWEST]
+    known = [
+        source for source in np.unique(train_sources) if min(np.sum(train_sources == source), np.sum(test_sources == source)) >= _FEWEST
+    ]
     if len(known) < 2:
         return float("nan")
     learnt, asked = np.isin(train_sources, known), np.isin(test_sources, known)
@@ -89,9 +91,9 @@ def shuffled_votes(
     used = example_weights(recipe, train) > 0  # the others would count once their labels are wrong
     learnt = {field: getattr(train, field)[used] for field in ("pictures", "labels", "outputs", "sources", "groups")}
     wrong_train = dataclasses.replace(train, **learnt | {"outputs": rng.permutation(learnt["outputs"])}, votes=None)
-    judged = np.isin(val.labels, recipe.outputs)
+    counted = np.isin(val.labels, recipe.outputs)
     outputs = val.outputs.copy()
-    outputs[judged] = rng.permutation(outputs[judged])
+    outputs[counted] = rng.permutation(outputs[counted])
     wrong_val = dataclasses.replace(val, outputs=outputs)
     with tempfile.TemporaryDirectory() as folder:
         checkpoint = Checkpoint(Path(folder) / "shuffled.npz", "")

@@ -20,15 +20,15 @@ from training import recipes
 from training.data.examples import Labelled
 from training.evaluation import baselines, controls
 from training.evaluation.card import card
-from training.evaluation.leave_one_out import left_out
-from training.evaluation.test_split_log import Uses
+from training.evaluation.leave_one_out import leave_each_source_out
+from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import base_weights, distillation
 from training.fitting.training_sets import labelled
 from training.metrics import figures, reliability
 from training.metrics.figures import Votes, alone, with_intervals
 from training.predictions import measure
-from training.predictions.measure import Judged, counts, judged_labels
-from training.predictions.predict import Readings
+from training.predictions.measure import SplitPredictions, counts, finding_rows
+from training.predictions.predict import Predictions
 from training.predictions.predict import alone as by_itself
 from training.recipes import Recipe
 
@@ -56,35 +56,37 @@ class DescribedEnsemble(EnsembleRecord):
 
 
 @dataclass(frozen=True)
-class Found:
+class EvaluatedVersion:
     """What evaluating one version found."""
 
     version: str
     record: MemberRecord | DescribedEnsemble
     card: str
     files: EnsembleFiles  # of a member: as it stands by itself
-    judged: Mapping[str, Judged]  # by split; none of admission
+    predicted: Mapping[str, SplitPredictions]  # by split; none of admission
 
 
 class Judge:
     """Judges versions on one folder of labelled scans."""
 
-    def __init__(self, readings: Readings, weights_dir: Path | None, uses: Uses, *, leave_one_out: bool = False) -> None:
+    def __init__(
+        self, predictions: Predictions, weights_dir: Path | None, test_split_log: TestSplitLog, *, leave_one_out: bool = False
+    ) -> None:
         """Judges nothing yet.
 
         Args:
-            readings: of the labelled scans.
+            predictions: of the labelled scans.
             weights_dir: LUNGLINE_WEIGHTS_DIR, from which the control with shuffled labels starts where the member did so.
-            uses: where looks at test are counted.
+            test_split_log: where looks at test are counted.
             leave_one_out: whether members' recipes are trained anew without each source in turn: hours.
         """
-        self._uses = uses
+        self._test_split_log = test_split_log
         self._leave_one_out = leave_one_out
         self._weights_dir = weights_dir
-        self._readings = readings
+        self._predictions = predictions
         self._rivals: dict[tuple[Modality | None, str, tuple[str, ...]], dict[str, Votes]] = {}
 
-    def member(self, member: Member, splits: Sequence[str], threshold: float | None = None, *, writes: bool = True) -> Found:
+    def member(self, member: Member, splits: Sequence[str], threshold: float | None = None, *, writes: bool = True) -> EvaluatedVersion:
         """Judges a member by itself.
 
         Args:
@@ -93,29 +95,29 @@ class Judge:
             threshold: of an admission network.
             writes: whether `member.json` and `card.md` are written.
         """
-        record = self._uses.known(member.record)
+        record = self._test_split_log.known(member.record)
         files = by_itself(member, record.temperature)
-        judged: dict[str, Judged] = {}
+        predicted: dict[str, SplitPredictions] = {}
         if member.modality is None:
             assert threshold is not None
             record = record.model_copy(update={"threshold": threshold})
             files = dataclasses.replace(files, thresholds={NEITHER: threshold})
         if "test" in splits:  # counted first: killed later, it has looked
-            record = record.model_copy(update={"test_uses": self._uses.use(member.modality, member.version)})
+            record = record.model_copy(update={"test_uses": self._test_split_log.record(member.modality, member.version)})
         for split in splits:
             say(f"{member.version}: judged on {split}")
             if member.modality is None:
-                evaluation = measure.admission_figures(self._readings.data(None).split(split), self._readings.admit(files, split))
+                evaluation = measure.admission_figures(self._predictions.data(None).split(split), self._predictions.admit(files, split))
             else:
-                judged[split] = self._readings.judge(files, split)
-                evaluation = self._evaluate_member(member, files, judged[split], is_last=split == splits[-1])
+                predicted[split] = self._predictions.judge(files, split)
+                evaluation = self._evaluate_member(member, files, predicted[split], is_last=split == splits[-1])
             record = record.model_copy(update={_CALLED[split]: evaluation})
         text = card(record.as_json(), member.version)
         if writes:
             _write(member.folder / MEMBER, record, member.folder / CARD, text)
-        return Found(member.version, _with_origin(record, splits), text, files, judged)
+        return EvaluatedVersion(member.version, _with_origin(record, splits), text, files, predicted)
 
-    def ensemble(self, files: EnsembleFiles, path: Path, splits: Sequence[str], *, writes: bool = True) -> Found:
+    def ensemble(self, files: EnsembleFiles, path: Path, splits: Sequence[str], *, writes: bool = True) -> EvaluatedVersion:
         """Judges an ensemble.
 
         Args:
@@ -124,55 +126,55 @@ class Judge:
             splits: of val and test, the one that counts last; a look at test is counted.
             writes: whether both are written.
         """
-        record = self._uses.known(EnsembleRecord.model_validate_json(path.read_bytes()))
-        judged: dict[str, Judged] = {}
+        record = self._test_split_log.known(EnsembleRecord.model_validate_json(path.read_bytes()))
+        predicted: dict[str, SplitPredictions] = {}
         if "test" in splits:
-            record = record.model_copy(update={"test_uses": self._uses.use(files.modality, files.version)})
+            record = record.model_copy(update={"test_uses": self._test_split_log.record(files.modality, files.version)})
         for split in splits:
             say(f"{files.version}: judged on {split}")
-            judged[split] = self._readings.judge(files, split)
-            parts = self._parts(files, judged[split], with_controls=split == splits[-1])
-            evaluation = Evaluation.of(measure.findings_figures(judged[split]), **parts)
+            predicted[split] = self._predictions.judge(files, split)
+            parts = self._parts(files, predicted[split], with_controls=split == splits[-1])
+            evaluation = Evaluation.of(measure.findings_figures(predicted[split]), **parts)
             record = record.model_copy(update={_CALLED[split]: evaluation})
         described = _described(record, files)
         text = card(described.as_json(), files.version)
         if writes:
             _write(path, record, path.with_suffix(".md"), text)
-        return Found(files.version, _with_origin(described, splits), text, files, judged)
+        return EvaluatedVersion(files.version, _with_origin(described, splits), text, files, predicted)
 
-    def _evaluate_member(self, member: Member, files: EnsembleFiles, judged: Judged, *, is_last: bool) -> Evaluation:
+    def _evaluate_member(self, member: Member, files: EnsembleFiles, predicted: SplitPredictions, *, is_last: bool) -> Evaluation:
         """One split; most controls are made on the last."""
-        record, figures = member.record, measure.findings_figures(judged)
-        parts = self._parts(files, judged, with_controls=is_last)
+        record, figures = member.record, measure.findings_figures(predicted)
+        parts = self._parts(files, predicted, with_controls=is_last)
         if is_last:
-            parts["source_in_features"] = self._source_in_features(member, judged.data)
+            parts["source_in_features"] = self._source_in_features(member, predicted.data)
             if self._leave_one_out and not record.teacher:  # a student's teacher knows every source
-                parts["left_out"] = self._left_out(member, judged)
-        if record.teacher and (lost := distillation.lost(member, self._uses.folder, judged.data, self._readings)):
+                parts["left_out"] = self._without_sources(member, predicted)
+        if record.teacher and (lost := distillation.lost(member, self._test_split_log.folder, predicted.data, self._predictions)):
             parts["lost_to_teacher"] = lost
-        if judged.data == "test" and not record.imported and (shuffled := self._shuffled_labels(member)):
+        if predicted.data == "test" and not record.imported and (shuffled := self._shuffled_labels(member)):
             parts["shuffled_labels"] = shuffled
         return Evaluation.of({name: figure for name, figure in figures.items() if name not in _OF_A_VOTE}, **parts)
 
-    def _parts(self, files: EnsembleFiles, judged: Judged, *, with_controls: bool) -> dict[str, object]:
+    def _parts(self, files: EnsembleFiles, predicted: SplitPredictions, *, with_controls: bool) -> dict[str, object]:
         """All that an evaluation holds beside figures over all of the split, for members and ensembles alike."""
         parts: dict[str, object] = {
-            **counts(judged.groups),
-            "within_source": measure.within_sources(judged),
-            "confusion": judged.confusion(),
-            "reliability": reliability.reliability(judged.votes, judged.wanted),
+            **counts(predicted.groups),
+            "within_source": measure.within_sources(predicted),
+            "confusion": predicted.confusion(),
+            "reliability": reliability.reliability(predicted.votes, predicted.wanted),
         }
         if with_controls:
-            parts["black_lungs"] = self._black_lungs(files, judged.data)
-            if self._readings.has(files.modality, "train") and (rivals := self._beside(files, judged)):
-                parts["beside"] = measure.beside(judged, rivals)
+            parts["black_lungs"] = self._black_lungs(files, predicted.data)
+            if self._predictions.has(files.modality, "train") and (rivals := self._beside(files, predicted)):
+                parts["beside"] = measure.beside(predicted, rivals)
         return parts
 
     def _black_lungs(self, files: EnsembleFiles, split: str) -> Metrics:
         assert files.modality is not None
         say(f"{files.version}: control, lungs blacked out")
         modality = files.modality
-        dark = self._readings.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
+        dark = self._predictions.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
         return Metrics.of(
             with_intervals(
                 dark.groups,
@@ -185,11 +187,11 @@ class Judge:
 
     def _source_in_features(self, member: Member, split: str) -> dict[str, Figure]:
         """Within each label: what the features still know of the source."""
-        if not self._readings.has(member.modality, "train"):
+        if not self._predictions.has(member.modality, "train"):
             return {}
         say(f"{member.version}: control, whether its features tell the source")
-        train, test = (self._readings.data(member.modality).split(one) for one in ("train", split))
-        learnt, asked = (self._readings.features(member, one) for one in ("train", split))
+        train, test = (self._predictions.data(member.modality).split(part) for part in ("train", split))
+        learnt, asked = (self._predictions.features(member, part) for part in ("train", split))
         scores = {}
         for label in sorted({example.label for example in test}):
             here, there = ([number for number, example in enumerate(examples) if example.label == label] for examples in (train, test))
@@ -201,7 +203,7 @@ class Judge:
 
     def _shuffled_labels(self, member: Member) -> Metrics | None:
         """The member's recipe, trained for some epochs on shuffled labels, mean of several: at chance on test, or something leaks."""
-        trained = self._again(member, "test")
+        trained = self._training_of(member, "test")
         if trained is None:
             return None
         recipe, (train, val, test), load_base = trained
@@ -216,21 +218,21 @@ class Judge:
         bounds = {"lowest": round(min(found), 4), "highest": round(max(found), 4)}
         return Metrics.of({"macro_auroc": alone(float(np.mean(found))).model_copy(update=bounds)})
 
-    def _left_out(self, member: Member, judged: Judged) -> Metrics:
-        trained = self._again(member, judged.data)
+    def _without_sources(self, member: Member, predicted: SplitPredictions) -> Metrics:
+        trained = self._training_of(member, predicted.data)
         if trained is None:
             return Metrics(within_source={})
         recipe, splits, load_base = trained
-        return left_out(recipe, splits, judged, load_base, member.record.seed or 0)
+        return leave_each_source_out(recipe, splits, predicted, load_base, member.record.seed or 0)
 
-    def _again(self, member: Member, split: str) -> tuple[Recipe, tuple[Labelled, Labelled, Labelled], LoadBase | None] | None:
+    def _training_of(self, member: Member, split: str) -> tuple[Recipe, tuple[Labelled, Labelled, Labelled], LoadBase | None] | None:
         """What trains a member's recipe anew: the recipe with as many epochs as it had; train, val and `split`; and its base. None for what
         no recipe of ours made on our splits, where the data have none, and where the base weights are missing."""
         record = member.record
         if record.as_published or record.imported or record.recipe is None or record.epochs is None:
             return None
         recipe = recipes.load(record.recipe)
-        if not all(self._readings.has(recipe.modality, one) for one in ("train", "val")):
+        if not all(self._predictions.has(recipe.modality, part) for part in ("train", "val")):
             return None
         recipe = dataclasses.replace(recipe, epochs=min(recipe.epochs, record.epochs))
         try:
@@ -238,27 +240,27 @@ class Judge:
         except TrainingError as error:
             say(f"{member.version}: without the controls that train it again: {error}")
             return None
-        data = self._readings.data(recipe.modality)
-        train, val, asked = (labelled(recipe, data, one, self._readings) for one in ("train", "val", split))
+        data = self._predictions.data(recipe.modality)
+        train, val, asked = (labelled(recipe, data, part, self._predictions) for part in ("train", "val", split))
         return recipe, (train, val, asked), load_base
 
-    def _beside(self, files: EnsembleFiles, judged: Judged) -> dict[str, Votes]:
+    def _beside(self, files: EnsembleFiles, predicted: SplitPredictions) -> dict[str, Votes]:
         """Baselines on the pictures that were judged; none where the training split lacks a finding."""
-        modality, findings = files.modality, judged.findings
-        key = modality, judged.data, findings
+        modality, findings = files.modality, predicted.findings
+        key = modality, predicted.data, findings
         if key not in self._rivals:
-            examples = self._readings.data(modality).split("train")
-            rows = judged_labels(findings, examples)
+            examples = self._predictions.data(modality).split("train")
+            rows = finding_rows(findings, examples)
             train = [examples[row] for row in rows]
             wanted = np.array([findings.index(example.label) for example in train], np.intp)
             if len(np.unique(wanted)) < len(findings):
                 return {}
-            asked = judged_labels(findings, self._readings.data(modality).split(judged.data))
-            pictures, others = (self._readings.pictures(_THUMBNAILS_OF, modality, split) for split in ("train", judged.data))
+            asked = finding_rows(findings, self._predictions.data(modality).split(predicted.data))
+            pictures, others = (self._predictions.pictures(_THUMBNAILS_OF, modality, split) for split in ("train", predicted.data))
             self._rivals[key] = {
-                "majority_class": baselines.majority(wanted, len(judged.wanted), len(findings)),
-                "source_rule": baselines.source_rule(train, wanted, judged.examples, len(findings)),
-                "blind": baselines.blind(train, wanted, judged.examples),
+                "majority_class": baselines.majority(wanted, len(predicted.wanted), len(findings)),
+                "source_rule": baselines.source_rule(train, wanted, predicted.examples, len(findings)),
+                "blind": baselines.blind(train, wanted, predicted.examples),
                 "thumbnails": baselines.thumbnails(pictures[rows], wanted, others[asked]),
             }
         return self._rivals[key]

@@ -21,14 +21,14 @@ from training.fitting.loop import fit
 from training.fitting.training_sets import with_doubles
 from training.metrics import figures
 from training.metrics.figures import Rows, with_intervals
-from training.predictions.measure import Judged, contrasts, counts
+from training.predictions.measure import SplitPredictions, contrasts, counts
 from training.recipes import Recipe
 
 
-def left_out(
+def leave_each_source_out(
     recipe: Recipe,
-    lessons: tuple[Labelled, Labelled, Labelled],
-    judged: Judged,
+    splits: tuple[Labelled, Labelled, Labelled],
+    predicted: SplitPredictions,
     load_base: Callable[[keras.Model], None] | None,
     seed: int,
 ) -> Metrics:
@@ -36,8 +36,8 @@ def left_out(
 
     Args:
         recipe: with as many epochs as the member had.
-        lessons: train, val, and the split that was judged.
-        judged: what the member itself said of that split; tells which pictures and sources count.
+        splits: train, val, and the split that was judged.
+        predicted: what the member itself said of that split; tells which pictures and sources count.
         load_base: fills the base with weights.
         seed: of the trainings.
 
@@ -45,22 +45,22 @@ def left_out(
         Within each source that could be left out: macro_auroc, covid19_auroc, balanced_accuracy. A source cannot be left out if train or
         val would lack an output without it.
     """
-    train, val, asked = lessons
+    train, val, asked = splits
     within = {}
-    for source in contrasts(judged):
+    for source in contrasts(predicted):
         without = [_rows(part, part.sources != source) for part in (train, val)]
         if not _teaches(recipe, *without):
             say(f"{recipe.name}: {source} cannot be left out, as a finding would be without an example")
             continue
         say(f"{recipe.name}: trained without {source}")
-        here = np.flatnonzero(judged.sources == source)
-        votes = _votes(recipe, without[0], without[1], _rows(asked, np.isin(asked.labels, judged.findings)), load_base, seed)[here]
-        wanted, groups = judged.wanted[here], judged.groups[here]
+        here = np.flatnonzero(predicted.sources == source)
+        votes = _votes(recipe, without[0], without[1], _rows(asked, np.isin(asked.labels, predicted.findings)), load_base, seed)[here]
+        wanted, groups = predicted.wanted[here], predicted.groups[here]
 
         def measure(drawn: Rows, votes: figures.Votes = votes, wanted: figures.Wanted = wanted) -> dict[str, float]:
             return {
                 "macro_auroc": figures.occurring_auroc(votes[drawn], wanted[drawn], wanted),
-                f"{judged.findings[0]}_auroc": figures.first_auroc(votes[drawn], wanted[drawn]),
+                f"{predicted.findings[0]}_auroc": figures.first_auroc(votes[drawn], wanted[drawn]),
                 "balanced_accuracy": figures.balanced_accuracy(votes[drawn], wanted[drawn], wanted),
             }
 

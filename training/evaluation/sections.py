@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lungline.findings import FINDINGS, Modality
-from training.evaluation.caveats import CardData, caveats, judged
+from training.evaluation.caveats import CardData, caveats, evaluated_splits
 from training.evaluation.controls import SHUFFLES
 from training.metrics.figures import RESAMPLES
 from training.metrics.reliability import BINS, COVERAGES
@@ -36,7 +36,7 @@ def sections(facts: CardData) -> list[Section]:
     if "as_published" in facts:
         found.append(Section("published", "As it was published", tuple(_published(facts))))
     found += _admission(facts) if facts["modality"] is None else _findings(facts)
-    return [*found, Section("uses", "Looks at the test split", tuple(_uses(facts)))]
+    return [*found, Section("uses", "Looks at the test split", tuple(_test_split_looks(facts)))]
 
 
 def bar(figure: Mapping[str, float | None] | None) -> str:
@@ -69,7 +69,10 @@ def _member(facts: CardData) -> Iterable[str]:
 
 
 def _ensemble(facts: CardData) -> Iterable[str | Table]:
-    members = ((f"{one['member']}-{one['sha256'][:8]}", f"{one['weight']:.2f}", f"{one['temperature']:.2f}") for one in facts["members"])
+    members = (
+        (f"{member['member']}-{member['sha256'][:8]}", f"{member['weight']:.2f}", f"{member['temperature']:.2f}")
+        for member in facts["members"]
+    )
     yield Table(("member", "weight in the vote", "temperature"), tuple(members))
     if "margin" in facts["thresholds"]:
         yield (
@@ -90,7 +93,7 @@ def _published(facts: CardData) -> Iterable[str | Table]:
         ("here, by the published protocol", counts, bar(own["figure"])),
         *(
             (f"**here, on {split}, by groups that nothing learnt from**", f"{of['images']} ({of['groups']})", bar(of.get(metric)))
-            for split, of in judged(facts)
+            for split, of in evaluated_splits(facts)
         ),
     ]
     yield f"{own['system']}. {own['protocol']}"
@@ -105,7 +108,7 @@ def _published(facts: CardData) -> Iterable[str | Table]:
 
 
 def _findings(facts: CardData) -> Iterable[Section]:
-    splits = judged(facts)
+    splits = evaluated_splits(facts)
     if not splits:
         return
     first = next(iter(splits[0][1]["confusion"]))
@@ -130,7 +133,7 @@ def _findings(facts: CardData) -> Iterable[Section]:
         )
         yield Section("sources", "Within each source", (honest, Table(head, tuple(within))))
     split, measured = splits[0]
-    if apart := list(_left_out(measured, first)):
+    if apart := list(_without_sources(measured, first)):
         yield Section("left_out", f"Each source left out of training, on {split}", tuple(apart))
     if lost := tuple(_lost(facts["teacher"], split, of["lost_to_teacher"]) for split, of in splits if "lost_to_teacher" in of):
         yield Section("student", "What it loses against the ensemble that taught it", lost)
@@ -162,7 +165,7 @@ def _row(name: str, of: CardData, counts: CardData, first: str) -> tuple[str, ..
     return (name, f"{counts['images']} ({counts['groups']})", *(bar(of.get(each)) for each in names))
 
 
-def _left_out(measured: CardData, first: str) -> Iterable[str | Table]:
+def _without_sources(measured: CardData, first: str) -> Iterable[str | Table]:
     """What the recipe makes of a source that it did not learn from, beside what it makes of it else."""
     rows: list[tuple[str, ...]] = []
     for source, apart in measured.get("left_out", {}).get("within_source", {}).items():
@@ -212,7 +215,7 @@ def _controls(measured: CardData) -> Iterable[str]:
             f"Trained on shuffled labels, {SHUFFLES} times: macro AUROC {shuffled['value']:.3f} on the mean, "
             f"from {shuffled['lowest']:.3f} to {shuffled['highest']:.3f}; .5 is chance."
         )
-    if scores := [f"{label} {one['value']:.3f}" for label, one in measured.get("source_in_features", {}).items()]:
+    if scores := [f"{label} {figure['value']:.3f}" for label, figure in measured.get("source_in_features", {}).items()]:
         yield f"The features tell the source of pictures with one label, macro AUROC: {', '.join(scores)}; .5 would be blind to it."
 
 
@@ -238,7 +241,7 @@ def _coverage(split: str, measured: CardData) -> Iterable[str]:
 
 def _admission(facts: CardData) -> Iterable[Section]:
     names = ("xray_kept", "ct_kept", "kept", "right_modality", "turned_away")
-    splits = judged(facts)
+    splits = evaluated_splits(facts)
     rows = [(split, str(of["images"]), *(bar(of.get(name)) for name in names)) for split, of in splits]
     kinds = sorted({kind for _, of in splits for kind in of["within_source"]})
     head = ("", "images", "chest X-rays kept", "lung CT kept", "both kept", "of these, right modality", "others turned away")
@@ -259,12 +262,12 @@ def _admission(facts: CardData) -> Iterable[Section]:
 
 
 def _of_kind(measured: CardData, kind: str) -> str:
-    one = measured["within_source"].get(kind, {}).get("turned_away")
-    return f"{one['value']:.3f} of {one['images']}" if one else ""
+    figure = measured["within_source"].get(kind, {}).get("turned_away")
+    return f"{figure['value']:.3f} of {figure['images']}" if figure else ""
 
 
-def _uses(facts: CardData) -> Sequence[str]:
+def _test_split_looks(facts: CardData) -> Sequence[str]:
     if "test_uses" in facts:
-        uses = facts["test_uses"]
-        return [f"This test split was looked at for {len(uses)} versions so far: {', '.join(uses)}."]
+        versions = facts["test_uses"]
+        return [f"This test split was looked at for {len(versions)} versions so far: {', '.join(versions)}."]
     return ["Not judged on test yet: `lungline evaluate` does so."] if not {"figures", "judged_on"} & set(facts) else []

@@ -14,9 +14,11 @@ from lungline.errors import TrainingError
 from models.files import ADMISSION
 from models.records import Evaluated
 from models.registry import SHIPPED, shipped, shipped_admission
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 
-USES: Final = "test-uses.json"  # beside the models: modality, pose or admission -> versions that were judged on its test split, in order
+FILE_NAME: Final = (
+    "test-uses.json"  # beside the models: modality, pose or admission -> versions that were judged on its test split, in order
+)
 
 # What the files of models say of how they did on LUNGLINE_TRAINING_DATA.
 _MEASURED: Final = {"validation", "figures", "test_uses"}
@@ -25,7 +27,7 @@ _Record = TypeVar("_Record", bound=Evaluated)
 
 
 @dataclass(frozen=True)
-class Uses:
+class TestSplitLog:
     """A count of looks that lasts."""
 
     folder: Path  # of models; the list lies beside them
@@ -38,7 +40,7 @@ class Uses:
             return record
         return type(record).model_validate(record.model_dump(exclude_unset=True, exclude=_MEASURED) | {"judged_on": self.data})
 
-    def use(self, modality: str | None, version: str) -> tuple[str, ...]:
+    def record(self, modality: str | None, version: str) -> tuple[str, ...]:
         """Notes that `version`, a member or an ensemble, is judged on the test split now; one that was before counts once.
 
         Args:
@@ -57,10 +59,10 @@ class Uses:
             with _alone(self.folder):
                 versions_by_split = read(self.folder)
                 versions = versions_by_split.setdefault(f"{name} of {self.data}" if self.data else name, [])
-                versions += [one for one in dict.fromkeys([*self.before.get(name, ()), version]) if one not in versions]
-                replace_text(self.folder / USES, json.dumps(versions_by_split, indent=2) + "\n")
+                versions += [known for known in dict.fromkeys([*self.before.get(name, ()), version]) if known not in versions]
+                replace_text(self.folder / FILE_NAME, json.dumps(versions_by_split, indent=2) + "\n")
         except OSError:
-            raise TrainingError(f"{USES} beside the models cannot be written; check its folder's permissions.") from None
+            raise TrainingError(f"{FILE_NAME} beside the models cannot be written; check its folder's permissions.") from None
         return tuple(versions)
 
 
@@ -82,19 +84,19 @@ def read(folder: Path) -> dict[str, list[str]]:
         TrainingError: it is damaged.
     """
     try:
-        versions_by_split: dict[str, list[str]] = json.loads((folder / USES).read_text())
+        versions_by_split: dict[str, list[str]] = json.loads((folder / FILE_NAME).read_text())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        raise TrainingError(f"{USES} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
+        raise TrainingError(f"{FILE_NAME} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
     return versions_by_split
 
 
-def of_what_ships(readings: Readings) -> dict[str, list[str]]:
-    """The looks of what ships, as `Uses.before` takes them: of those that were made on the very data that are judged on now."""
-    looks, found = read(SHIPPED), {}
+def of_what_ships(predictions: Predictions) -> dict[str, list[str]]:
+    """The looks of what ships, as `TestSplitLog.before` takes them: of those that were made on the very data that are judged on now."""
+    versions, found = read(SHIPPED), {}
     for files in (*shipped().values(), shipped_admission()):
         with suppress(TrainingError):  # no pictures for admission
-            if readings.data(files.modality).sha256 == files.places[0].member.record.data_sha256:
-                found[files.name] = looks[files.name]
+            if predictions.data(files.modality).sha256 == files.places[0].member.record.data_sha256:
+                found[files.name] = versions[files.name]
     return found

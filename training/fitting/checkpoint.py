@@ -21,7 +21,7 @@ Weights = list[npt.NDArray[Any]]  # as `keras.Model.get_weights` gives them
 
 
 @dataclass
-class Standing:
+class TrainingState:
     """Where a training stands after an epoch."""
 
     epoch: int  # the last that is finished, from 1; 0 before the first
@@ -53,7 +53,7 @@ class Checkpoint:
         self._path = path
         self._key = key
 
-    def write(self, network: keras.Model, rng: np.random.Generator, standing: Standing) -> None:
+    def write(self, network: keras.Model, rng: np.random.Generator, training_state: TrainingState) -> None:
         """Keeps weights, optimiser, random state and standing, in place of what was kept before.
 
         Raises:
@@ -62,14 +62,14 @@ class Checkpoint:
         progress = _Progress(
             key=self._key,
             rng=dict(rng.bit_generator.state),
-            epoch=standing.epoch,
-            best_epoch=standing.best_epoch,
-            best_auroc=standing.best_auroc,
-            curve=standing.curve,
+            epoch=training_state.epoch,
+            best_epoch=training_state.best_epoch,
+            best_auroc=training_state.best_auroc,
+            curve=training_state.curve,
         )
-        arrays = {f"{_STATE}{number}": keras.ops.convert_to_numpy(one) for number, one in enumerate(_variables(network))}
-        arrays |= {f"{_BEST}{number}": one for number, one in enumerate(standing.best)}
-        arrays |= {f"{_AVERAGE}{number}": one for number, one in enumerate(standing.average)}
+        arrays = {f"{_STATE}{number}": keras.ops.convert_to_numpy(variable) for number, variable in enumerate(_variables(network))}
+        arrays |= {f"{_BEST}{number}": weights for number, weights in enumerate(training_state.best)}
+        arrays |= {f"{_AVERAGE}{number}": weights for number, weights in enumerate(training_state.average)}
         part = self._path.with_suffix(".part")
         try:
             with part.open("wb") as file:
@@ -81,7 +81,7 @@ class Checkpoint:
             raise
         part.replace(self._path)
 
-    def restore(self, network: keras.Model, rng: np.random.Generator) -> Standing | None:
+    def restore(self, network: keras.Model, rng: np.random.Generator) -> TrainingState | None:
         """Brings a compiled `network` and `rng` to where the kept training stood; None, and nothing is changed, where there is none.
 
         A file that is damaged, of another training, or of other versions of the libraries counts as none.
@@ -102,7 +102,7 @@ class Checkpoint:
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)
         rng.bit_generator.state = progress.rng
-        return Standing(progress.epoch, progress.best_epoch, progress.best_auroc, best, average, progress.curve)
+        return TrainingState(progress.epoch, progress.best_epoch, progress.best_auroc, best, average, progress.curve)
 
     def remove(self) -> None:
         """After the last use."""

@@ -148,7 +148,7 @@ class Shelf:
             with suppress(FileNotFoundError):  # another training tidies, too
                 if path.is_file():
                     stats[path] = path.stat()
-        for path, stat in sorted(stats.items(), key=lambda one: -one[1].st_mtime):
+        for path, stat in sorted(stats.items(), key=lambda entry: -entry[1].st_mtime):
             total += stat.st_size
             if total > self._most_bytes or (path.suffix == ".part" and now - stat.st_mtime > _ABANDONED_SECONDS):
                 path.unlink(missing_ok=True)  # who reads it at present keeps it until the end
@@ -167,6 +167,6 @@ def _key(trunk: keras.Model, pictures: Pixels, how: Augment | None, count: int) 
     layers = [type(layer).__name__ for inner in trunk.layers if isinstance(inner, keras.Model) for layer in inner.layers]
     inputs: list[Any] = [count, how and asdict(how), pictures.shape, keras.backend.backend(), layers, code_version(), libraries()]
     digest = hashlib.sha256(json.dumps(inputs).encode())
-    for one in (*trunk.get_weights(), pictures):
-        digest.update(np.ascontiguousarray(one).data)
+    for array in (*trunk.get_weights(), pictures):
+        digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()[:32]

@@ -15,7 +15,7 @@ from models.calibration import probabilities
 from models.records import Epoch
 from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
-from training.fitting.checkpoint import Checkpoint, Standing
+from training.fitting.checkpoint import Checkpoint, TrainingState
 from training.fitting.features import Shelf
 from training.fitting.learner import learner
 from training.fitting.optimise import compile_network
@@ -63,43 +63,43 @@ def fit(
     weights = example_weights(recipe, train)
     used = np.flatnonzero(weights)
     batches = -(-len(used) // recipe.batch)
-    lessons = learner(recipe, network, train.pictures[used], val.pictures, Shelf(train.kept))
-    trained = lessons.network
+    shown = learner(recipe, network, train.pictures[used], val.pictures, Shelf(train.kept))
+    trained = shown.network
     compile_network(trained, recipe, batches, epochs)
     wanted = np.eye(len(recipe.outputs), dtype=np.float32)[train.outputs]
     if train.votes is not None:
         wanted = (1 - recipe.votes) * wanted + recipe.votes * train.votes
-    standing = checkpoint.restore(trained, rng) or Standing(0, 0, -1.0, trained.get_weights(), trained.get_weights())
-    if standing.epoch:
-        say(f"{recipe.name}: goes on after epoch {standing.epoch}")
-    while standing.epoch < epochs and not _is_stale(recipe, standing):
-        standing.epoch += 1
+    state = checkpoint.restore(trained, rng) or TrainingState(0, 0, -1.0, trained.get_weights(), trained.get_weights())
+    if state.epoch:
+        say(f"{recipe.name}: goes on after epoch {state.epoch}")
+    while state.epoch < epochs and not _is_stale(recipe, state):
+        state.epoch += 1
         losses, began = [], time.monotonic()
-        with steps(f"{recipe.name} epoch {standing.epoch} of {epochs}", batches) as step:
+        with steps(f"{recipe.name} epoch {state.epoch} of {epochs}", batches) as step:
             for order in np.array_split(rng.permutation(len(used)), batches):
                 batch = used[order]
-                losses.append(float(trained.train_on_batch(lessons.batch(order, rng), wanted[batch], sample_weight=weights[batch])))
+                losses.append(float(trained.train_on_batch(shown.batch(order, rng), wanted[batch], sample_weight=weights[batch])))
                 step()
         if not np.isfinite(losses).all():
             raise TrainingError("The loss is no number any more; lower `learning_rate` in the recipe.")
         latest = trained.get_weights()
-        keep = recipe.average if standing.epoch > 1 else 0.0
-        standing.average = [keep * before + (1 - keep) * now for before, now in zip(standing.average, latest, strict=True)]
-        trained.set_weights(standing.average)
-        found = validation(recipe, val, KerasRuntime(trained).run(lessons.asked))
+        keep = recipe.average if state.epoch > 1 else 0.0
+        state.average = [keep * before + (1 - keep) * now for before, now in zip(state.average, latest, strict=True)]
+        trained.set_weights(state.average)
+        found = validation(recipe, val, KerasRuntime(trained).run(shown.asked))
         trained.set_weights(latest)
         auroc = found["auroc"]
         # Of equals the latest: where all are perfect, it has the widest margin.
-        if auroc >= standing.best_auroc or recipe.patience is None:
-            standing.best_auroc, standing.best_epoch, standing.best = auroc, standing.epoch, standing.average
+        if auroc >= state.best_auroc or recipe.patience is None:
+            state.best_auroc, state.best_epoch, state.best = auroc, state.epoch, state.average
         seconds = time.monotonic() - began
         loss = float(np.mean(losses))
         scores = {f"validation_{name}": round(value, 5) for name, value in found.items()}
-        standing.curve.append(Epoch(epoch=standing.epoch, loss=round(loss, 5), seconds=round(seconds, 2), **scores))
-        _tell(recipe, standing, epochs)
-        checkpoint.write(trained, rng, standing)
-    trained.set_weights(standing.best)
-    return Fitted(network, standing.epoch, standing.best_epoch, tuple(standing.curve))
+        state.curve.append(Epoch(epoch=state.epoch, loss=round(loss, 5), seconds=round(seconds, 2), **scores))
+        _tell(recipe, state, epochs)
+        checkpoint.write(trained, rng, state)
+    trained.set_weights(state.best)
+    return Fitted(network, state.epoch, state.best_epoch, tuple(state.curve))
 
 
 def freeze(network: keras.Model, recipe: Recipe) -> None:
@@ -112,16 +112,16 @@ def freeze(network: keras.Model, recipe: Recipe) -> None:
             layer.trainable = False
 
 
-def _is_stale(recipe: Recipe, standing: Standing) -> bool:
-    return recipe.patience is not None and standing.epoch - standing.best_epoch >= recipe.patience
+def _is_stale(recipe: Recipe, state: TrainingState) -> bool:
+    return recipe.patience is not None and state.epoch - state.best_epoch >= recipe.patience
 
 
-def _tell(recipe: Recipe, standing: Standing, epochs: int) -> None:
+def _tell(recipe: Recipe, state: TrainingState, epochs: int) -> None:
     """One line an epoch; what is left is at most so long, as it may stop early."""
-    latest = standing.curve[-1]
-    left = (epochs - standing.epoch) * float(np.mean([epoch.seconds for epoch in standing.curve]))
+    latest = state.curve[-1]
+    left = (epochs - state.epoch) * float(np.mean([epoch.seconds for epoch in state.curve]))
     say(
-        f"{recipe.name}: epoch {standing.epoch} of {epochs}, loss {latest.loss:.3f}, "
+        f"{recipe.name}: epoch {state.epoch} of {epochs}, loss {latest.loss:.3f}, "
         f"validation macro AUROC {latest.validation_auroc:.3f}, at most {_duration(left)} left"
     )
 
@@ -133,13 +133,13 @@ def _duration(seconds: float) -> str:
 def validation(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) -> dict[str, float]:
     """On the labels that are outputs themselves: `auroc`, the mean over outputs of one against the rest; `loss`, the mean cross-entropy
     (of the labels as they are, unlike the loss that is trained on); `accuracy`."""
-    judged = np.isin(val.labels, recipe.outputs)
-    outputs = val.outputs[judged]
+    counted = np.isin(val.labels, recipe.outputs)
+    outputs = val.outputs[counted]
     if missing := [output for number, output in enumerate(recipe.outputs) if number not in outputs]:
         raise TrainingError(
             f"The split `val` has no scan labelled {', '.join(missing)}, which recipe `{recipe.name}` is to tell: "
             "add such scans, then `lungline data build`."
         )
-    votes = probabilities(logits[judged], 1.0)
+    votes = probabilities(logits[counted], 1.0)
     loss = float(-np.log(np.maximum(votes[np.arange(len(outputs)), outputs], 1e-12)).mean())
     return {"auroc": macro_auroc(votes, outputs), "loss": loss, "accuracy": accuracy(votes, outputs)}

@@ -13,20 +13,20 @@ from training.data.examples import Labelled
 from training.fitting.training_sets import labelled
 from training.metrics import figures
 from training.predictions.measure import counts
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Published, Recipe
 
 SUFFIX: Final = "-as-published"
 
 
-def lessons(recipe: Recipe, readings: Readings, seed: int) -> tuple[Recipe, Labelled, Labelled]:
+def split_as_published(recipe: Recipe, predictions: Predictions, seed: int) -> tuple[Recipe, Labelled, Labelled]:
     """What the published system trains on, and what it holds out: both out of our rows `train` and `val`, whatever their group.
 
     The share that is held out is taken of each output, which is what most articles do and none says it does not.
 
     Args:
         recipe: with the system that it answers to.
-        readings: of the labelled scans.
+        predictions: of the labelled scans.
         seed: of the split, where the system has none of its own.
 
     Returns:
@@ -38,7 +38,7 @@ def lessons(recipe: Recipe, readings: Readings, seed: int) -> tuple[Recipe, Labe
     if recipe.published is None:
         raise TrainingError(f"`--as-published`: recipe `{recipe.name}` answers to no published system.")
     published = recipe.published
-    data = readings.data(recipe.modality)
+    data = predictions.data(recipe.modality)
     others = {example.label for example in data.examples} - set(published.outputs)
     own = dataclasses.replace(
         recipe,
@@ -49,7 +49,7 @@ def lessons(recipe: Recipe, readings: Readings, seed: int) -> tuple[Recipe, Labe
         epochs=published.epochs,
         patience=None,
     )
-    both = _joined(*(labelled(own, data, split, readings) for split in ("train", "val")))  # gate and test stay unseen
+    both = _joined(*(labelled(own, data, split, predictions) for split in ("train", "val")))  # gate and test stay unseen
     learnt, held = _drawn(published, both, np.random.default_rng(seed if published.seed is None else published.seed))
     return own, _rows(both, learnt), _rows(both, held)
 
@@ -68,8 +68,8 @@ def compare(published: Published, logits: npt.NDArray[np.floating], train: Label
     def of(rows: figures.Rows) -> dict[str, float]:
         scores = {"accuracy": figures.accuracy(votes[rows], held.outputs[rows])}
         for number, output in enumerate(outputs):
-            one = figures.of_output(votes[rows], held.outputs[rows], number)
-            scores |= {f"{output}_{name}": value for name, value in one.items()}
+            figure = figures.of_output(votes[rows], held.outputs[rows], number)
+            scores |= {f"{output}_{name}": value for name, value in figure.items()}
         return scores
 
     measured = figures.with_intervals(groups, of)
@@ -114,14 +114,14 @@ def _drawn(published: Published, both: Labelled, rng: np.random.Generator) -> tu
     return np.sort(np.concatenate(learnt)), np.sort(np.concatenate(held))
 
 
-def _joined(one: Labelled, other: Labelled) -> Labelled:
+def _joined(first: Labelled, other: Labelled) -> Labelled:
     return Labelled(
-        np.concatenate([one.pictures, other.pictures]),
-        np.concatenate([one.labels, other.labels]),
-        np.concatenate([one.outputs, other.outputs]),
-        np.concatenate([one.sources, other.sources]),
-        np.concatenate([one.groups, other.groups]),
-        kept=one.kept,
+        np.concatenate([first.pictures, other.pictures]),
+        np.concatenate([first.labels, other.labels]),
+        np.concatenate([first.outputs, other.outputs]),
+        np.concatenate([first.sources, other.sources]),
+        np.concatenate([first.groups, other.groups]),
+        kept=first.kept,
     )
 
 

@@ -16,7 +16,7 @@ from training.data import synthetic_negatives
 from training.data.datasets import DataSet, Example
 from training.data.examples import Labelled
 from training.fitting.augment import augment
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 _MADE: Final = "made"  # the source of pictures that no data set holds
@@ -31,7 +31,7 @@ _DRAWN_CHESTS: Final = 0.2
 _CHEST_SEEDS: Final = 10_000  # from here on, so that none is drawn that a demonstration or a test shows
 
 
-def labelled(recipe: Recipe, data: DataSet, split: str, readings: Readings) -> Labelled:
+def labelled(recipe: Recipe, data: DataSet, split: str, predictions: Predictions) -> Labelled:
     """The pictures of a split.
 
     Raises:
@@ -39,9 +39,9 @@ def labelled(recipe: Recipe, data: DataSet, split: str, readings: Readings) -> L
     """
     examples = data.split(split)
     outputs = _outputs(recipe, examples)
-    pictures = readings.pictures(recipe.preprocess, recipe.modality, split)
+    pictures = predictions.pictures(recipe.preprocess, recipe.modality, split)
     labels, sources, groups = (np.array([getattr(example, name) for example in examples]) for name in ("label", "origin", "group"))
-    return Labelled(pictures, labels, outputs, sources, groups, kept=readings.kept)
+    return Labelled(pictures, labels, outputs, sources, groups, kept=predictions.kept)
 
 
 def with_doubles(recipe: Recipe, train: Labelled, seed: int) -> Labelled:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from models.records import Figure
 from training.metrics import figures
 from training.metrics.figures import Rows, with_intervals
-from training.predictions.measure import Judged
+from training.predictions.measure import SplitPredictions
 from training.rulings import Clause, ClauseOutcome, Decision, Ruling
 
 MACRO_AUROC: Final = "macro_auroc"
@@ -47,7 +47,7 @@ class Besides:
     speeds: Sequence[float]  # scans a second, challenger's over champion's, a round of timing each
 
 
-def judge(champion: Judged, challenger: Judged | None, besides: Besides, uses: int) -> Ruling:
+def judge(champion: SplitPredictions, challenger: SplitPredictions | None, besides: Besides, uses: int) -> Ruling:
     """Judges a challenger against the champion.
 
     Args:
@@ -88,11 +88,11 @@ def _decide(harms: Sequence[Clause], reasons: Sequence[Clause]) -> tuple[Decisio
     return Decision.PASSED, "no harm is shown; " + ", ".join(clause.name.replace("_", " ") for clause in given)
 
 
-def _whole(champion: Judged, challenger: Judged) -> dict[str, Figure]:
+def _whole(champion: SplitPredictions, challenger: SplitPredictions) -> dict[str, Figure]:
     """The differences over all scans, and each one's own macro AUROC."""
 
     def measure(drawn: Rows) -> dict[str, float]:
-        before, after = (_measures(judged, drawn) for judged in (champion, challenger))
+        before, after = (_measures(predicted, drawn) for predicted in (champion, challenger))
         differences = {name: after[name] - before[name] for name in (MACRO_AUROC, SENSITIVITY)}
         differences[BRIER] = before[BRIER] - after[BRIER]  # the smaller, the better
         return differences | {"champion": before[MACRO_AUROC], "challenger": after[MACRO_AUROC]}
@@ -100,8 +100,8 @@ def _whole(champion: Judged, challenger: Judged) -> dict[str, Figure]:
     return with_intervals(champion.groups, measure)
 
 
-def _measures(judged: Judged, drawn: Rows) -> dict[str, float]:
-    votes, wanted = judged.votes[drawn], judged.wanted[drawn]
+def _measures(predicted: SplitPredictions, drawn: Rows) -> dict[str, float]:
+    votes, wanted = predicted.votes[drawn], predicted.wanted[drawn]
     return {
         MACRO_AUROC: figures.macro_auroc(votes, wanted),
         # An ensemble's threshold for covid19 is that no other finding is more probable: by that a verdict says it.
@@ -110,13 +110,13 @@ def _measures(judged: Judged, drawn: Rows) -> dict[str, float]:
     }
 
 
-def _harm(champion: Judged, challenger: Judged, name: str, whole: Mapping[str, Figure]) -> Clause:
+def _harm(champion: SplitPredictions, challenger: SplitPredictions, name: str, whole: Mapping[str, Figure]) -> Clause:
     rows = np.arange(len(champion.wanted))
     values = _measures(champion, rows)[name], _measures(challenger, rows)[name]
     return _clause(name, None, values, whole.get(name), champion.groups)
 
 
-def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
+def _in_sources(champion: SplitPredictions, challenger: SplitPredictions) -> Iterator[Clause]:
     """Harm within each source that has scans enough: the recall of its findings, on the mean."""
     for source in np.unique(champion.sources):
         here = np.flatnonzero(champion.sources == source)
@@ -124,10 +124,10 @@ def _in_sources(champion: Judged, challenger: Judged) -> Iterator[Clause]:
             continue
         wanted = champion.wanted[here]
 
-        def of(judged: Judged, drawn: Rows, here: Rows = here, wanted: Rows = wanted) -> float:
-            return figures.balanced_accuracy(judged.votes[here[drawn]], wanted[drawn], wanted)
+        def of(predicted: SplitPredictions, drawn: Rows, here: Rows = here, wanted: Rows = wanted) -> float:
+            return figures.balanced_accuracy(predicted.votes[here[drawn]], wanted[drawn], wanted)
 
-        def gain(drawn: Rows, of: Callable[[Judged, Rows], float] = of) -> dict[str, float]:
+        def gain(drawn: Rows, of: Callable[[SplitPredictions, Rows], float] = of) -> dict[str, float]:
             return {IN_SOURCE: of(challenger, drawn) - of(champion, drawn)}
 
         groups, rows = champion.groups[here], np.arange(len(here))
@@ -143,7 +143,7 @@ def _clause(name: str, source: str | None, values: tuple[float, float], differen
     return Clause(name, outcome, source, *values, difference.value, difference.low, difference.high, **counts)
 
 
-def _lower_bound(champion: Judged, whole: Mapping[str, Figure]) -> Clause:
+def _lower_bound(champion: SplitPredictions, whole: Mapping[str, Figure]) -> Clause:
     """Each one's own lower bound: where scans are few, that of the difference would refuse every other of two equals."""
     before, after = (_low(whole.get(name)) for name in ("champion", "challenger"))
     if before is None or after is None:

@@ -14,8 +14,8 @@ from models import registry
 from models.ensemble import Ensemble
 from models.files import EnsembleFiles
 from models.runtimes.choice import RuntimeChoice
-from training.predictions.measure import Judged, judged_labels
-from training.predictions.predict import Readings
+from training.predictions.measure import SplitPredictions, finding_rows
+from training.predictions.predict import Predictions
 
 AGREE: Final = 1e-3  # by how much a runtime may move a probability
 _TIMED: Final = 32  # scans a round
@@ -25,53 +25,55 @@ Inputs = Mapping[str, npt.NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
-class Trial:
+class ServingCheck:
     """What came of it."""
 
     fault: str | None
     speeds: tuple[float, ...] = ()  # challenger's scans a second over champion's, a round each
 
 
-def try_out(challenger: EnsembleFiles, champion: EnsembleFiles, judged: Judged, readings: Readings, choice: RuntimeChoice) -> Trial:
+def check_serving(
+    challenger: EnsembleFiles, champion: EnsembleFiles, predicted: SplitPredictions, predictions: Predictions, choice: RuntimeChoice
+) -> ServingCheck:
     """Loads both, compares the challenger with what the reference says, and times both in turn.
 
     Args:
         challenger, champion: of one modality.
-        judged: what the reference runtime says of the split `gate` as the challenger.
-        readings: of the data.
+        predicted: what the reference runtime says of the split `gate` as the challenger.
+        predictions: of the data.
         choice: of runtimes, as they serve here.
 
     Raises:
         ModelError: the champion's files are missing or damaged.
     """
-    given = _inputs((challenger, champion), readings)
+    given = _inputs((challenger, champion), predictions)
     try:
         ours = registry.load_ensemble(challenger, choice)
         registry.try_out(ours)
-        far = float(np.abs(_votes(ours, given) - judged.votes).max())
+        far = float(np.abs(_votes(ours, given) - predicted.votes).max())
     except ModelError as error:
-        return Trial(str(error))
+        return ServingCheck(str(error))
     if not far <= AGREE:
-        return Trial(f"Its runtimes disagree with the reference by up to {far:.4f} on the gate's scans; {AGREE} is allowed.")
+        return ServingCheck(f"Its runtimes disagree with the reference by up to {far:.4f} on the gate's scans; {AGREE} is allowed.")
     theirs = registry.load_ensemble(champion, choice)
     few = {name: pictures[:_TIMED] for name, pictures in given.items()}
     for ensemble in (ours, theirs):
         ensemble.warm(_TIMED)
-    return Trial(None, tuple(_round(ours, theirs, few, number) for number in range(_ROUNDS)))
+    return ServingCheck(None, tuple(_round(ours, theirs, few, number) for number in range(_ROUNDS)))
 
 
-def _inputs(both: tuple[EnsembleFiles, ...], readings: Readings) -> Inputs:
+def _inputs(both: tuple[EnsembleFiles, ...], predictions: Predictions) -> Inputs:
     modality = both[0].modality
     assert modality is not None
-    rows = judged_labels(FINDINGS[modality], readings.data(modality).split("gate"))
+    rows = finding_rows(FINDINGS[modality], predictions.data(modality).split("gate"))
     names = {place.member.preprocess for files in both for place in files.places}
-    return {name: readings.pictures(name, modality, "gate")[rows] for name in sorted(names)}
+    return {name: predictions.pictures(name, modality, "gate")[rows] for name in sorted(names)}
 
 
 def _votes(ensemble: Ensemble, given: Inputs) -> npt.NDArray[np.float64]:
     findings = FINDINGS[ensemble.modality]
     judgements = ensemble.judge({name: given[name] for name in ensemble.preprocesses})
-    return np.array([[one.probabilities[finding] for finding in findings] for one in judgements])
+    return np.array([[judgement.probabilities[finding] for finding in findings] for judgement in judgements])
 
 
 def _round(ours: Ensemble, theirs: Ensemble, given: Inputs, number: int) -> float:

@@ -14,14 +14,14 @@ from training.fitting.training_sets import labelled
 from training.members.train import Start
 from training.metrics import figures
 from training.metrics.figures import with_intervals
-from training.predictions.measure import judged_labels
-from training.predictions.predict import Readings
+from training.predictions.measure import finding_rows
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 _WANTED: Final = "gate"
 
 
-def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> Figure:
+def control(recipe: Recipe, start: Start, predictions: Predictions, folder: Path) -> Figure:
     """Macro AUROC of the least telling of several trainings on shuffled labels, with its interval; kept in `folder`, and made once.
 
     The least telling, since one training may by chance take a side that goes with the truth; but a way by which the truth leaks is there
@@ -33,10 +33,10 @@ def control(recipe: Recipe, start: Start, readings: Readings, folder: Path) -> F
     except (OSError, ValidationError):
         pass
     load_base, _ = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
-    data = readings.data(recipe.modality)
-    train, val, gate = (labelled(recipe, data, split, readings) for split in ("train", "val", _WANTED))
+    data = predictions.data(recipe.modality)
+    train, val, gate = (labelled(recipe, data, split, predictions) for split in ("train", "val", _WANTED))
     examples = data.split(_WANTED)
-    rows = judged_labels(recipe.outputs, examples)
+    rows = finding_rows(recipe.outputs, examples)
     found = []
     for seed in range(controls.SHUFFLES):
         votes = controls.shuffled_votes(recipe, train, val, gate, load_base, seed)[rows]

@@ -12,46 +12,46 @@ from models.calibration import probabilities
 from models.ensemble import fold, may_join
 from models.files import ADMISSION, MEMBER, EnsembleFiles, Member, read_ensemble, read_member, write_ensemble
 from training.metrics import calibration
-from training.predictions.measure import judged_labels
-from training.predictions.predict import Readings
+from training.predictions.measure import finding_rows
+from training.predictions.predict import Predictions
 
 # The make-up of what ships: counts up when an ensemble gets other kinds of members. The hash in its version tells the rest.
 _NUMBER = 3
 
 
-def compose(root: Path, modality: Modality, readings: Readings, *, of_other_data: bool = False) -> EnsembleFiles:
+def compose(root: Path, modality: Modality, predictions: Predictions, *, of_other_data: bool = False) -> EnsembleFiles:
     """Writes `root/ensembles/<modality>.json`: of the members of that modality in `root` that may join one, those that vote.
 
     `of_other_data`: whether those that learnt from another manifest may vote, too. This manifest's val may hold what they were trained on.
     """
-    members = [one for one in members_of(root) if one.modality is modality and may_join(one)]
-    data = readings.data(modality)
-    for one in members:
-        if not of_other_data and one.record.data_sha256 != data.sha256:
-            say(f"{one.version}: does not vote, as it learnt from another manifest, and may know the scans that votes are chosen on")
-    members = [one for one in members if of_other_data or one.record.data_sha256 == data.sha256]
+    members = [member for member in members_of(root) if member.modality is modality and may_join(member)]
+    data = predictions.data(modality)
+    for member in members:
+        if not of_other_data and member.record.data_sha256 != data.sha256:
+            say(f"{member.version}: does not vote, as it learnt from another manifest, and may know the scans that votes are chosen on")
+    members = [member for member in members if of_other_data or member.record.data_sha256 == data.sha256]
     examples = data.split("val")
-    rows = judged_labels(FINDINGS[modality], examples)
+    rows = finding_rows(FINDINGS[modality], examples)
     wanted = np.array([FINDINGS[modality].index(examples[row].label) for row in rows])
     groups = np.array([examples[row].group for row in rows])
     temperatures, votes = [], []
     for member in members:
         temperatures.append(member.record.temperature)
-        logits = readings.logits(member, "val")[rows]
+        logits = predictions.logits(member, "val")[rows]
         votes.append(probabilities(logits, temperatures[-1]) @ fold(modality, member.version, member.outputs))
     stacked = np.stack(votes)
     chosen = calibration.voters(stacked, wanted, groups)
     weights = calibration.vote_weights(stacked[chosen], wanted, groups)
     thresholds = calibration.review_thresholds(stacked[chosen], weights)
-    places = [(members[one], weight, temperatures[one]) for one, weight in zip(chosen, weights, strict=True)]
+    places = [(members[number], weight, temperatures[number]) for number, weight in zip(chosen, weights, strict=True)]
     return _write(root, modality.value, places, thresholds)
 
 
-def compose_admission(root: Path, member: Member, readings: Readings) -> EnsembleFiles:
+def compose_admission(root: Path, member: Member, predictions: Predictions) -> EnsembleFiles:
     """Writes `root/ensembles/admission.json`: one network, and the threshold by which it turns away."""
-    neither = probabilities(readings.logits(member, "val"), 1.0)[:, member.outputs.index(NEITHER)]
-    strangers = np.array([example.label == NEITHER for example in readings.data(None).split("val")])
-    threshold = calibration.admission_threshold(neither[~strangers], neither[strangers])
+    neither = probabilities(predictions.logits(member, "val"), 1.0)[:, member.outputs.index(NEITHER)]
+    negatives = np.array([example.label == NEITHER for example in predictions.data(None).split("val")])
+    threshold = calibration.admission_threshold(neither[~negatives], neither[negatives])
     return _write(root, ADMISSION, [(member, 1.0, 1.0)], {NEITHER: threshold})
 
 

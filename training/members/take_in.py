@@ -23,11 +23,11 @@ from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.evaluation.card import card
 from training.evaluation.judge import Judge
-from training.evaluation.test_split_log import Uses, of_what_ships
+from training.evaluation.test_split_log import TestSplitLog, of_what_ships
 from training.members.blueprint import parameters
 from training.metrics import calibration
-from training.predictions.measure import judged_labels
-from training.predictions.predict import Readings
+from training.predictions.measure import finding_rows
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 # A file may hold doubles, and beside each weight the two moments of its optimiser.
@@ -72,12 +72,12 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
     network, ordered, code = _network(file, recipe, recipe.modality, outputs)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        readings = Readings(data) if data else None
-        _write(root / name, recipe, network, ordered, file, readings)
+        predictions = Predictions(data) if data else None
+        _write(root / name, recipe, network, ordered, file, predictions)
         member = read_member(root / name)
-        ensemble = _ensemble(root, member, recipe.modality, readings) if may_join(member) else None
-        if readings:
-            _judge(root, member, ensemble, readings, models)
+        ensemble = _ensemble(root, member, recipe.modality, predictions) if may_join(member) else None
+        if predictions:
+            _judge(root, member, ensemble, predictions, models)
         else:
             (member.folder / CARD).write_text(card(member.record.as_json(), member.version), encoding="utf-8")
         adopt(root, models)
@@ -106,13 +106,13 @@ def _network(
     return network, tuple(labels[output] for output in order), foreign.code
 
 
-def _of_two(one: keras.Model, two: keras.Model) -> keras.Model:
+def _of_two(first: keras.Model, second: keras.Model) -> keras.Model:
     """The network of a single sigmoid as one of two logits, its own and 0: their softmax is the sigmoid, and what is left of 1."""
-    for ours, theirs in zip(two.layers[:-1], one.layers[:-1], strict=True):
+    for ours, theirs in zip(second.layers[:-1], first.layers[:-1], strict=True):
         ours.set_weights(theirs.get_weights())
-    kernel, bias = one.layers[-1].get_weights()
-    two.layers[-1].set_weights([np.pad(kernel, ((0, 0), (0, 1))), np.pad(bias, (0, 1))])
-    return two
+    kernel, bias = first.layers[-1].get_weights()
+    second.layers[-1].set_weights([np.pad(kernel, ((0, 0), (0, 1))), np.pad(bias, (0, 1))])
+    return second
 
 
 def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, answers: int) -> Sequence[str]:
@@ -140,15 +140,17 @@ def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, 
     return outputs
 
 
-def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[str, ...], file: Path, readings: Readings | None) -> None:
+def _write(
+    folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[str, ...], file: Path, predictions: Predictions | None
+) -> None:
     folder.mkdir()
     network.save_weights(folder / WEIGHTS)  # in full precision: it answers as it did where it was trained
     temperature = 1.0
-    if readings:
-        labels = np.array([example.label for example in readings.data(recipe.modality).split("val")])
+    if predictions:
+        labels = np.array([example.label for example in predictions.data(recipe.modality).split("val")])
         rows = np.flatnonzero(np.isin(labels, outputs))
         if len(rows):
-            logits = KerasRuntime(network).run(readings.pictures(recipe.preprocess, recipe.modality, "val")[rows])
+            logits = KerasRuntime(network).run(predictions.pictures(recipe.preprocess, recipe.modality, "val")[rows])
             temperature = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
     facts = {
         "name": recipe.name,
@@ -165,21 +167,21 @@ def _write(folder: Path, recipe: Recipe, network: keras.Model, outputs: tuple[st
     (folder / MEMBER).write_text(MemberRecord.model_validate(facts).text())
 
 
-def _ensemble(root: Path, member: Member, modality: Modality, readings: Readings | None) -> EnsembleFiles:
+def _ensemble(root: Path, member: Member, modality: Modality, predictions: Predictions | None) -> EnsembleFiles:
     temperature, thresholds = member.record.temperature, dict(_ALL_TO_REVIEW)
-    if readings:
-        rows = judged_labels(FINDINGS[modality], readings.data(modality).split("val"))
-        votes = probabilities(readings.logits(member, "val")[rows], temperature) @ fold(modality, member.version, member.outputs)
+    if predictions:
+        rows = finding_rows(FINDINGS[modality], predictions.data(modality).split("val"))
+        votes = probabilities(predictions.logits(member, "val")[rows], temperature) @ fold(modality, member.version, member.outputs)
         if len(rows):
             thresholds = calibration.review_thresholds(votes[np.newaxis], [1.0])
     write_ensemble(root, modality.value, number=_NUMBER, places=[(member, 1.0, temperature)], thresholds=thresholds)
     return read_ensemble(root, modality.value)
 
 
-def _judge(root: Path, member: Member, ensemble: EnsembleFiles | None, readings: Readings, models: Path) -> None:
+def _judge(root: Path, member: Member, ensemble: EnsembleFiles | None, predictions: Predictions, models: Path) -> None:
     """Figures and cards on val and test, as far as the data have them; a look at test is counted beside the store's models."""
-    splits = [split for split in ("val", "test") if readings.has(member.modality, split)]
-    judge = Judge(readings, None, Uses(models, of_what_ships(readings)))
+    splits = [split for split in ("val", "test") if predictions.has(member.modality, split)]
+    judge = Judge(predictions, None, TestSplitLog(models, of_what_ships(predictions)))
     judge.member(member, splits)
     if ensemble:
         judge.ensemble(ensemble, root / ENSEMBLES / f"{ensemble.name}.json", splits)

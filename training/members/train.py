@@ -24,8 +24,8 @@ from models.runtimes.keras import KerasRuntime
 from models.weights import load, save_half
 from training import recipes, report
 from training.data.examples import Labelled
-from training.evaluation.judge import Found, Judge
-from training.evaluation.test_split_log import Uses
+from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import base_weights, distillation, provenance, published
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.loop import Fitted, fit
@@ -33,7 +33,7 @@ from training.fitting.training_sets import labelled, with_doubles, with_made
 from training.members.blueprint import parameters
 from training.members.compose import compose, compose_admission
 from training.metrics import calibration
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 
@@ -58,7 +58,7 @@ class Reporting:
 
     folder: Path  # LUNGLINE_HOME's `reports/RUN`
     splits: tuple[str, ...]  # to judge on: val, and test unless it is to stay unseen
-    uses: Uses  # where looks at test are counted
+    test_split_log: TestSplitLog  # where looks at test are counted
 
 
 def train(names: list[str], start: Start, out: Path, reporting: Reporting | None = None) -> list[Member]:
@@ -77,29 +77,29 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
         TrainingError: data or base weights are missing, there is no such recipe, or training failed.
     """
     chosen = [recipes.load(name) for name in dict.fromkeys(names)]
-    readings = Readings(start.data, limit=start.limit, kept=start.kept)
+    predictions = Predictions(start.data, limit=start.limit, kept=start.kept)
     for recipe in chosen:
-        _require(recipe, start, readings)
-    splits = {recipe.modality: _there(recipe.modality, reporting.splits if reporting else ("val",), readings) for recipe in chosen}
-    made = [(make_published if start.as_published else make)(recipe, start, out, readings) for recipe in chosen]
-    judge = Judge(readings, start.weights_dir, reporting.uses if reporting else Uses(out))
+        _require(recipe, start, predictions)
+    splits = {recipe.modality: _there(recipe.modality, reporting.splits if reporting else ("val",), predictions) for recipe in chosen}
+    made = [(make_published if start.as_published else make)(recipe, start, out, predictions) for recipe in chosen]
+    judge = Judge(predictions, start.weights_dir, reporting.test_split_log if reporting else TestSplitLog(out))
     if start.as_published:
         found = [judge.member(member, [split for split in splits[member.modality] if split != "val"]) for member in made]
     else:
-        found = _judge(made, out, readings, judge, splits)
+        found = _judge(made, out, predictions, judge, splits)
     if reporting:
-        report.write(reporting.folder, found, readings)
+        report.write(reporting.folder, found, predictions)
     return [read_member(member.folder) for member in made]
 
 
-def _require(recipe: Recipe, start: Start, readings: Readings) -> None:
+def _require(recipe: Recipe, start: Start, predictions: Predictions) -> None:
     """Finds what is missing before hours go into a training.
 
     Raises:
         TrainingError: base weights are, or the rows of a split that is learnt from.
     """
     base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
-    data = readings.data(recipe.modality)
+    data = predictions.data(recipe.modality)
     for split in ("train", "val"):
         if not any(example.split == split for example in data.examples):
             raise TrainingError(
@@ -108,9 +108,9 @@ def _require(recipe: Recipe, start: Start, readings: Readings) -> None:
             )
 
 
-def _there(modality: Modality | None, splits: tuple[str, ...], readings: Readings) -> tuple[str, ...]:
+def _there(modality: Modality | None, splits: tuple[str, ...], predictions: Predictions) -> tuple[str, ...]:
     """The splits that can be judged on."""
-    found = tuple(split for split in splits if readings.has(modality, split))
+    found = tuple(split for split in splits if predictions.has(modality, split))
     for split in splits:
         if split not in found:
             say(f"not judged on {split}: the manifest has no row there for {modality.value if modality else ADMISSION}")
@@ -118,15 +118,15 @@ def _there(modality: Modality | None, splits: tuple[str, ...], readings: Reading
 
 
 def _judge(
-    made: list[Member], out: Path, readings: Readings, judge: Judge, splits: Mapping[Modality | None, tuple[str, ...]]
-) -> list[Found]:
+    made: list[Member], out: Path, predictions: Predictions, judge: Judge, splits: Mapping[Modality | None, tuple[str, ...]]
+) -> list[EvaluatedVersion]:
     """Makes the ensembles of what was trained, and judges both. Ensembles first: judging is long, and may be killed."""
     ensembles: dict[Modality | None, EnsembleFiles] = {}
     for member in made:
         if member.modality is None:
-            ensembles[None] = compose_admission(out, member, readings)
+            ensembles[None] = compose_admission(out, member, predictions)
         elif may_join(member) and member.modality not in ensembles:
-            ensembles[member.modality] = compose(out, member.modality, readings)
+            ensembles[member.modality] = compose(out, member.modality, predictions)
     found = []
     for modality in dict.fromkeys(member.modality for member in made):
         members = [member for member in made if member.modality is modality]
@@ -139,7 +139,7 @@ def _judge(
     return found
 
 
-def make(recipe: Recipe, start: Start, out: Path, readings: Readings) -> Member:
+def make(recipe: Recipe, start: Start, out: Path, predictions: Predictions) -> Member:
     """Trains a member and writes `out/<recipe>/` with weights and member.json, in place of an older one.
 
     Raises:
@@ -147,24 +147,24 @@ def make(recipe: Recipe, start: Start, out: Path, readings: Readings) -> Member:
     """
     if start.limit:  # so few pictures that hardly a source has the groups that it should have
         recipe = dataclasses.replace(recipe, source_groups=1)
-    data = readings.data(recipe.modality)
-    lessons, val = (labelled(recipe, data, split, readings) for split in ("train", "val"))
+    data = predictions.data(recipe.modality)
+    train_set, val = (labelled(recipe, data, split, predictions) for split in ("train", "val"))
     if recipe.modality is None:
-        lessons = with_made(recipe, data, lessons, start.seed)
+        train_set = with_made(recipe, data, train_set, start.seed)
     files = (start.teachers or shipped())[recipe.modality] if recipe.votes and recipe.modality else None
     if files:
-        lessons = dataclasses.replace(lessons, votes=distillation.votes(recipe, files, readings))
-    return _write(recipe, recipe.name, start, out, lessons, val, data.sha256, files)
+        train_set = dataclasses.replace(train_set, votes=distillation.votes(recipe, files, predictions))
+    return _write(recipe, recipe.name, start, out, train_set, val, data.sha256, files)
 
 
-def make_published(recipe: Recipe, start: Start, out: Path, readings: Readings) -> Member:
+def make_published(recipe: Recipe, start: Start, out: Path, predictions: Predictions) -> Member:
     """Trains a member as the system was published, and writes `out/<recipe>-as-published/`.
 
     Raises:
         TrainingError: no system was published behind it, data or base weights are missing, or training failed.
     """
-    own, lessons, held = published.lessons(recipe, readings, start.seed)
-    return _write(own, recipe.name, start, out, lessons, held, readings.data(recipe.modality).sha256)
+    own, train_set, held = published.split_as_published(recipe, predictions, start.seed)
+    return _write(own, recipe.name, start, out, train_set, held, predictions.data(recipe.modality).sha256)
 
 
 def _write(
@@ -172,16 +172,16 @@ def _write(
     book: str,
     start: Start,
     out: Path,
-    lessons: Labelled,
+    train_set: Labelled,
     val: Labelled,
     data_sha256: str,
     teacher: EnsembleFiles | None = None,
 ) -> Member:
     """Trains, and writes the member's folder. `book`: the recipe's name in the book."""
-    load_base, base_told = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
+    load_base, base_name = base_weights.loader(recipe.architecture, start.weights, start.weights_dir)
     recipe = dataclasses.replace(recipe, epochs=start.epochs or recipe.epochs)
     if recipe.doubles_smallest:
-        lessons = with_doubles(recipe, lessons, start.seed)
+        train_set = with_doubles(recipe, train_set, start.seed)
     description: dict[str, object] = {
         "name": recipe.name,
         "recipe": book,
@@ -190,7 +190,7 @@ def _write(
         "preprocess": recipe.preprocess,
         "outputs": recipe.outputs,
         "seed": start.seed,
-        "base": base_told,
+        "base": base_name,
         "data_sha256": data_sha256,
         "versions": _versions(),
     }
@@ -205,7 +205,7 @@ def _write(
         say(f"{recipe.name}: finished already, by the same recipe, data, seed and code; remove its folder to train it anew.")
         return finished
     checkpoint = Checkpoint(out / f".{recipe.name}.checkpoint.npz", key)
-    fitted = fit(recipe, lessons, val, seed=start.seed, epochs=recipe.epochs, load_base=load_base, checkpoint=checkpoint)
+    fitted = fit(recipe, train_set, val, seed=start.seed, epochs=recipe.epochs, load_base=load_base, checkpoint=checkpoint)
     draft = out / f".{recipe.name}.part"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
@@ -220,7 +220,7 @@ def _write(
         "curve": fitted.curve,
     }
     if start.as_published and recipe.published:
-        description["as_published"] = published.compare(recipe.published, KerasRuntime(network).run(val.pictures), lessons, val)
+        description["as_published"] = published.compare(recipe.published, KerasRuntime(network).run(val.pictures), train_set, val)
     (draft / MEMBER).write_text(MemberRecord.model_validate(description).text())
     sync_tree(draft)
     folder = out / recipe.name

@@ -59,16 +59,16 @@ def voters(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[i
         return _losses(np.einsum("m,mnf->nf", np.array(vote_weights(some, wanted, groups)), some), wanted)
 
     chosen: list[int] = []
-    standing = np.full(len(wanted), np.inf)
+    reached = np.full(len(wanted), np.inf)
     while len(chosen) < min(_MOST_MEMBERS, len(votes)):
-        tried = {one: losses(sorted([*chosen, one])) for one in range(len(votes)) if one not in chosen}
-        best = min(tried, key=lambda one: float(tried[one].mean()))
+        tried = {number: losses(sorted([*chosen, number])) for number in range(len(votes)) if number not in chosen}
+        best = min(tried, key=lambda number: float(tried[number].mean()))
         if chosen:
-            gains = standing - tried[best]
+            gains = reached - tried[best]
             needed = _standard_error(gains, groups) * (-1 if len(chosen) == 1 else 1)
             if gains.mean() <= needed:
                 break
-        chosen, standing = sorted([*chosen, best]), tried[best]
+        chosen, reached = sorted([*chosen, best]), tried[best]
     return chosen
 
 
@@ -117,7 +117,7 @@ def review_thresholds(votes: Array, weights: list[float]) -> dict[str, float]:
     }
 
 
-def admission_threshold(scans: Array, strangers: Array) -> float:
+def admission_threshold(scans: Array, negatives: Array) -> float:
     """The probability of `neither` above which a picture is turned away.
 
     Where nearly all scans lie below nearly all strangers, midway between, in logits: validation lacks kinds of both. Else so that nearly
@@ -125,10 +125,10 @@ def admission_threshold(scans: Array, strangers: Array) -> float:
 
     Args:
         scans: (n,), the probability of `neither` of real scans.
-        strangers: (n,), that of pictures that are neither.
+        negatives: (n,), that of pictures that are neither.
     """
     below = float(np.quantile(scans, 1 - _LOST_SHARE, method="higher"))
-    above = float(np.quantile(strangers, _PASSED_SHARE, method="lower"))
+    above = float(np.quantile(negatives, _PASSED_SHARE, method="lower"))
     if above <= below:
         return round(below, 4)
     middle = sum(np.log(p / (1 - p)) for p in np.clip([below, above], 1e-6, 1 - 1e-6)) / 2

@@ -43,10 +43,10 @@ def _lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield "and the true share may lie up to 3/n away."
     for split in ("val", "test"):
         yield from ("", f"### {'Validation' if split == 'val' else 'Test'}", "", *_table(facts[split]))
-        strangers = facts[split][NEITHER]
+        negatives = facts[split][NEITHER]
         yield from (
             "",
-            f"Of {strangers['images']} pictures that are no chest, {strangers['doubted']} are doubted; admission turns them away.",
+            f"Of {negatives['images']} pictures that are no chest, {negatives['doubted']} are doubted; admission turns them away.",
         )
     edges, thumbnails = facts["beside"]["edges"], facts["beside"]["thumbnails"]
     yield from (

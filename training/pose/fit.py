@@ -11,7 +11,7 @@ from models.architectures.norms import MOMENTUM
 from models.backend import keras
 from models.pose import KINDS, PREPROCESS
 from models.preprocess import PREPROCESSES
-from training.pose.lessons import Lessons
+from training.pose.examples import PoseExamples
 
 Weights = dict[str, npt.NDArray[np.float32]]
 
@@ -25,7 +25,7 @@ _SMOOTHING: Final = 0.02
 EPOCHS: Final = 20
 
 
-def fit(lessons: Lessons, seed: int, epochs: int = EPOCHS) -> Weights:
+def fit(examples: PoseExamples, seed: int, epochs: int = EPOCHS) -> Weights:
     """Trains from nothing.
 
     Returns:
@@ -43,7 +43,7 @@ def fit(lessons: Lessons, seed: int, epochs: int = EPOCHS) -> Weights:
     for epoch in range(1, epochs + 1):
         began, losses = time.monotonic(), []
         for _ in range(_STEPS):
-            pictures, kinds = lessons.draw(_BATCH, rng)
+            pictures, kinds = examples.draw(_BATCH, rng)
             losses.append(float(network.train_on_batch(pictures, np.eye(len(KINDS), dtype=np.float32)[kinds])))
         say(f"pose: epoch {epoch} of {epochs}, loss {losses[-1]:.3f}, {time.monotonic() - began:.0f} s")
     return _plain(network)

@@ -20,11 +20,11 @@ from models.admission import NEITHER
 from models.pose import CT, CT_NEGATIVE, DESCRIPTION, FILMS, KINDS, LATERAL, PREPROCESS, Network
 from models.preprocess import Pixels, prepare
 from training.data.datasets import Example
-from training.evaluation.test_split_log import Uses
+from training.evaluation.test_split_log import TestSplitLog
 from training.metrics.figures import with_intervals
 from training.pose.card import card
+from training.pose.examples import gather
 from training.pose.fit import fit
-from training.pose.lessons import gather
 from training.pose.make import description, examples_of, short_name, splits_of_patients, volumes_of
 from training.pose.projections import Volume, films, read_series
 
@@ -56,12 +56,12 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
     network = pose.read(folder)
     facts = json.loads((folder / DESCRIPTION).read_text())
     network.threshold = facts["threshold"] = threshold(network, examples_of(roots, "val"))
-    facts["test_uses"] = Uses(folder.parent).use("pose", network.version)
+    facts["test_uses"] = TestSplitLog(folder.parent).record("pose", network.version)
     for split in ("val", "test"):
         say(f"pose: judged on {split}")
         facts[split] = figures(network, examples_of(roots, split))
     facts["beside"] = beside(roots)
-    facts["projections"] = {one.name: of_projections(network, one) for one in series}
+    facts["projections"] = {films.name: of_projections(network, films) for films in series}
     replace_text(folder / DESCRIPTION, description(facts))
     replace_text(folder / "card.md", card(facts))
 
@@ -77,8 +77,8 @@ def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], re
 def add_control(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds a negative control to a network that was judged, and to its card: trained on shuffled kinds, on validation."""
     facts = json.loads((folder / DESCRIPTION).read_text())
-    lessons = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), facts["seed"])
-    network = Network(fit(replace(lessons, shuffled=True), facts["seed"], epochs), facts["threshold"])
+    pose_examples = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), facts["seed"])
+    network = Network(fit(replace(pose_examples, shuffled=True), facts["seed"], epochs), facts["threshold"])
     films_known = [figure["known"]["value"] for kind, figure in figures(network, examples_of(roots, "val")).items() if kind in FILMS]
     facts["shuffled"] = {"epochs": epochs, "known": round(float(np.mean(films_known)), 4)}
     replace_text(folder / DESCRIPTION, description(facts))
@@ -106,26 +106,28 @@ def figures(network: Network, examples: Sequence[Example]) -> dict[str, Any]:
         sources = np.array([example.origin for example in here])
         for number in poses:
             kind = FILMS[number] if modality is Modality.XRAY else CT_NEGATIVE if number else CT
-            judged = _judge(network, posed(pictures, number))
-            doubted = wrong_share(judged) > network.threshold
-            right = judged.argmax(axis=1) == KINDS.index(kind)
+            probabilities = _judge(network, posed(pictures, number))
+            doubted = wrong_share(probabilities) > network.threshold
+            right = probabilities.argmax(axis=1) == KINDS.index(kind)
             by_kind[kind] = {**_shares(groups, {"doubted": doubted, "known": right}), "images": len(here), "groups": len(np.unique(groups))}
             by_kind[kind]["by_source"] = {
                 str(source): [int(doubted[sources == source].sum()), int((sources == source).sum())] for source in np.unique(sources)
             }
-    strangers = [example for example in examples if example.label == NEITHER]
-    if strangers:
-        by_kind[NEITHER] = {"doubted": int((_wrong(network, _pictures(strangers)) > network.threshold).sum()), "images": len(strangers)}
+    negatives = [example for example in examples if example.label == NEITHER]
+    if negatives:
+        by_kind[NEITHER] = {"doubted": int((_wrong(network, _pictures(negatives)) > network.threshold).sum()), "images": len(negatives)}
     return by_kind
 
 
 def beside(roots: Sequence[Path]) -> dict[str, float]:
     """How often simpler looks tell a test film's pose exactly, one of eight: how bright each edge and the middle are, and thumbnails."""
-    looks: dict[str, Callable[[Pixels], Pixels]] = {"edges": _edges, "thumbnails": _thumbnails}
-    learnt, asked = (_pictures([one for one in examples_of(roots, split) if one.label == Modality.XRAY]) for split in ("train", "test"))
+    changes: dict[str, Callable[[Pixels], Pixels]] = {"edges": _edges, "thumbnails": _thumbnails}
+    learnt, asked = (
+        _pictures([example for example in examples_of(roots, split) if example.label == Modality.XRAY]) for split in ("train", "test")
+    )
     poses = range(len(FILMS))
     scores = {}
-    for name, look in looks.items():
+    for name, look in changes.items():
         rows, others = (np.concatenate([look(posed(pictures, pose)) for pose in poses]) for pictures in (learnt, asked))
         guess = LogisticRegression(C=0.1, max_iter=300).fit(rows, np.repeat(poses, len(learnt)))
         scores[name] = round(float(guess.score(others, np.repeat(poses, len(asked)))), 4)
@@ -149,17 +151,17 @@ def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epo
     """How well the recipe knows sources that it never saw: trained on every other source, asked about all pictures of the others but
     those of test, and the other way round. The threshold is of the validation pictures of the sources that it learnt from."""
     splits = {split: examples_of(roots, split) for split in ("train", "val", "gate")}
-    strangers = [example for example in splits["train"] if example.label == NEITHER]
+    negatives = [example for example in splits["train"] if example.label == NEITHER]
     scans = [example for examples in splits.values() for example in examples if example.label != NEITHER]
     names = [sorted({example.origin for example in scans if example.label == modality}) for modality in Modality]
     halves = []
     for half in (0, 1):
-        left_out = {name for sources in names for name in sources[half::2]}
-        learnt = [example for example in splits["train"] if example.label != NEITHER and example.origin not in left_out]
-        weights = fit(gather([*learnt, *strangers], volumes, seed), seed, epochs)
+        held_out = {name for sources in names for name in sources[half::2]}
+        learnt = [example for example in splits["train"] if example.label != NEITHER and example.origin not in held_out]
+        weights = fit(gather([*learnt, *negatives], volumes, seed), seed, epochs)
         network = Network(weights, 0.5)
-        network.threshold = threshold(network, [example for example in splits["val"] if example.origin not in left_out])
-        asked = [example for example in scans if example.origin in left_out]
+        network.threshold = threshold(network, [example for example in splits["val"] if example.origin not in held_out])
+        asked = [example for example in scans if example.origin in held_out]
         halves.append({"epochs": epochs, "threshold": network.threshold, **figures(network, asked)})
     return halves
 
@@ -181,9 +183,9 @@ def posed(pictures: Pixels, number: int) -> Pixels:
     return np.ascontiguousarray(1 - turned if number >= 4 else turned)
 
 
-def wrong_share(judged: Probabilities) -> npt.NDArray[np.float32]:
+def wrong_share(probabilities: Probabilities) -> npt.NDArray[np.float32]:
     """How probably each of them lies wrong, header and folder telling nothing."""
-    rows: npt.NDArray[np.float32] = judged[:, [number for number, kind in enumerate(KINDS) if kind not in pose.RIGHT]].sum(axis=1)
+    rows: npt.NDArray[np.float32] = probabilities[:, [number for number, kind in enumerate(KINDS) if kind not in pose.RIGHT]].sum(axis=1)
     return rows
 
 

@@ -15,8 +15,8 @@ from models.pose import DESCRIPTION, KINDS, PREPROCESS, WEIGHTS
 from training.data import datasets, manifests
 from training.data.datasets import Example
 from training.fitting import provenance
+from training.pose.examples import gather
 from training.pose.fit import EPOCHS, fit
-from training.pose.lessons import gather
 from training.pose.projections import Volume, read_rendered, read_series
 
 
@@ -34,8 +34,8 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
         TrainingError: a manifest is missing or malformed, or a series is not of the split `train`.
     """
     volumes = volumes_of(roots, series, rendered)
-    lessons = gather(examples_of(roots, "train"), volumes, seed)
-    weights = fit(lessons, seed)
+    pose_examples = gather(examples_of(roots, "train"), volumes, seed)
+    weights = fit(pose_examples, seed)
     out.mkdir(parents=True, exist_ok=True)
     halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in weights.items()}
     np.savez_compressed(out / WEIGHTS, **halves)
@@ -48,7 +48,8 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
         "seed": seed,
         "epochs": EPOCHS,
         "data_sha256": [datasets.load(root, None).sha256 for root in roots],
-        "pictures": {name: len(pictures) for name, pictures in lessons.pictures.items()} | {"projected films": len(lessons.projected)},
+        "pictures": {name: len(pictures) for name, pictures in pose_examples.pictures.items()}
+        | {"projected films": len(pose_examples.projected)},
         "volumes": len(volumes),
         "libraries": provenance.in_words(provenance.libraries()),
     }
@@ -68,13 +69,13 @@ def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence
         TrainingError: a patient is of another split, or of none.
     """
     splits = splits_of_patients(roots)
-    patients = [folder.name for folder in series] + [row["patient"] for one in rendered for row in manifests.table_of(one)]
+    patients = [folder.name for folder in series] + [row["patient"] for path in rendered for row in manifests.table_of(path)]
     if refused := {patient for patient in patients if splits.get(short_name(patient)) != {"train"}}:
         raise TrainingError(
             f"{len(refused)} of the CT series are of patients that the manifests do not have in the split `train`. "
             "Leave them out of --series and --rendered; `python -m training.pose judge --series` may ask about them."
         )
-    return [*map(read_series, series), *(volume for one in rendered for volume in read_rendered(one))]
+    return [*map(read_series, series), *(volume for path in rendered for volume in read_rendered(path))]
 
 
 def splits_of_patients(roots: Sequence[Path]) -> dict[str, set[str]]:

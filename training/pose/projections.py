@@ -29,8 +29,10 @@ _SPINE_DENSITY: Final = (100.0, 450.0)
 def read_series(folder: Path) -> Volume:
     """A CT series of DICOM files: Hounsfield units, float32 (slices, rows, columns), the head first."""
     slices = [dcmread(path) for path in folder.glob("*.dcm")]
-    slices.sort(key=lambda one: -float(one.get("SliceLocation", 0) if "ImagePositionPatient" not in one else one.ImagePositionPatient[2]))
-    return np.stack([one.pixel_array * np.float32(one.RescaleSlope) + np.float32(one.RescaleIntercept) for one in slices]).astype(
+    slices.sort(
+        key=lambda plane: -float(plane.get("SliceLocation", 0) if "ImagePositionPatient" not in plane else plane.ImagePositionPatient[2])
+    )
+    return np.stack([plane.pixel_array * np.float32(plane.RescaleSlope) + np.float32(plane.RescaleIntercept) for plane in slices]).astype(
         np.float32
     )
 
@@ -87,9 +89,9 @@ def films(volume: Volume, *, lateral: bool) -> Iterator[Pixels]:
     Rays are parallel, and the film shows the sum of what weakens them (after Beer and Lambert), as a detector's logarithm does.
     """
     for with_table in (True, False):
-        body = volume if with_table else np.stack([_without_table(one) for one in volume])
+        body = volume if with_table else np.stack([_without_table(plane) for plane in volume])
         for angle in _SIDE if lateral else _FRONT:
-            turned = np.stack([_turned(one, angle) for one in body])
+            turned = np.stack([_turned(plane, angle) for plane in body])
             for bone in _BONE:
                 weakening = np.clip(turned + 1000, 0, None) + bone * np.clip(turned - 100, 0, None)
                 summed = weakening.sum(axis=1)

@@ -25,7 +25,7 @@ PREVALENCE: Final = 0.1
 
 
 @dataclass(frozen=True)
-class Judged:
+class SplitPredictions:
     """One split as a member or an ensemble judged it."""
 
     data: str  # test or val
@@ -52,7 +52,7 @@ class Judged:
         return figures.confusion(self.votes, self.wanted, self.findings)
 
 
-def judged_labels(findings: Sequence[str], examples: Sequence[Example]) -> list[int]:
+def finding_rows(findings: Sequence[str], examples: Sequence[Example]) -> list[int]:
     """The rows that figures are about: labels that are findings themselves.
 
     For CT these are covid19 and the same sources' non_covid; `cap` and `normal` come from sources without covid19 and flatter every figure.
@@ -60,7 +60,7 @@ def judged_labels(findings: Sequence[str], examples: Sequence[Example]) -> list[
     return [number for number, example in enumerate(examples) if example.label in findings]
 
 
-def findings_figures(judged: Judged) -> dict[str, Figure]:
+def findings_figures(predicted: SplitPredictions) -> dict[str, Figure]:
     """All figures of one split:
 
     - macro_auroc, covid19_auroc, balanced_accuracy, accuracy, brier; a finding's sensitivity, specificity, precision (at the data's
@@ -68,58 +68,58 @@ def findings_figures(judged: Judged) -> dict[str, Figure]:
     - brier_before and ece_before (at temperature 1), ece, ece_null (mean and 95 % of what perfect calibration would show);
       accuracy_at_coverage_50 … _100; disagreement
     """
-    measured = with_intervals(judged.groups, lambda drawn: _figures(judged, drawn))
+    measured = with_intervals(predicted.groups, lambda drawn: _figures(predicted, drawn))
     measured |= {
-        "brier_before": alone(figures.brier(judged.uncalibrated, judged.wanted)),
-        "ece_before": alone(reliability.ece(judged.uncalibrated, judged.wanted)),
-        "ece": alone(reliability.ece(judged.votes, judged.wanted)),
-        "ece_null": reliability.ece_null(judged.votes),
-        "disagreement": alone(float(judged.disagreement.mean())),
+        "brier_before": alone(figures.brier(predicted.uncalibrated, predicted.wanted)),
+        "ece_before": alone(reliability.ece(predicted.uncalibrated, predicted.wanted)),
+        "ece": alone(reliability.ece(predicted.votes, predicted.wanted)),
+        "ece_null": reliability.ece_null(predicted.votes),
+        "disagreement": alone(float(predicted.disagreement.mean())),
     }
     for percent in reliability.COVERAGES:
-        measured[f"accuracy_at_coverage_{percent}"] = alone(reliability.covered_accuracy(judged.votes, judged.wanted, percent / 100))
+        measured[f"accuracy_at_coverage_{percent}"] = alone(reliability.covered_accuracy(predicted.votes, predicted.wanted, percent / 100))
     return measured
 
 
-def within_sources(judged: Judged) -> dict[str, Metrics]:
+def within_sources(predicted: SplitPredictions) -> dict[str, Metrics]:
     """Figures within each source that holds two findings, at least three scans of each: macro_auroc over its findings, covid19_auroc where
     it holds covid19, balanced_accuracy, accuracy, covid19_sensitivity, covid19_specificity."""
     by_source = {}
-    for source in contrasts(judged):
-        here = np.flatnonzero(judged.sources == source)
-        groups = judged.groups[here]
-        within = with_intervals(groups, lambda drawn, here=here: _source_figures(judged, here[drawn], judged.wanted[here]))  # type: ignore[misc]
+    for source in contrasts(predicted):
+        here = np.flatnonzero(predicted.sources == source)
+        groups = predicted.groups[here]
+        within = with_intervals(groups, lambda drawn, here=here: _source_figures(predicted, here[drawn], predicted.wanted[here]))  # type: ignore[misc]
         by_source[source] = Metrics.of(within, **counts(groups))
     return by_source
 
 
-def contrasts(judged: Judged) -> list[str]:
+def contrasts(predicted: SplitPredictions) -> list[str]:
     """The sources that hold at least two findings."""
-    sources = judged.sources
-    found = {str(source): np.bincount(judged.wanted[sources == source], minlength=2) for source in np.unique(sources)}
+    sources = predicted.sources
+    found = {str(source): np.bincount(predicted.wanted[sources == source], minlength=2) for source in np.unique(sources)}
     return [source for source, count in found.items() if np.sum(count >= _FEWEST) > 1]
 
 
-def beside(judged: Judged, rivals: Mapping[str, Votes]) -> dict[str, Metrics]:
+def beside(predicted: SplitPredictions, rivals: Mapping[str, Votes]) -> dict[str, Metrics]:
     """Baselines on the same pictures, by their names; within sources, too."""
     by_rival = {}
-    first = judged.findings[0]
+    first = predicted.findings[0]
     for rival, votes in rivals.items():
         within = {}
-        for source in contrasts(judged):
-            here = judged.sources == source
-            votes_here, wanted = votes[here], judged.wanted[here]
+        for source in contrasts(predicted):
+            here = predicted.sources == source
+            votes_here, wanted = votes[here], predicted.wanted[here]
             measured = {
                 "macro_auroc": figures.occurring_auroc(votes_here, wanted),
                 f"{first}_auroc": figures.first_auroc(votes_here, wanted),
                 "balanced_accuracy": figures.balanced_accuracy(votes_here, wanted),
                 "accuracy": figures.accuracy(votes_here, wanted),
             }
-            within[source] = Metrics.of(_known(measured), **counts(judged.groups[here]))
+            within[source] = Metrics.of(_known(measured), **counts(predicted.groups[here]))
         measured = {
-            "macro_auroc": figures.macro_auroc(votes, judged.wanted),
-            "balanced_accuracy": figures.balanced_accuracy(votes, judged.wanted),
-            "accuracy": figures.accuracy(votes, judged.wanted),
+            "macro_auroc": figures.macro_auroc(votes, predicted.wanted),
+            "balanced_accuracy": figures.balanced_accuracy(votes, predicted.wanted),
+            "accuracy": figures.accuracy(votes, predicted.wanted),
         }
         by_rival[rival] = Metrics.of(_known(measured), within_source=within)
     return by_rival
@@ -143,7 +143,7 @@ def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]
     said = np.array([decision or NEITHER for decision in decided])
     groups = np.array([example.group for example in examples])
     sources = np.array([example.source for example in examples])
-    scans, strangers, kept = labels != NEITHER, labels == NEITHER, said != NEITHER
+    scans, negatives, kept = labels != NEITHER, labels == NEITHER, said != NEITHER
 
     def share(chosen: npt.NDArray[np.bool_], right: npt.NDArray[np.bool_]) -> Figure | None:
         here = np.flatnonzero(chosen)
@@ -160,9 +160,9 @@ def admission_figures(examples: Sequence[Example], decided: Sequence[str | None]
         "xray_kept": share(labels == "xray", kept),
         "ct_kept": share(labels == "ct", kept),
         "right_modality": share(scans & kept, said == labels),
-        "turned_away": share(strangers, ~kept),
+        "turned_away": share(negatives, ~kept),
     }
-    within = {str(kind): Metrics.of(metrics({"turned_away": share(sources == kind, ~kept)})) for kind in np.unique(sources[strangers])}
+    within = {str(kind): Metrics.of(metrics({"turned_away": share(sources == kind, ~kept)})) for kind in np.unique(sources[negatives])}
     return Evaluation.of(metrics(shares), **counts(groups), within_source=within)
 
 
@@ -171,19 +171,19 @@ def counts(groups: npt.NDArray[np.str_]) -> dict[str, int]:
     return {"images": len(groups), "groups": len(np.unique(groups))}
 
 
-def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
-    votes, wanted, accepted = judged.votes[drawn], judged.wanted[drawn], judged.accepted[drawn]
-    first = judged.findings[0]
+def _figures(predicted: SplitPredictions, drawn: Rows) -> dict[str, float]:
+    votes, wanted, accepted = predicted.votes[drawn], predicted.wanted[drawn], predicted.accepted[drawn]
+    first = predicted.findings[0]
     measured = {
         "macro_auroc": figures.macro_auroc(votes, wanted),
         f"{first}_auroc": figures.first_auroc(votes, wanted),
-        "balanced_accuracy": figures.balanced_accuracy(votes, wanted, judged.wanted),
+        "balanced_accuracy": figures.balanced_accuracy(votes, wanted, predicted.wanted),
         "accuracy": figures.accuracy(votes, wanted),
         "brier": figures.brier(votes, wanted),
         "accepted_share": float(accepted.mean()),
         "accepted_accuracy": figures.accuracy(votes[accepted], wanted[accepted]) if accepted.any() else float("nan"),
     }
-    for output, finding in enumerate(judged.findings):
+    for output, finding in enumerate(predicted.findings):
         measured |= {f"{finding}_{name}": value for name, value in figures.of_output(votes, wanted, output).items()}
     measured[f"{first}_precision_at_10"] = figures.precision_at(
         PREVALENCE, measured[f"{first}_sensitivity"], measured[f"{first}_specificity"]
@@ -191,9 +191,9 @@ def _figures(judged: Judged, drawn: Rows) -> dict[str, float]:
     return measured
 
 
-def _source_figures(judged: Judged, drawn: Rows, whole: Wanted) -> dict[str, float]:
-    votes, wanted = judged.votes[drawn], judged.wanted[drawn]
-    first = judged.findings[0]
+def _source_figures(predicted: SplitPredictions, drawn: Rows, whole: Wanted) -> dict[str, float]:
+    votes, wanted = predicted.votes[drawn], predicted.wanted[drawn]
+    first = predicted.findings[0]
     of_first = figures.of_output(votes, wanted, 0)
     return {
         "macro_auroc": figures.occurring_auroc(votes, wanted, whole),

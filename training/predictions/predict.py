@@ -19,14 +19,14 @@ from models.runtimes.keras import KerasRuntime, load_network
 from training.data import datasets
 from training.data.datasets import DataSet, Example
 from training.metrics.figures import Votes
-from training.predictions.measure import Judged, judged_labels
+from training.predictions.measure import SplitPredictions, finding_rows
 
 Array = npt.NDArray[np.float32]
 
 UNSURE_OF_NOTHING = {"margin": 0.0, "disagreement": 1.0}  # review thresholds by which every scan is accepted
 
 
-class Readings:
+class Predictions:
     """Pictures and answers of one data folder, kept until a run ends."""
 
     def __init__(self, root: Path, *, limit: int | None = None, kept: Path | None = None) -> None:
@@ -60,7 +60,7 @@ class Readings:
             if modality is None:
                 return False
             raise
-        return bool(examples if modality is None else judged_labels(FINDINGS[modality], examples))
+        return bool(examples if modality is None else finding_rows(FINDINGS[modality], examples))
 
     def pictures(self, preprocess: str, modality: Modality | None, split: str) -> Pixels:
         """All pictures of a split, preprocessed: float32 (n, side, side, 1)."""
@@ -100,27 +100,27 @@ class Readings:
             self.pictures(member.preprocess, member.modality, split)
         )
 
-    def judge(self, files: EnsembleFiles, split: str) -> Judged:
+    def judge(self, files: EnsembleFiles, split: str) -> SplitPredictions:
         """What an ensemble says of the pictures that its figures are about."""
         examples = self.data(files.modality).split(split)
-        rows = judged_labels(answers(files), examples)
+        rows = finding_rows(answers(files), examples)
         logits = [self.logits(place.member, split)[rows] for place in files.places]
-        return _judged(files, split, [examples[row] for row in rows], logits)
+        return _predicted(files, split, [examples[row] for row in rows], logits)
 
-    def judge_altered(self, files: EnsembleFiles, split: str, alter: Callable[[Pixels], Pixels]) -> Judged:
+    def judge_altered(self, files: EnsembleFiles, split: str, alter: Callable[[Pixels], Pixels]) -> SplitPredictions:
         """The same of pictures that were changed before they were preprocessed."""
         examples = self.data(files.modality).split(split)
-        chosen = [examples[row] for row in judged_labels(answers(files), examples)]
+        chosen = [examples[row] for row in finding_rows(answers(files), examples)]
         read = {name: self.read(chosen, name, f"changed {split}", alter) for name in {place.member.preprocess for place in files.places}}
         logits = [self.answer(place.member, read[place.member.preprocess]) for place in files.places]
-        return _judged(files, split, chosen, logits)
+        return _predicted(files, split, chosen, logits)
 
     def admit(self, files: EnsembleFiles, split: str) -> list[Modality | None]:
         """What the admission network makes of each picture of a split."""
         (place,) = files.places
         logits = self.logits(place.member, split)
         admission = assemble_admission(files, Recorded(logits))
-        return [admission.decide(judged, None) for judged in admission.judge(_blank(len(logits)))]
+        return [admission.decide(answer, None) for answer in admission.judge(_blank(len(logits)))]
 
 
 class Recorded:
@@ -156,11 +156,11 @@ def answers(files: EnsembleFiles) -> tuple[str, ...]:
     return tuple(sorted(outputs, key=lambda output: (output != findings[0], outputs.index(output))))
 
 
-def _judged(files: EnsembleFiles, split: str, examples: Sequence[Example], logits: Sequence[Array]) -> Judged:
+def _predicted(files: EnsembleFiles, split: str, examples: Sequence[Example], logits: Sequence[Array]) -> SplitPredictions:
     findings = answers(files)
     cold = dataclasses.replace(files, places=tuple(dataclasses.replace(place, temperature=1.0) for place in files.places))
     votes, accepted, disagreement = _votes(files, findings, logits)
-    return Judged(
+    return SplitPredictions(
         data=split,
         examples=examples,
         findings=findings,

@@ -12,8 +12,8 @@ from lungline import RESEARCH_USE, __version__
 from lungline.errors import TrainingError
 from lungline.progress import say
 from models.records import EnsembleRecord
-from training.evaluation.judge import Found
-from training.predictions.predict import Readings
+from training.evaluation.judge import EvaluatedVersion
+from training.predictions.predict import Predictions
 from training.report.curves import curves
 from training.report.page import page
 from training.report.pictures import pictures
@@ -23,13 +23,13 @@ PAGE: Final = "index.html"
 REPORT: Final = "report.json"  # all that the page shows
 
 
-def write(folder: Path, found: Sequence[Found], readings: Readings, rulings: Sequence[ChallengerRuling] = ()) -> Path:
+def write(folder: Path, found: Sequence[EvaluatedVersion], predictions: Predictions, rulings: Sequence[ChallengerRuling] = ()) -> Path:
     """Writes the report of what was judged.
 
     Args:
         folder: LUNGLINE_HOME's `reports/RUN`; made so that nobody else may read it, as it shows pictures.
         found: what judging each version found, in the order of the page.
-        readings: that it was judged on.
+        predictions: that it was judged on.
         rulings: what the gate said of each challenger.
 
     Returns:
@@ -45,7 +45,7 @@ def write(folder: Path, found: Sequence[Found], readings: Readings, rulings: Seq
         "lungline": __version__,
         "notice": RESEARCH_USE,
         "gate": [ruling.as_json() for ruling in rulings],
-        "versions": [_version(one, readings) for one in found],
+        "versions": [_version(version, predictions) for version in found],
     }
     report = _plain(report)
     try:
@@ -58,15 +58,15 @@ def write(folder: Path, found: Sequence[Found], readings: Readings, rulings: Seq
     return folder / PAGE
 
 
-def _version(found: Found, readings: Readings) -> dict[str, Any]:
+def _version(found: EvaluatedVersion, predictions: Predictions) -> dict[str, Any]:
     """All that the page shows of one version. Of the pictures of the split that counts, ten."""
-    judged = list(found.judged.values())
+    splits = list(found.predicted.values())
     return {
         "version": found.version,
         "kind": "ensemble" if isinstance(found.record, EnsembleRecord) else "member",
         "told": found.record.as_json(),
-        "curves": {one.data: curves(one) for one in judged},
-        "pictures": {"split": judged[-1].data, "shown": pictures(found, judged[-1], readings)} if judged else None,
+        "curves": {split.data: curves(split) for split in splits},
+        "pictures": {"split": splits[-1].data, "shown": pictures(found, splits[-1], predictions)} if splits else None,
     }
 
 

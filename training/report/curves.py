@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from training.metrics import figures, reliability
-from training.predictions.measure import Judged
+from training.predictions.measure import SplitPredictions
 
 Curves = dict[str, Any]
 
 
-def curves(judged: Judged) -> Curves:
+def curves(predicted: SplitPredictions) -> Curves:
     """All of one split.
 
     Returns:
@@ -20,20 +20,20 @@ def curves(judged: Judged) -> Curves:
         surest scans, y: share of these that are wrong}. `chosen`: the same of what the thresholds accept; None where they accept all or
         nothing.
     """
-    accepted = judged.accepted
-    wrong = judged.votes.argmax(axis=1) != judged.wanted
+    accepted = predicted.accepted
+    wrong = predicted.votes.argmax(axis=1) != predicted.wanted
     chosen = {"x": _short(accepted.mean()), "y": _short(wrong[accepted].mean())} if accepted.any() and not accepted.all() else None
     return {
-        "roc": {finding: _roc(judged, output) for output, finding in enumerate(judged.findings)},
-        "reliability_before": [each.as_json() for each in reliability.reliability(judged.uncalibrated, judged.wanted)],
-        "reliability": [each.as_json() for each in reliability.reliability(judged.votes, judged.wanted)],
-        "coverage": _coverage(judged),
+        "roc": {finding: _roc(predicted, output) for output, finding in enumerate(predicted.findings)},
+        "reliability_before": [each.as_json() for each in reliability.reliability(predicted.uncalibrated, predicted.wanted)],
+        "reliability": [each.as_json() for each in reliability.reliability(predicted.votes, predicted.wanted)],
+        "coverage": _coverage(predicted),
         "chosen": chosen,
     }
 
 
-def _roc(judged: Judged, output: int) -> dict[str, Any]:
-    positive, scores = judged.wanted == output, judged.votes[:, output]
+def _roc(predicted: SplitPredictions, output: int) -> dict[str, Any]:
+    positive, scores = predicted.wanted == output, predicted.votes[:, output]
     area = figures.auroc(scores, positive)
     if not np.isfinite(area):
         return {"auroc": None, "points": []}
@@ -41,10 +41,10 @@ def _roc(judged: Judged, output: int) -> dict[str, Any]:
     return {"auroc": _short(area), "points": [{"x": _short(x), "y": _short(y)} for x, y in zip(alarms, hits, strict=True)]}
 
 
-def _coverage(judged: Judged) -> list[dict[str, float]]:
+def _coverage(predicted: SplitPredictions) -> list[dict[str, float]]:
     """Risk among the surest, from the surest tenth on: of fewer scans it jumps about."""
-    order = reliability.surest(judged.votes)
-    wrong = np.cumsum(judged.votes[order].argmax(axis=1) != judged.wanted[order])
+    order = reliability.surest(predicted.votes)
+    wrong = np.cumsum(predicted.votes[order].argmax(axis=1) != predicted.wanted[order])
     count = np.arange(1, len(order) + 1)
     return [
         {"x": _short(n / len(order)), "y": _short(missed / n)}

@@ -8,8 +8,8 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from training.evaluation.caveats import judged
-from training.evaluation.checklist import items
+from training.evaluation.caveats import evaluated_splits
+from training.evaluation.checklist import fill_checklist
 from training.evaluation.sections import Section, Table, bar, sections
 from training.report import plots
 from training.report.rulings import ruling
@@ -40,7 +40,7 @@ def page(report: Mapping[str, Any]) -> str:
     )
     environment.filters["marked"] = _marked
     environment.tests["table"] = lambda part: isinstance(part, Table)
-    gate, versions = [ruling(ChallengerRuling(**one)) for one in report["gate"]], [_shown(one) for one in report["versions"]]
+    gate, versions = [ruling(ChallengerRuling(**entry)) for entry in report["gate"]], [_shown(entry) for entry in report["versions"]]
     return environment.get_template("page.html.j2").render(report=report, gate=gate, versions=versions)
 
 
@@ -52,13 +52,13 @@ def _shown(version: Mapping[str, Any]) -> dict[str, Any]:
         "kind": version["kind"],
         "modality": facts["modality"] or "admission",
         "tiles": _tiles(facts),
-        "sections": [(section, _drawn(section, version)) for section in (*sections(facts), items(facts))],
+        "sections": [(section, _drawn(section, version)) for section in (*sections(facts), fill_checklist(facts))],
         "pictures": pictures and {**pictures, "split": _SPLITS.get(pictures["split"], pictures["split"])},
     }
 
 
 def _tiles(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
-    splits = judged(facts)
+    splits = evaluated_splits(facts)
     if not splits:
         return []
     split, measured = splits[0]

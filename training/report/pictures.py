@@ -10,9 +10,9 @@ import numpy as np
 
 from models import explain
 from models.explain import Explainer
-from training.evaluation.judge import Found
-from training.predictions.measure import Judged
-from training.predictions.predict import Readings
+from training.evaluation.judge import EvaluatedVersion
+from training.predictions.measure import SplitPredictions
+from training.predictions.predict import Predictions
 
 _SHOWN: Final = 10
 _WRONG: Final = 4  # of these, if there are so many
@@ -20,28 +20,30 @@ _SIDE: Final = 192  # pixels, as they are shown
 _QUALITY: Final = 80  # of the JPEG: nothing is measured on it
 
 
-def pictures(found: Found, judged: Judged, readings: Readings) -> list[dict[str, Any]]:
+def pictures(found: EvaluatedVersion, predicted: SplitPredictions, predictions: Predictions) -> list[dict[str, Any]]:
     """Each with `label`, `answer`, `probability` (of the answer), `probabilities`, `member`, and two data URIs: `picture`, as the network
     saw it, and `explained`, the same under the Grad-CAM of the answer.
 
     The network is the member with the greatest weight in the vote. Nothing tells whose picture it is.
     """
-    place = max(found.files.places, key=lambda one: one.weight)
-    rows = chosen(judged)
-    seen = readings.read([judged.examples[row] for row in rows], place.member.preprocess, "pictures to show")
-    said = judged.votes.argmax(axis=1)
-    network = readings.network(place.member)
-    logits = readings.answer(place.member, seen)
-    answers = [judged.findings[said[row]] for row in rows]
-    asked = np.array([explain.output_for(place.member, answer, one) for answer, one in zip(answers, logits, strict=True)], np.intp)
+    place = max(found.files.places, key=lambda place: place.weight)
+    rows = chosen(predicted)
+    seen = predictions.read([predicted.examples[row] for row in rows], place.member.preprocess, "pictures to show")
+    said = predicted.votes.argmax(axis=1)
+    network = predictions.network(place.member)
+    logits = predictions.answer(place.member, seen)
+    answers = [predicted.findings[said[row]] for row in rows]
+    asked = np.array([explain.output_for(place.member, answer, row) for answer, row in zip(answers, logits, strict=True)], np.intp)
     maps = Explainer(network).maps(seen, asked)
     return [
         {
-            "label": judged.findings[judged.wanted[row]],
+            "label": predicted.findings[predicted.wanted[row]],
             "answer": answer,
-            "probability": round(float(judged.votes[row].max()), 4),
-            "probabilities": {finding: round(float(vote), 4) for finding, vote in zip(judged.findings, judged.votes[row], strict=True)},
-            "accepted": bool(judged.accepted[row]),
+            "probability": round(float(predicted.votes[row].max()), 4),
+            "probabilities": {
+                finding: round(float(vote), 4) for finding, vote in zip(predicted.findings, predicted.votes[row], strict=True)
+            },
+            "accepted": bool(predicted.accepted[row]),
             "member": place.member.version,
             "picture": _jpeg(explain.shown(picture)),
             "explained": _jpeg(explain.overlay(picture, heat)),
@@ -50,15 +52,15 @@ def pictures(found: Found, judged: Judged, readings: Readings) -> list[dict[str,
     ]
 
 
-def chosen(judged: Judged) -> list[int]:
+def chosen(predicted: SplitPredictions) -> list[int]:
     """Ten rows, in an order that the pictures' bytes give: the same ten for every network but for which of them are wrong.
 
     Wrong ones first, up to four; then right ones, each label in turn.
     """
-    order = sorted(range(len(judged.examples)), key=lambda row: hashlib.sha256(judged.examples[row].path.read_bytes()).digest())
-    right = judged.votes.argmax(axis=1) == judged.wanted
+    order = sorted(range(len(predicted.examples)), key=lambda row: hashlib.sha256(predicted.examples[row].path.read_bytes()).digest())
+    right = predicted.votes.argmax(axis=1) == predicted.wanted
     wrong = [row for row in order if not right[row]][:_WRONG]
-    by_label = [[row for row in order if right[row] and judged.wanted[row] == label] for label in range(len(judged.findings))]
+    by_label = [[row for row in order if right[row] and predicted.wanted[row] == label] for label in range(len(predicted.findings))]
     return [*wrong, *_in_turn(by_label, _SHOWN - len(wrong))]
 
 

@@ -12,14 +12,14 @@ from lungline.settings import Settings
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, read_ensemble, read_member
 from models.runtimes.choice import RuntimeChoice
 from training import recipes, report
-from training.evaluation.judge import Found, Judge
-from training.evaluation.test_split_log import Uses
+from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import tensorboard
 from training.gate import rule, serving_check, shuffled_labels
 from training.gate.rule import Besides
 from training.members.compose import compose, members_of
 from training.members.train import Start, train
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.rulings import ChallengerRuling, Ruling
 
 Tell = Callable[[str], None]  # what it is at, for people
@@ -35,7 +35,7 @@ class Learnt:
 
 
 @dataclass(frozen=True)
-class Judged:
+class RuledChallenger:
     """A challenger with its ruling."""
 
     challenger: EnsembleFiles
@@ -83,7 +83,9 @@ def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> No
             draft.rename(out / member.name)
 
 
-def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path, tell: Tell, *, newer_labels: bool, uses: int) -> Judged:
+def judge(
+    champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path, tell: Tell, *, newer_labels: bool, uses: int
+) -> RuledChallenger:
     """Makes a challenger out of the members in `out`, and asks the gate.
 
     Args:
@@ -101,22 +103,22 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
     """
     modality = champion.modality
     assert modality is not None
-    readings = Readings(learnt.data, kept=start_of(learnt, settings).kept)
+    predictions = Predictions(learnt.data, kept=start_of(learnt, settings).kept)
     tell(f"{modality.value}: composing the challenger")
-    challenger = composed(out, modality, readings)
+    challenger = composed(out, modality, predictions)
     mine = [recipe for name in learnt.recipes if (recipe := recipes.load(name)).modality is modality]
     shuffled = {}
     for recipe in mine:
         tell(f"{recipe.name}: control with shuffled labels")
-        shuffled[recipe.name] = shuffled_labels.control(recipe, start_of(learnt, settings), readings, out)
+        shuffled[recipe.name] = shuffled_labels.control(recipe, start_of(learnt, settings), predictions, out)
     tell(f"{modality.value}: at the gate")
-    before = readings.judge(champion, "gate")
+    before = predictions.judge(champion, "gate")
     try:
-        after = readings.judge(challenger, "gate")
+        after = predictions.judge(challenger, "gate")
     except ModelError as error:
         asked = Besides(shuffled, str(error), newer_labels, ())
         return _judged(champion, challenger, rule.judge(before, None, asked, uses))
-    tried = serving_check.try_out(challenger, champion, after, readings, RuntimeChoice.of(settings))
+    tried = serving_check.check_serving(challenger, champion, after, predictions, RuntimeChoice.of(settings))
     ours = any(place.member.name in learnt.recipes for place in challenger.places)  # else the champion's members, weighed anew
     asked = Besides(shuffled, tried.fault, newer_labels and ours, tried.speeds)
     ruling = rule.judge(before, after, asked, uses)
@@ -125,12 +127,12 @@ def judge(champion: EnsembleFiles, learnt: Learnt, settings: Settings, out: Path
     return _judged(champion, challenger, ruling)
 
 
-def _judged(champion: EnsembleFiles, challenger: EnsembleFiles, ruling: Ruling) -> Judged:
+def _judged(champion: EnsembleFiles, challenger: EnsembleFiles, ruling: Ruling) -> RuledChallenger:
     on = ChallengerRuling.of(ruling, name=challenger.name, champion=champion.version, challenger=challenger.version)
-    return Judged(challenger, on)
+    return RuledChallenger(challenger, on)
 
 
-def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles:
+def composed(out: Path, modality: Modality, predictions: Predictions) -> EnsembleFiles:
     """The ensemble of all members in `out`: as training left it, or made now if that was killed before."""
     members = {member.sha256 for member in members_of(out) if member.modality is modality}
     try:
@@ -140,28 +142,30 @@ def composed(out: Path, modality: Modality, readings: Readings) -> EnsembleFiles
     except ModelError:
         pass
     (out / ENSEMBLES / f"{modality.value}.md").unlink(missing_ok=True)  # the card of what stood there
-    return compose(out, modality, readings, of_other_data=True)  # the champion's members that stay are
+    return compose(out, modality, predictions, of_other_data=True)  # the champion's members that stay are
 
 
-def report_on(judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, run_id: str) -> None:
+def report_on(
+    ruled_challengers: Sequence[RuledChallenger], members: Sequence[Member], learnt: Learnt, settings: Settings, run_id: str
+) -> None:
     """Writes `HOME/reports/<run>/`: the page with what the gate said, and TensorBoard's logs. A run does not fail for want of it."""
     folder = settings.layout.reports / run_id
     try:
-        found, readings = _found(judged, members, learnt, settings, folder)
-        report.write(folder, found, readings, [each.ruling for each in judged])
+        found, predictions = _found(ruled_challengers, members, learnt, settings, folder)
+        report.write(folder, found, predictions, [each.ruling for each in ruled_challengers])
         tensorboard.write(folder / "tensorboard", members)
     except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page
         say(f"no report: {type(error).__name__}")
 
 
 def _found(
-    judged: Sequence[Judged], members: Sequence[Member], learnt: Learnt, settings: Settings, folder: Path
-) -> tuple[list[Found], Readings]:
+    ruled_challengers: Sequence[RuledChallenger], members: Sequence[Member], learnt: Learnt, settings: Settings, folder: Path
+) -> tuple[list[EvaluatedVersion], Predictions]:
     """What the report shows, and the challengers' cards: of val alone, so that nothing is looked at that would be counted."""
-    readings = Readings(learnt.data, kept=start_of(learnt, settings).kept)
-    asked = Judge(readings, settings.weights_dir, Uses(folder))
+    predictions = Predictions(learnt.data, kept=start_of(learnt, settings).kept)
+    asked = Judge(predictions, settings.weights_dir, TestSplitLog(folder))
     found = []
-    for one in judged:
-        root = one.challenger.places[0].member.folder.parent
-        found.append(asked.ensemble(one.challenger, root / ENSEMBLES / f"{one.challenger.name}.json", ["val"]))
-    return found + [asked.member(member, ["val"], writes=False) for member in members], readings
+    for ruled in ruled_challengers:
+        root = ruled.challenger.places[0].member.folder.parent
+        found.append(asked.ensemble(ruled.challenger, root / ENSEMBLES / f"{ruled.challenger.name}.json", ["val"]))
+    return found + [asked.member(member, ["val"], writes=False) for member in members], predictions

@@ -25,7 +25,7 @@ from jobs.kinds import KINDS, READ, READ_FAILURES, REREAD
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from tests.entered import claim_scan, find_scan, job_of, to_ring
+from tests.ledger import claim_scan, find_scan, job_of, to_ring
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")

@@ -19,7 +19,7 @@ from jobs.kinds import KINDS, READ
 from jobs.queues import queue_lengths, ring
 from lungline.errors import BrokerError
 from lungline.settings import load
-from tests.entered import any_drop, claim_scan, enter
+from tests.ledger import any_drop, claim_scan, enter
 from tests.servers import Broker
 
 

@@ -17,7 +17,7 @@ from jobs.dispatcher import Dispatcher
 from jobs.queues import queue_lengths
 from lungline.schedule import Schedule
 from lungline.settings import load
-from tests.entered import any_drop, claim_run, enter
+from tests.ledger import any_drop, claim_run, enter
 from tests.servers import Broker
 
 HOURLY = Schedule("0 * * * *", UTC)

@@ -21,7 +21,7 @@ from jobs.leases import Leases
 from jobs.queues import queue_lengths, ring
 from lungline.errors import LedgerError, LedgerFault
 from lungline.settings import load
-from tests.entered import any_drop, claim_scan, enter, job_of, state_of
+from tests.ledger import any_drop, claim_scan, enter, job_of, state_of
 from tests.servers import Broker
 from tests.waiting import wait_for
 

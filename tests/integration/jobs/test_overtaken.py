@@ -25,7 +25,7 @@ from jobs.dispatcher import Dispatcher
 from jobs.kinds import KINDS, READ
 from jobs.queues import QueueNow, queue_lengths, queues_now, ring, ring_first
 from lungline.settings import load
-from tests.entered import any_drop, claim_scan, enter
+from tests.ledger import any_drop, claim_scan, enter
 from tests.servers import Broker
 from tests.waiting import wait_for
 

@@ -18,7 +18,7 @@ from jobs.kinds import READ
 from jobs.queues import queue_lengths
 from lungline.findings import Modality, Status
 from lungline.settings import load
-from tests.entered import any_drop, claim_scan, enter
+from tests.ledger import any_drop, claim_scan, enter
 from tests.servers import Broker
 
 

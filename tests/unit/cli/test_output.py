@@ -16,7 +16,7 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.entered import claim_scan
+from tests.ledger import claim_scan
 from workers import failed_reads
 
 _SHA256 = "ab" * 32

@@ -16,7 +16,7 @@ from db.writer import Writer
 from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.settings import load
-from tests.entered import enter
+from tests.ledger import enter
 
 
 def test_bytes_that_are_put_in_place_while_it_looks_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

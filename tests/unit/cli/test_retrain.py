@@ -15,7 +15,7 @@ from db.tables import RunOutcome
 from lungline.errors import TrainingError
 from lungline.presence import Presence
 from lungline.settings import load
-from tests.entered import claim_run
+from tests.ledger import claim_run
 from tests.waiting import wait_for
 
 app = typer.Typer()

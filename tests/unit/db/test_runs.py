@@ -13,7 +13,7 @@ from db.tables import jobs as jobs_table
 from jobs.kinds import TRAIN
 from jobs.leases import expire, free_slot, let_go
 from lungline.schedule import Schedule
-from tests.entered import claim_run, is_held, to_ring
+from tests.ledger import claim_run, is_held, to_ring
 
 EVERY_MINUTE = Schedule("* * * * *", UTC)
 

@@ -13,7 +13,7 @@ from db.writer import Writer
 from jobs import leases as leases_module
 from jobs.kinds import KINDS, READ
 from jobs.leases import Leases
-from tests.entered import any_drop, claim_scan, enter, state_of
+from tests.ledger import any_drop, claim_scan, enter, state_of
 from tests.waiting import wait_for
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lungline.errors import SettingsError
-from lungline.temporary import folder_for_sockets, trouble
+from lungline.temporary import describe_fault, folder_for_sockets
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_socket_fits_though_the_path_is_long(name: Path) -> None:
     name.mkdir()
     assert tempfile.gettempdir() == str(name)
-    assert trouble() == ""
+    assert describe_fault() == ""
     with tempfile.TemporaryDirectory(dir=folder_for_sockets(40)) as folder, socket.socket(socket.AF_UNIX) as listener:
         listener.bind(f"{folder}/{'s' * 20}")
 
@@ -42,4 +42,6 @@ def test_where_no_other_folder_is_usable_it_says_what_to_set(name: Path) -> None
 def test_a_folder_that_is_none_is_said(kind: str, name: Path) -> None:
     if kind == "file":
         name.touch()
-    assert trouble().startswith(f"TMPDIR names no folder that this user may write to, so temporary files go to {tempfile.gettempdir()}")
+    assert describe_fault().startswith(
+        f"TMPDIR names no folder that this user may write to, so temporary files go to {tempfile.gettempdir()}"
+    )

@@ -12,21 +12,21 @@ from models.files import MEMBER, Member, read_member
 from models.registry import SHIPPED, shipped, shipped_admission
 
 if TYPE_CHECKING:
-    from training.predictions.predict import Readings
+    from training.predictions.predict import Predictions
 
 MEMBERS = [read_member(path.parent) for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
 STUDENTS = [member for member in MEMBERS if member.record.teacher]
 
 
 @pytest.fixture(scope="module")
-def readings(training_data: Path) -> "Readings":
-    from training.predictions.predict import Readings
+def predictions(training_data: Path) -> "Predictions":
+    from training.predictions.predict import Predictions
 
-    return Readings(training_data)
+    return Predictions(training_data)
 
 
 @pytest.mark.parametrize("modality", Modality)
-def test_validation_figures_come_out_again(modality: Modality, readings: "Readings") -> None:
+def test_validation_figures_come_out_again(modality: Modality, predictions: "Predictions") -> None:
     from training.metrics.figures import balanced_accuracy, macro_auroc
     from training.predictions.predict import alone
 
@@ -35,7 +35,7 @@ def test_validation_figures_come_out_again(modality: Modality, readings: "Readin
         (ensemble, ensemble.evaluations["val"]),
         *((alone(place.member, place.temperature), place.member.evaluations["val"]) for place in ensemble.places),
     ):
-        judged = readings.judge(files, "val")
+        judged = predictions.judge(files, "val")
         assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(told["macro_auroc"].value, abs=0.005)
         assert balanced_accuracy(judged.votes, judged.wanted) == pytest.approx(told["balanced_accuracy"].value, abs=0.015)
         if files is ensemble:
@@ -44,11 +44,11 @@ def test_validation_figures_come_out_again(modality: Modality, readings: "Readin
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=lambda student: student.name)
-def test_a_students_figures_come_out_again(student: Member, readings: "Readings") -> None:
+def test_a_students_figures_come_out_again(student: Member, predictions: "Predictions") -> None:
     from training.metrics.figures import macro_auroc
     from training.predictions.predict import alone
 
-    judged = readings.judge(alone(student, student.record.temperature), "val")
+    judged = predictions.judge(alone(student, student.record.temperature), "val")
     assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.evaluations["val"]["macro_auroc"].value, abs=0.005)
 
 
@@ -67,9 +67,9 @@ def test_members_are_of_two_kinds(modality: Modality) -> None:
     assert {place.member.architecture for place in shipped()[modality].places} == {"mobilenetv2", other}
 
 
-def test_admission_keeps_real_scans_and_turns_others_away(readings: "Readings") -> None:
-    decided = readings.admit(shipped_admission(), "val")
-    labels = [example.label for example in readings.data(None).split("val")]
+def test_admission_keeps_real_scans_and_turns_others_away(predictions: "Predictions") -> None:
+    decided = predictions.admit(shipped_admission(), "val")
+    labels = [example.label for example in predictions.data(None).split("val")]
     kept = [decision is not None for decision, label in zip(decided, labels, strict=True) if label != NEITHER]
     others = [decision is None for decision, label in zip(decided, labels, strict=True) if label == NEITHER]
     assert np.mean(kept) >= 0.99

@@ -44,7 +44,7 @@ def test_folders_within_a_class_are_patients(tmp_path: Path) -> None:
     groups = Counter(row["group"] for row in drawn.read(tmp_path / "manifest.csv"))
     assert groups["Smith"] == groups["Jones"] == 2
     assert len(groups) == 4  # the others are nobody's: each is one
-    assert built.left_out["that are masks"] == 2
+    assert built.skipped["that are masks"] == 2
 
 
 def test_a_tree_keeps_its_split(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_only_sound_drops_clashing_and_unreadable_files(tmp_path: Path) -> None:
     assert {finding.check for finding in audit.audit(tmp_path / "manifest.csv").errors} == {"label_clash", "unreadable"}
     assert built.unreadable == 1
     built = made("folders", data, tmp_path, only_sound=True)
-    assert (built.left_out["that occur with two labels"], built.left_out["that cannot be read"]) == (2, 1)
+    assert (built.skipped["that occur with two labels"], built.skipped["that cannot be read"]) == (2, 1)
     assert audit.audit(tmp_path / "manifest.csv").errors == []
 
 
@@ -164,7 +164,7 @@ def test_an_unknown_class_is_named_with_those_that_are_known(tmp_path: Path) -> 
     made("folders", data, tmp_path, "lung opacity=pneumonia")
     assert Counter(row["label"] for row in drawn.read(tmp_path / "manifest.csv")) == {"covid19": 3, "pneumonia": 3}
     built = made("folders", data, tmp_path, "Lung_Opacity=")
-    assert built.left_out == {"of class `Lung_Opacity`, as `--label` says": 3}
+    assert built.skipped == {"of class `Lung_Opacity`, as `--label` says": 3}
     with pytest.raises(TrainingError, match="covid19, pneumonia, normal"):
         made("folders", data, tmp_path, "Lung_Opacity=opacity")
 

@@ -46,9 +46,9 @@ def test_a_clone_of_covid_chestxray_of_today(tmp_path: Path) -> None:
     assert rows["1.jpg"]["group"] == rows["2.jpg"]["group"] == "ieee8023-2"
     assert rows["1.jpg"]["path"] == "clone/images/1.jpg"
     assert {row["source"] for row in rows.values()} == {"ieee8023/covid-chestxray-dataset"}
-    assert built.left_out["that are no frontal X-ray"] == 2
-    assert built.left_out["whose file is not in the clone, or no picture"] == 1
-    assert any("Tuberculosis" in why for why in built.left_out)
+    assert built.skipped["that are no frontal X-ray"] == 2
+    assert built.skipped["whose file is not in the clone, or no picture"] == 1
+    assert any("Tuberculosis" in why for why in built.skipped)
 
 
 def test_a_clone_of_covid_chestxray_of_early_2020(tmp_path: Path) -> None:

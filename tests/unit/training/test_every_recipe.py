@@ -16,7 +16,7 @@ from lungline.findings import FINDINGS
 from models.registry import descriptions, find, load_admission, load_ensemble
 from tests.unit.training.drawn import cloudy, save, write
 from training import recipes
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 
 app = typer.Typer()
 app.command("train")(train)
@@ -70,20 +70,22 @@ def test_trained_saved_listed_loaded_and_asked(name: str, scans: Path, home: Pat
     for number in ("parameters", "trainable", "non_trainable"):
         assert shown[number] == planned[number]
     recipe = recipes.load(name)
-    readings = Readings(scans)
+    predictions = Predictions(scans)
     joined = [one for one in descriptions(store) if one.kind == "ensemble" and row["version"] in one.members]
     if recipe.votes:  # a student joins none
         assert not joined
         return
     (ensemble,) = joined
     files = find(ensemble.version, store)
-    pictures = readings.pictures(recipe.preprocess, recipe.modality, "val")
+    pictures = predictions.pictures(recipe.preprocess, recipe.modality, "val")
     if recipe.modality is None:
         assert len(load_admission(files).judge(pictures)) == len(pictures)
         return
-    judged = load_ensemble(files).judge({recipe.preprocess: pictures})
+    predicted = load_ensemble(files).judge({recipe.preprocess: pictures})
     rows = [
-        number for number, example in enumerate(readings.data(recipe.modality).split("val")) if example.label in FINDINGS[recipe.modality]
+        number
+        for number, example in enumerate(predictions.data(recipe.modality).split("val"))
+        if example.label in FINDINGS[recipe.modality]
     ]
-    votes = np.array([list(judged[number].probabilities.values()) for number in rows])
-    np.testing.assert_allclose(votes, readings.judge(files, "val").votes, atol=1e-4)
+    votes = np.array([list(predicted[number].probabilities.values()) for number in rows])
+    np.testing.assert_allclose(votes, predictions.judge(files, "val").votes, atol=1e-4)

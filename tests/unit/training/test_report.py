@@ -21,11 +21,11 @@ from models.files import ENSEMBLES
 from tests.unit.training import drawn
 from training import recipes, report
 from training.evaluation.card import card
-from training.evaluation.judge import Found, Judge
-from training.evaluation.test_split_log import Uses
+from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.test_split_log import TestSplitLog
 from training.members.compose import compose
 from training.members.train import Start, make
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 from training.report.page import page
 from training.report.pictures import chosen
@@ -45,8 +45,8 @@ def small() -> Recipe:
 class Run:
     """A report with what it is about."""
 
-    found: list[Found]
-    readings: Readings
+    found: list[EvaluatedVersion]
+    predictions: Predictions
     folder: Path
     report: dict[str, Any]
     page: ET.Element
@@ -57,15 +57,15 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One member and its ensemble, judged on val and test."""
     home = tmp_path_factory.mktemp("home")
     drawn.sound(home / "data")
-    readings = Readings(home / "data")
+    predictions = Predictions(home / "data")
     recipe = small()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("training.recipes.load", {"xray-small": recipe}.__getitem__)
         patch.setattr("training.metrics.figures.RESAMPLES", 50)
         patch.setattr("training.evaluation.controls.SHUFFLES", 1)
-        member = make(recipe, Start(home / "data", 5, "none", None, None), home / "models", readings)
-        files = compose(home / "models", Modality.XRAY, readings)
-        judge = Judge(readings, None, Uses(home / "models"), leave_one_out=True)
+        member = make(recipe, Start(home / "data", 5, "none", None, None), home / "models", predictions)
+        files = compose(home / "models", Modality.XRAY, predictions)
+        judge = Judge(predictions, None, TestSplitLog(home / "models"), leave_one_out=True)
         splits = ["val", "test"]
         found = [judge.member(member, splits), judge.ensemble(files, home / "models" / ENSEMBLES / "xray.json", splits)]
     folder = home / "reports" / "0197-a-run"
@@ -74,9 +74,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         Clause("newer_labels", ClauseOutcome.NOT_GIVEN),
     )
     ruling = ChallengerRuling(Decision.HELD, "no reason to change", clauses, 3, "xray", "xray-1-a", "xray-1-b")
-    path = report.write(folder, found, readings, [ruling])
+    path = report.write(folder, found, predictions, [ruling])
     assert path == folder / "index.html"
-    return Run(found, readings, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
+    return Run(found, predictions, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
 
 
 def text(element: ET.Element) -> str:
@@ -177,8 +177,8 @@ def test_each_section_has_its_drawing(run: Run) -> None:
 def test_ten_pictures_with_label_answer_and_map(run: Run) -> None:
     shown = run.report["versions"][0]["pictures"]["shown"]
     assert len(shown) == 10
-    judged = run.found[0].judged["test"]
-    wrong = int((judged.votes.argmax(axis=1) != judged.wanted).sum())
+    predicted = run.found[0].predicted["test"]
+    wrong = int((predicted.votes.argmax(axis=1) != predicted.wanted).sum())
     assert sum(one["label"] != one["answer"] for one in shown) == min(wrong, 4)
     assert text(run.page).count(", wrong") >= min(wrong, 4)
     for one in shown:
@@ -191,11 +191,15 @@ def test_ten_pictures_with_label_answer_and_map(run: Run) -> None:
 
 
 def test_which_pictures_is_fixed_by_their_bytes(run: Run) -> None:
-    judged = run.found[0].judged["test"]
+    predicted = run.found[0].predicted["test"]
     turned = dataclasses.replace(
-        judged, examples=judged.examples[::-1], wanted=judged.wanted[::-1], votes=judged.votes[::-1], accepted=judged.accepted[::-1]
+        predicted,
+        examples=predicted.examples[::-1],
+        wanted=predicted.wanted[::-1],
+        votes=predicted.votes[::-1],
+        accepted=predicted.accepted[::-1],
     )
-    assert [judged.examples[row].path for row in chosen(judged)] == [turned.examples[row].path for row in chosen(turned)]
+    assert [predicted.examples[row].path for row in chosen(predicted)] == [turned.examples[row].path for row in chosen(turned)]
 
 
 def test_the_page_shows_what_the_json_holds_and_no_more(run: Run) -> None:

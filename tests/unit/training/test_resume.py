@@ -14,7 +14,7 @@ from models.architectures import build
 from models.backend import keras
 from models.records import Epoch
 from training import recipes
-from training.fitting.checkpoint import Checkpoint, Standing
+from training.fitting.checkpoint import Checkpoint, TrainingState
 from training.fitting.optimise import compile_network
 from training.members.train import Start, train
 
@@ -63,8 +63,8 @@ def network() -> keras.Model:
     return compiled
 
 
-def _standing(network: keras.Model) -> Standing:
-    return Standing(2, 1, 0.7, network.get_weights(), network.get_weights(), [Epoch(epoch=1, loss=0.5), Epoch(epoch=2, loss=0.4)])
+def _standing(network: keras.Model) -> TrainingState:
+    return TrainingState(2, 1, 0.7, network.get_weights(), network.get_weights(), [Epoch(epoch=1, loss=0.5), Epoch(epoch=2, loss=0.4)])
 
 
 def test_checkpoint_restores_all_that_the_next_epoch_needs(network: keras.Model, tmp_path: Path) -> None:

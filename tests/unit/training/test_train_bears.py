@@ -14,9 +14,9 @@ from lungline.findings import Modality
 from models.files import WEIGHTS, Member, read_ensemble
 from training import recipes
 from training.evaluation.judge import Judge
-from training.evaluation.test_split_log import Uses, read
+from training.evaluation.test_split_log import TestSplitLog, read
 from training.members.train import Reporting, Start, train
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 from training.retraining import run
 
@@ -61,7 +61,7 @@ def start(data: Path, **other: Any) -> Start:
 
 
 def reporting(folder: Path) -> Reporting:
-    return Reporting(folder / "report", ("val", "test"), Uses(folder / "counted"))
+    return Reporting(folder / "report", ("val", "test"), TestSplitLog(folder / "counted"))
 
 
 def those(data: Path, target: Path, keep: Callable[[dict[str, str]], bool]) -> Path:
@@ -108,7 +108,7 @@ def test_member_of_other_data_votes_only_in_a_retraining(
     (after,) = train([SECOND], start(data, seed=6), tmp_path / "out")
     assert [place.member.version for place in read_ensemble(tmp_path / "out", "xray").places] == [after.version]
     assert [line for line in said if before.version in line and "does not vote" in line]
-    challenger = run.composed(tmp_path / "out", Modality.XRAY, Readings(data))  # the champion's members that stay vote as they are
+    challenger = run.composed(tmp_path / "out", Modality.XRAY, Predictions(data))  # the champion's members that stay vote as they are
     assert {place.member.version for place in challenger.places} == {before.version, after.version}
 
 
@@ -152,8 +152,8 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
     made: Member, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = read_ensemble(made.folder.parent, "xray")
-    judge = Judge(Readings(tiny_data), None, Uses(tmp_path / "counted"))
-    monkeypatch.setattr("training.predictions.predict.Readings.judge", lambda *_: 1 / 0)
+    judge = Judge(Predictions(tiny_data), None, TestSplitLog(tmp_path / "counted"))
+    monkeypatch.setattr("training.predictions.predict.Predictions.judge", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         judge.member(made, ["val", "test"])
     with pytest.raises(ZeroDivisionError):
@@ -164,7 +164,7 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
 def test_a_control_without_its_base_weights_is_left_out(made: Member, tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
     based = dataclasses.replace(made, record=made.record.model_copy(update={"recipe": "xray-mobilenetv2", "base": "imagenet"}))
-    found = Judge(Readings(tiny_data), tmp_path, Uses(tmp_path / "counted")).member(based, ["test"], writes=False)
+    found = Judge(Predictions(tiny_data), tmp_path, TestSplitLog(tmp_path / "counted")).member(based, ["test"], writes=False)
     assert found.record.figures
     assert found.record.figures.shuffled_labels is None
     assert "macro_auroc" in found.record.figures
@@ -176,7 +176,7 @@ def test_a_split_that_lacks_findings_is_judged_all_the_same(
     split: str, labels: set[str], made: Member, tiny_data: Path, tmp_path: Path
 ) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["label"] in labels)
-    found = Judge(Readings(data), None, Uses(tmp_path / "counted")).member(made, ["test"], writes=False)
+    found = Judge(Predictions(data), None, TestSplitLog(tmp_path / "counted")).member(made, ["test"], writes=False)
     assert found.record.figures
     assert bool(found.record.figures.beside) == (split == "test")
     assert found.record.figures.images == (4 if split == "test" else 12)
@@ -186,4 +186,4 @@ def test_what_val_lacks_is_named(tiny_data: Path, tmp_path: Path) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != "val" or row["label"] == "covid19")
     with pytest.raises(TrainingError, match=r"labelled pneumonia, normal.*lungline data build"):
         train([FIRST], start(data), tmp_path / "out")
-    assert Readings(data).has(Modality.XRAY, "val")
+    assert Predictions(data).has(Modality.XRAY, "val")

@@ -18,7 +18,7 @@ from db.writer import Writer
 from imaging.header import Facts
 from lungline.errors import LedgerFault, ModelError
 from lungline.findings import Modality, Status
-from tests.entered import any_drop, claim_scan, enter
+from tests.ledger import any_drop, claim_scan, enter
 from tests.waiting import wait_for
 from workers.batcher import Batcher, Judge, StoppingError, Waiting
 from workers.inference import mind_hanging
@@ -39,7 +39,7 @@ FACTS = Facts(
 )
 VERDICT = Verdict("e-1", Status.ACCEPTED, "covid19", 0.9, None, 0.0, 0.1, {"covid19": 0.9, "non_covid": 0.1})
 
-Judged = list[tuple[Modality | None, Verdict]]
+ReadVerdict = list[tuple[Modality | None, Verdict]]
 Batch = Sequence[tuple[Reading, Modality | None]]
 
 
@@ -62,10 +62,10 @@ def marks(batch: Batch) -> list[int]:
 class Answers:
     """A judge that answers as a function does."""
 
-    def __init__(self, answer: Callable[[Batch], Judged]) -> None:
+    def __init__(self, answer: Callable[[Batch], ReadVerdict]) -> None:
         self._answer = answer
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ReadVerdict:
         return self._answer(batch)
 
     def is_sound(self) -> bool:
@@ -75,12 +75,12 @@ class Answers:
 class Gate:
     """A judge whose first batch waits until it is opened, so that others pile up behind it."""
 
-    def __init__(self, answer: Callable[[Batch], Judged]) -> None:
+    def __init__(self, answer: Callable[[Batch], ReadVerdict]) -> None:
         self.batches: list[list[int]] = []
         self.begun, self.open = threading.Event(), threading.Event()
         self._answer = answer
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> ReadVerdict:
         self.batches.append(marks(batch))
         self.begun.set()
         assert self.open.wait(20)
@@ -90,7 +90,7 @@ class Gate:
         return True
 
 
-def accept(batch: Batch) -> Judged:
+def accept(batch: Batch) -> ReadVerdict:
     return [(Modality.CT, VERDICT)] * len(batch)
 
 
@@ -143,7 +143,7 @@ def test_scan_is_judged_by_the_champion_it_was_prepared_for(writer: Writer) -> N
 
 
 def test_a_failing_batch_costs_only_the_scan_that_fails(writer: Writer) -> None:
-    def answer(batch: Batch) -> Judged:
+    def answer(batch: Batch) -> ReadVerdict:
         if 2 in marks(batch):
             raise ModelError("a number that is none")
         return accept(batch)
@@ -166,7 +166,7 @@ def test_runtime_that_always_fails_blames_no_scan(writer: Writer) -> None:
         def is_sound(self) -> bool:
             return False
 
-    def fails(batch: Batch) -> Judged:
+    def fails(batch: Batch) -> ReadVerdict:
         raise RuntimeError("no memory")
 
     told = threading.Event()
@@ -238,7 +238,7 @@ def test_a_worker_whose_engine_hangs_ends(writer: Writer) -> None:
 def test_a_verdict_that_the_database_refuses_fails_alone(writer: Writer) -> None:
     """A NaN is NULL on SQLite; the column refuses it."""
 
-    def answer(batch: Batch) -> Judged:
+    def answer(batch: Batch) -> ReadVerdict:
         refused = replace(VERDICT, probabilities={"covid19": float("nan")})
         return [(Modality.CT, refused if mark in (2, 5) else VERDICT) for mark in marks(batch)]
 

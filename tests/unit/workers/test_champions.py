@@ -129,14 +129,14 @@ def test_what_cannot_be_loaded_is_said_once_and_tried_again(
     weights.write_bytes(whole[:-1])
     with capture_logs() as logs:
         promote(database, version)
-        wait_for(lambda: running._trouble is not None and running._trouble.failures >= 3)
+        wait_for(lambda: running._load_failure is not None and running._load_failure.failures >= 3)
     errors = [line for line in logs if line["log_level"] == "error"]
     assert len(errors) == 1
     assert "damaged" in errors[0]["why"]
     assert running.judge is before
     weights.write_bytes(whole)
     wait_for(lambda: running.judge.names["xray"] == version)
-    assert running._trouble is None
+    assert running._load_failure is None
 
 
 def test_those_that_run_go_on_while_the_database_is_away(
@@ -194,7 +194,7 @@ def test_an_engine_that_breaks_is_found_out_and_is_no_champion(
     before = running.judge
     with capture_logs() as logs:
         promote(database, adopted("ct"))
-        wait_for(lambda: running._trouble is not None)
+        wait_for(lambda: running._load_failure is not None)
     assert "number that is none" in logs[-1]["why"]
     assert running.judge is before
 

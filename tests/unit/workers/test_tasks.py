@@ -27,7 +27,7 @@ from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import load
 from tests.corpus.files import dicom, png
-from tests.entered import enter
+from tests.ledger import enter
 from workers import reading
 from workers.batcher import Batcher
 from workers.judge import Judge

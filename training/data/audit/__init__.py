@@ -11,7 +11,7 @@ from lungline.progress import steps
 from training.data import manifests
 from training.data.audit import checks, likeness
 from training.data.audit.checks import Finding, Severity
-from training.data.audit.image_statistics import look_at
+from training.data.audit.image_statistics import measure_all
 from training.data.audit.shortcuts import Separation
 
 _RULES: Final = 1  # counts up when the checks change, so that what was found by older ones is not believed
@@ -38,14 +38,14 @@ def audit(manifest: Path) -> Audit:
     """
     rows = manifests.read(manifest)
     with steps("data check: reading pictures", len(rows)) as step:
-        looks = look_at([row.path for row in rows], step)
-    pairs = likeness.by_modality([row.modality for row in rows], looks)
-    figures, shortcuts = checks.shortcut(rows, looks)
+        statistics = measure_all([row.path for row in rows], step)
+    pairs = likeness.by_modality([row.modality for row in rows], statistics)
+    figures, shortcuts = checks.shortcut(rows, statistics)
     findings = [
         *checks.split_leak(rows),
         *checks.near_duplicate(rows, pairs),
         *checks.label_clash(rows, pairs),
-        *checks.unreadable(rows, looks),
+        *checks.unreadable(rows, statistics),
         *shortcuts,
         *checks.single_source(rows),
         *checks.imbalance(rows),

@@ -8,7 +8,7 @@ from typing import Final
 
 from lungline.findings import FINDINGS, Modality
 from training.data.audit import likeness, shortcuts
-from training.data.audit.image_statistics import Look
+from training.data.audit.image_statistics import ImageStatistics
 from training.data.audit.likeness import Pair
 from training.data.manifests import SPLITS, Row
 
@@ -74,9 +74,9 @@ def label_clash(rows: Sequence[Row], pairs: Sequence[Pair]) -> Iterator[Finding]
     yield from _capped("label_clash", (f"{_rows([a.number, b.number])}: one picture as {_label(a)} and {_label(b)}" for a, b in clashes))
 
 
-def unreadable(rows: Sequence[Row], looks: Sequence[Look | None]) -> Iterator[Finding]:
+def unreadable(rows: Sequence[Row], statistics: Sequence[ImageStatistics | None]) -> Iterator[Finding]:
     """Pictures that are missing or that Lungline cannot read."""
-    lost = [row.number for row, look in zip(rows, looks, strict=True) if look is None]
+    lost = [row.number for row, measure in zip(rows, statistics, strict=True) if measure is None]
     if lost:
         yield _error("unreadable", f"{_rows(lost)}: missing, or no PNG, JPEG or DICOM that can be read")
 
@@ -106,28 +106,28 @@ def imbalance(rows: Sequence[Row]) -> Iterator[Finding]:
                 yield _warning("imbalance", f"{modality}: no {_names(missing)} in {split}")
 
 
-def shortcut(rows: Sequence[Row], looks: Sequence[Look | None]) -> tuple[list[shortcuts.Separation], list[Finding]]:
+def shortcut(rows: Sequence[Row], statistics: Sequence[ImageStatistics | None]) -> tuple[list[shortcuts.Separation], list[Finding]]:
     """What tells a class without a look at the lungs: all figures, and those that are too high."""
     figures: list[shortcuts.Separation] = []
     findings: list[Finding] = []
     for modality in sorted({row.modality for row in rows}):
-        seen = [(row, look) for row, look in zip(rows, looks, strict=True) if look and row.label and row.modality == modality]
-        ours, theirs = [row for row, _ in seen], [look for _, look in seen]
+        seen = [(row, measure) for row, measure in zip(rows, statistics, strict=True) if measure and row.label and row.modality == modality]
+        ours, theirs = [row for row, _ in seen], [measure for _, measure in seen]
         found = list(shortcuts.separations(modality, [row.finding for row in ours], ours, theirs))
-        findings += _judged(found, may_block=True)
+        findings += _shortcut_findings(found, may_block=True)
         if {row.label for row in ours} != {row.finding for row in ours}:
             finer = [
                 separation
                 for separation in shortcuts.separations(modality, [row.label for row in ours], ours, theirs)
                 if separation.label not in _found(ours)
             ]
-            findings += _judged(finer, may_block=False)
+            findings += _shortcut_findings(finer, may_block=False)
             found += finer
         figures += found
     return figures, findings
 
 
-def _judged(figures: Iterable[shortcuts.Separation], *, may_block: bool) -> Iterator[Finding]:
+def _shortcut_findings(figures: Iterable[shortcuts.Separation], *, may_block: bool) -> Iterator[Finding]:
     for separation in figures:
         if separation.z < _FEWEST_DEVIATIONS or separation.auroc < WARNING_AUROC:
             continue

@@ -24,7 +24,7 @@ _NEARLY: Final = 0.03  # of black or white
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class ImageStatistics:
     """What is remembered of a picture."""
 
     sha256: str  # of the decoded gray picture and its size: the same for a picture whose file was only copied or packed anew
@@ -53,26 +53,26 @@ class Look:
         return np.concatenate([self.size, self.border, self.length])
 
 
-def look_at(paths: Sequence[Path], step: Callable[[], None] = lambda: None) -> list[Look | None]:
+def measure_all(paths: Sequence[Path], step: Callable[[], None] = lambda: None) -> list[ImageStatistics | None]:
     """A look at each picture; None where it is missing or unreadable. `step` is called after each."""
-    found: list[Look | None] = []
+    found: list[ImageStatistics | None] = []
     for path in paths:
         try:
-            found.append(look(path.read_bytes()))
+            found.append(measure(path.read_bytes()))
         except (OSError, UnreadableScan):
             found.append(None)
         step()
     return found
 
 
-def look(data: bytes) -> Look:
+def measure(data: bytes) -> ImageStatistics:
     """What the bytes of a picture show.
 
     Raises:
         UnreadableScan: they are no picture that Lungline reads.
     """
     pixels = read(data).pixels
-    return Look(
+    return ImageStatistics(
         sha256=hashlib.sha256(repr(pixels.shape).encode() + np.ascontiguousarray(pixels).tobytes()).hexdigest(),
         phash=phash(pixels),
         mirrored=phash(pixels[:, ::-1]),

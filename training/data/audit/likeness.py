@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from training.data.audit.image_statistics import Look, mirror
+from training.data.audit.image_statistics import ImageStatistics, mirror
 
 # Two pictures can be copies if so few bits of their hashes differ. Measured on 3,500 chest X-rays and CT slices: copies saved as JPEG at
 # quality 25, halved, sharpened by a gamma of 0.7 or brightened differ in 8 at most.
@@ -27,24 +27,24 @@ Indices = npt.NDArray[np.intp]
 Pair = tuple[int, int, float]  # two indices, the smaller first, and the inverse hyperbolic tangent of their correlation
 
 
-def copies(looks: Sequence[Look | None]) -> list[Pair]:
+def copies(statistics: Sequence[ImageStatistics | None]) -> list[Pair]:
     """Pairs of pictures that are copies of each other; what could not be read is a copy of nothing."""
-    seen = [number for number, look in enumerate(looks) if look]
-    readable = [look for look in looks if look]
+    seen = [number for number, measure in enumerate(statistics) if measure]
+    readable = [measure for measure in statistics if measure]
     if len(readable) < 2:
         return []
     found: dict[tuple[int, int], float] = {}
     for a, b, alike in _near(readable):
         found[seen[a], seen[b]] = max(alike, found.get((seen[a], seen[b]), alike))
-    found |= dict.fromkeys(identical(looks), float("inf"))
+    found |= dict.fromkeys(identical(statistics), float("inf"))
     return [(a, b, alike) for (a, b), alike in sorted(found.items())]
 
 
-def identical(looks: Sequence[Look | None]) -> Iterator[tuple[int, int]]:
+def identical(statistics: Sequence[ImageStatistics | None]) -> Iterator[tuple[int, int]]:
     """Pairs with the same pixels, and so all with the same bytes: each picture with the first such."""
     first: dict[str, int] = {}
-    for number, look in enumerate(looks):
-        if look and (before := first.setdefault(look.sha256, number)) != number:
+    for number, measure in enumerate(statistics):
+        if measure and (before := first.setdefault(measure.sha256, number)) != number:
             yield before, number
 
 
@@ -64,10 +64,10 @@ def joined(pairs: Sequence[Pair], size: int) -> list[int]:
     return [top(number) for number in range(size)]
 
 
-def _near(looks: Sequence[Look]) -> Iterator[Pair]:
-    hashes, details = _signs([look.phash for look in looks]), np.stack([look.detail for look in looks])
+def _near(statistics: Sequence[ImageStatistics]) -> Iterator[Pair]:
+    hashes, details = _signs([measure.phash for measure in statistics]), np.stack([measure.detail for measure in statistics])
     least = max(_ALIKE, _common(details) + _ABOVE_COMMON)
-    for others, others_details in ((hashes, details), (_signs([look.mirrored for look in looks]), mirror(details))):
+    for others, others_details in ((hashes, details), (_signs([measure.mirrored for measure in statistics]), mirror(details))):
         for firsts, seconds in _candidates(hashes, others):
             alike = _alike(details[firsts], others_details[seconds])
             near = alike >= least
@@ -112,11 +112,11 @@ def _chunks(firsts: Indices, seconds: Indices) -> Iterator[tuple[Indices, Indice
         yield firsts[start : start + _BLOCK], seconds[start : start + _BLOCK]
 
 
-def by_modality(modalities: Sequence[str], looks: Sequence[Look | None]) -> list[Pair]:
+def by_modality(modalities: Sequence[str], statistics: Sequence[ImageStatistics | None]) -> list[Pair]:
     """`copies` within each modality, since what is common differs between them; and what is identical across."""
     rows: dict[str, list[int]] = defaultdict(list)
     for number, modality in enumerate(modalities):
         rows[modality].append(number)
-    found = {(numbers[a], numbers[b]): alike for numbers in rows.values() for a, b, alike in copies([looks[n] for n in numbers])}
-    found |= dict.fromkeys(identical(looks), float("inf"))
+    found = {(numbers[a], numbers[b]): alike for numbers in rows.values() for a, b, alike in copies([statistics[n] for n in numbers])}
+    found |= dict.fromkeys(identical(statistics), float("inf"))
     return [(a, b, alike) for (a, b), alike in sorted(found.items())]

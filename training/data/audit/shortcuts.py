@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training.data.audit.image_statistics import Look
+from training.data.audit.image_statistics import ImageStatistics
 from training.data.manifests import Row
 from training.metrics.figures import auroc
 
@@ -44,11 +44,11 @@ class Separation:
         return f"{self.modality}: {self.label} is told from the rest by {self.by} alone at AUROC {self.auroc:.2f} ({self.groups} groups)"
 
 
-def separations(modality: str, labels: Sequence[str], rows: Sequence[Row], looks: Sequence[Look]) -> Iterator[Separation]:
+def separations(modality: str, labels: Sequence[str], rows: Sequence[Row], statistics: Sequence[ImageStatistics]) -> Iterator[Separation]:
     """How well each class of `labels` (one a row) is told by each thing. A class with too few groups to tell is left out."""
     names = np.array(labels)
     groups = np.array([row.group for row in rows])
-    ways = _ways(rows, looks)
+    ways = _ways(rows, statistics)
     classes = sorted(set(labels))
     for label in classes[:1] if len(classes) == 2 else classes:  # of two, one against the other says it all
         wanted = names == label
@@ -63,34 +63,37 @@ def separations(modality: str, labels: Sequence[str], rows: Sequence[Row], looks
             yield Separation(modality, label, by, area, float((area - 0.5) / deviation), len(set(groups)))
 
 
-def _ways(rows: Sequence[Row], looks: Sequence[Look]) -> dict[str, tuple[Way, ...]]:
+def _ways(rows: Sequence[Row], statistics: Sequence[ImageStatistics]) -> dict[str, tuple[Way, ...]]:
     return {
-        "size": (_by_regression(np.stack([look.size for look in looks])), _by_frequency([f"{look.columns}x{look.rows}" for look in looks])),
-        "format": (_by_frequency([look.format for look in looks]),),
-        "border": (_by_regression(np.stack([look.border for look in looks])),),
+        "size": (
+            _by_regression(np.stack([measure.size for measure in statistics])),
+            _by_frequency([f"{measure.columns}x{measure.rows}" for measure in statistics]),
+        ),
+        "format": (_by_frequency([measure.format for measure in statistics]),),
+        "border": (_by_regression(np.stack([measure.border for measure in statistics])),),
         "source": (_by_frequency([row.origin for row in rows]),),
-        "bytes": (_by_regression(np.stack([look.length for look in looks])),),
-        "size, border and bytes": (_by_regression(np.stack([look.outside for look in looks])),),
+        "bytes": (_by_regression(np.stack([measure.length for measure in statistics])),),
+        "size, border and bytes": (_by_regression(np.stack([measure.outside for measure in statistics])),),
     }
 
 
 def _crossed(way: Way, wanted: Flags, folds: Sequence[tuple[Numbers, Numbers]]) -> Scores:
     """What each row scores when it was not learnt from."""
     scores = np.full(len(wanted), 0.5)
-    for learnt, judged in folds:
+    for learnt, held_out in folds:
         if 0 < wanted[learnt].sum() < len(learnt):
-            scores[judged] = way(learnt, wanted, judged)
+            scores[held_out] = way(learnt, wanted, held_out)
     return scores
 
 
 def _by_regression(features: npt.NDArray[np.float64]) -> Way:
-    def score(learnt: Numbers, wanted: Flags, judged: Numbers) -> Scores:
+    def score(learnt: Numbers, wanted: Flags, held_out: Numbers) -> Scores:
         varies = np.ptp(features[learnt], axis=0) > 0
         if not varies.any():
-            return np.full(len(judged), 0.5)
+            return np.full(len(held_out), 0.5)
         model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", solver="newton-cholesky"))
         model.fit(features[learnt][:, varies], wanted[learnt])
-        return np.asarray(model.predict_proba(features[judged][:, varies])[:, 1], np.float64)
+        return np.asarray(model.predict_proba(features[held_out][:, varies])[:, 1], np.float64)
 
     return score
 
@@ -98,10 +101,10 @@ def _by_regression(features: npt.NDArray[np.float64]) -> Way:
 def _by_frequency(names: Sequence[str]) -> Way:
     """The share of the class among pictures of the same name, drawn to the share among all as if one more had been seen."""
 
-    def score(learnt: Numbers, wanted: Flags, judged: Numbers) -> Scores:
+    def score(learnt: Numbers, wanted: Flags, held_out: Numbers) -> Scores:
         seen = Counter(names[row] for row in learnt)
         of_class = Counter(names[row] for row in learnt if wanted[row])
         share = wanted[learnt].mean()
-        return np.array([(of_class[names[row]] + share) / (seen[names[row]] + 1) for row in judged])
+        return np.array([(of_class[names[row]] + share) / (seen[names[row]] + 1) for row in held_out])
 
     return score

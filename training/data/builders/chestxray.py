@@ -8,7 +8,7 @@ from typing import Final
 
 from lungline.errors import TrainingError
 from lungline.findings import Modality
-from training.data.builders.found import PICTURES, Found, Order
+from training.data.builders.labelled_picture import PICTURES, BuildRequest, LabelledPicture
 from training.data.manifests import table_of
 
 _SOURCE: Final = "ieee8023/covid-chestxray-dataset"
@@ -18,7 +18,7 @@ _NEEDED: Final = frozenset({"patientid", "finding", "view", "filename"})
 _PNEUMONIAS: Final = frozenset({"sars", "mers", "streptococcus", "pneumocystis", "klebsiella", "chlamydophila", "legionella", "e.coli"})
 
 
-def clone(order: Order) -> Iterator[Found]:
+def clone(request: BuildRequest) -> Iterator[LabelledPicture]:
     """Frontal X-rays: views PA and AP, standing or lying. The patient is the group.
 
     `COVID-19` with or without something else, and `Pneumonia/Viral/COVID-19`, are covid19; other pneumonias are pneumonia; `No Finding` is
@@ -27,28 +27,28 @@ def clone(order: Order) -> Iterator[Found]:
     Raises:
         TrainingError: metadata.csv is missing or not what it was, or nothing in it can be used.
     """
-    folder = order.folder()
+    folder = request.folder()
     table = folder / "metadata.csv"
     if not table.is_file():
         raise TrainingError("The folder holds no `metadata.csv`: name a clone of ieee8023/covid-chestxray-dataset; see docs/data.md.")
-    rows = table_of(table, order.left_out)
+    rows = table_of(table, request.skipped)
     if _NEEDED - set(rows[0]):
         raise TrainingError("metadata.csv lacks patientid, finding, view or filename: is this a clone of ieee8023/covid-chestxray-dataset?")
     used = 0
     for row in rows:
         if not _is_frontal_xray(row):
-            order.left_out["that are no frontal X-ray"] += 1
+            request.skipped["that are no frontal X-ray"] += 1
             continue
-        label = _label(order, row["finding"])
+        label = _label(request, row["finding"])
         if not label:
             continue
         path = folder / (row.get("folder") or "images") / row["filename"]
         if path.suffix.lower() not in PICTURES or not path.is_file():
-            order.left_out["whose file is not in the clone, or no picture"] += 1
+            request.skipped["whose file is not in the clone, or no picture"] += 1
             continue
         used += 1
         patient = f"ieee8023-{row['patientid']}" if row["patientid"] else ""
-        yield Found(path, Modality.XRAY, label, order.source or _SOURCE, patient)
+        yield LabelledPicture(path, Modality.XRAY, label, request.source or _SOURCE, patient)
     if not used:
         raise TrainingError("metadata.csv names no frontal X-ray that is there; is images/ beside it?")
 
@@ -59,13 +59,13 @@ def _is_frontal_xray(row: dict[str, str]) -> bool:
     return bool(view) and view[0] in ("PA", "AP", "APS") and row.get("modality", "X-ray").casefold() in ("x-ray", "")
 
 
-def _label(order: Order, finding: str) -> str:
-    if order.names.has(Modality.XRAY, finding):
-        return order.label(Modality.XRAY, finding)
+def _label(request: BuildRequest, finding: str) -> str:
+    if request.names.has(Modality.XRAY, finding):
+        return request.label(Modality.XRAY, finding)
     parts = [part.strip().casefold() for part in finding.replace("/", ",").split(",")]
     if "covid-19" in parts:
         return "covid19"
     if parts[0] == "pneumonia" or any(part in _PNEUMONIAS for part in parts):
         return "pneumonia"
-    order.left_out[f"with finding `{finding}`, which Lungline does not tell (`--label '{finding}=pneumonia'` would take them)"] += 1
+    request.skipped[f"with finding `{finding}`, which Lungline does not tell (`--label '{finding}=pneumonia'` would take them)"] += 1
     return ""

@@ -13,7 +13,7 @@ from typing import Final
 from lungline.errors import TrainingError
 from lungline.findings import Modality
 from lungline.progress import steps
-from training.data.builders.found import PICTURES, SPLIT_NAMES, Found, Order, pictures
+from training.data.builders.labelled_picture import PICTURES, SPLIT_NAMES, BuildRequest, LabelledPicture, pictures
 
 _SOURCE: Final = "UCSD-AI4H/COVID-CT"
 _ARCHIVES: Final = "Images-processed"
@@ -21,7 +21,7 @@ _CLASSES: Final = {"COVID": "covid19", "NonCOVID": "non_covid"}
 UNPACKED: Final = "covid-ct-pictures"
 
 
-def clone(order: Order) -> Iterator[Found]:
+def clone(request: BuildRequest) -> Iterator[LabelledPicture]:
     """Slices of CT_COVID and CT_NonCOVID, unpacked beside the manifest unless they lie unpacked in the clone. The lists' split is kept.
 
     The group is the paper that a covid19 slice was printed in, and the figure of the others: patients are known for covid19 alone, and
@@ -30,13 +30,13 @@ def clone(order: Order) -> Iterator[Found]:
     Raises:
         TrainingError: an archive is missing or damaged.
     """
-    folder = order.folder()
+    folder = request.folder()
     for name, label in _CLASSES.items():
         splits = _splits(folder / "Data-split" / name)
-        for path in pictures(_pictures_of(folder, f"CT_{name}", order.beside / UNPACKED)):
+        for path in pictures(_pictures_of(folder, f"CT_{name}", request.beside / UNPACKED)):
             group = f"covid-ct-{name}-{_paper(path.stem)}"
             split = splits.get(path.name, splits.get(path.stem, ""))
-            yield Found(path, Modality.CT, label, order.source or _SOURCE, group=group, split=split)
+            yield LabelledPicture(path, Modality.CT, label, request.source or _SOURCE, group=group, split=split)
 
 
 def _splits(folder: Path) -> dict[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from training.data.audit import likeness
-from training.data.audit.image_statistics import Look
+from training.data.audit.image_statistics import ImageStatistics
 from training.data.audit.likeness import Pair
-from training.data.builders.found import Found
+from training.data.builders.labelled_picture import LabelledPicture
 
 # Upper bounds of u (see `side_of`): 60 % of the groups train, 13 % are validation, 12 % the gate's, 15 % test.
 _SHARES: Final = (("train", 0.60), ("val", 0.73), ("gate", 0.85), ("test", 1.0))
@@ -23,7 +23,7 @@ def side_of(group: str) -> str:
     return next(split for split, bound in _SHARES if u < bound)
 
 
-def groups_of(found: Sequence[Found], looks: Sequence[Look | None], pairs: Sequence[Pair]) -> list[str]:
+def groups_of(found: Sequence[LabelledPicture], statistics: Sequence[ImageStatistics | None], pairs: Sequence[Pair]) -> list[str]:
     """Each picture's group: patient, the data set's own group, and copies of one picture, joined.
 
     A group bears the first name, in alphabetical order, of all that were joined into it; where nobody is known, that of the pixels.
@@ -34,13 +34,13 @@ def groups_of(found: Sequence[Found], looks: Sequence[Look | None], pairs: Seque
         linked += [(first.setdefault(name, number), number, 1.0) for number, name in enumerate(names) if name]
     tops = likeness.joined(linked, len(found))
     joined: dict[int, str] = {}
-    for number, (top, each, look) in enumerate(zip(tops, found, looks, strict=True)):
-        name = each.group or each.patient or (look.sha256[:16] if look else f"unreadable-{number}")
+    for number, (top, each, measure) in enumerate(zip(tops, found, statistics, strict=True)):
+        name = each.group or each.patient or (measure.sha256[:16] if measure else f"unreadable-{number}")
         joined[top] = min(joined.get(top, name), name)
     return [joined[top] for top in tops]
 
 
-def splits_of(found: Sequence[Found], groups: Sequence[str]) -> list[str]:
+def splits_of(found: Sequence[LabelledPicture], groups: Sequence[str]) -> list[str]:
     """Each picture's split: the data set's own; else that of its group's others; else by the group's name."""
     given: dict[str, set[str]] = defaultdict(set)
     for each, group in zip(found, groups, strict=True):

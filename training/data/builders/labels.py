@@ -6,7 +6,7 @@ from typing import Final
 from lungline.errors import TrainingError
 from lungline.findings import Modality, label_of, labels, plain
 
-LEFT_OUT: Final = ""
+SKIPPED: Final = ""
 
 
 class Names:
@@ -24,14 +24,14 @@ class Names:
         self._given: Mapping[str, str] = {plain(old): new.strip() for old, _, new in pairs}
 
     def label(self, modality: Modality, name: str) -> str:
-        """The label of a class, or `LEFT_OUT`.
+        """The label of a class, or `SKIPPED`.
 
         Raises:
             TrainingError: it is not known; the message names it, and what is known.
         """
         given = self._given.get(plain(name))
-        if given == LEFT_OUT:
-            return LEFT_OUT
+        if given == SKIPPED:
+            return SKIPPED
         try:
             return label_of(modality, name if given is None else given)
         except KeyError:

@@ -14,7 +14,7 @@ from lungline.presence import Presence
 from lungline.settings import Settings, load
 from operations.doctor import installation, machine, retraining
 from operations.doctor.examine import Check, Diagnosis, examine
-from tests.entered import claim_run
+from tests.ledger import claim_run
 
 
 def wrong(check: Check) -> str:

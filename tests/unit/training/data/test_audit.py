@@ -14,7 +14,7 @@ from tests.unit.training.drawn import Picture, cloudy, save, sound
 from training.data import audit
 from training.data.audit import Audit, likeness, require_sound
 from training.data.audit.checks import Finding, Severity
-from training.data.audit.image_statistics import look
+from training.data.audit.image_statistics import measure
 
 
 def found(manifest: Path) -> Audit:
@@ -232,8 +232,8 @@ def test_flat_pictures_are_copies_only_if_identical() -> None:
     def blank(value: int) -> bytes:
         return bytes(cv2.imencode(".png", np.full((40, 40), value, np.uint8))[1])
 
-    looks = [look(blank(0)), look(blank(200)), None, look(blank(0))]
-    assert likeness.copies(looks) == [(0, 3, float("inf"))]
+    statistics = [measure(blank(0)), measure(blank(200)), None, measure(blank(0))]
+    assert likeness.copies(statistics) == [(0, 3, float("inf"))]
 
 
 def test_a_data_set_with_errors_is_refused(tmp_path: Path) -> None:

@@ -68,6 +68,6 @@ def test_unreadable_rows_are_all_named(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match=r"as row 1: 2, 23\.") as refused:
         manifests.read(path)
     assert "Doe" not in str(refused.value)
-    left_out: Counter[str] = Counter()
-    assert len(manifests.table_of(path, left_out)) == 20
-    assert [why.split(",")[0] for why in left_out] == ["in row 2 of the table", "in row 23 of the table"]
+    skipped: Counter[str] = Counter()
+    assert len(manifests.table_of(path, skipped)) == 20
+    assert [why.split(",")[0] for why in skipped] == ["in row 2 of the table", "in row 23 of the table"]

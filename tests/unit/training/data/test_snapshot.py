@@ -12,7 +12,7 @@ from lungline.errors import TrainingError
 from lungline.findings import Modality
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
-from tests.lessons import COUNTS, disc, lessons
+from tests.drawn_data_set import COUNTS, disc, draw_data_set
 from training.data import manifests, snapshot
 from training.data.snapshot import Labels, NoTrainingData, Snapshot
 
@@ -24,7 +24,7 @@ def none(tmp_path: Path) -> Labels:
 
 @pytest.fixture
 def taken(tmp_path: Path, none: Labels) -> Snapshot:
-    return snapshot.take(tmp_path / "store" / "training" / "run", lessons(tmp_path / "data"), none)
+    return snapshot.take(tmp_path / "store" / "training" / "run", draw_data_set(tmp_path / "data"), none)
 
 
 def test_snapshot_audits_test_rows_and_never_learns_from_them(taken: Snapshot) -> None:
@@ -46,22 +46,24 @@ def test_the_same_data_have_the_same_hash_and_others_another(tmp_path: Path, tak
 def test_new_training_pictures_or_labels_count_as_new(tmp_path: Path, taken: Snapshot, none: Labels) -> None:
     manifest = tmp_path / "data" / "manifest.csv"
     lines = manifest.read_text().splitlines()
-    known = snapshot.lessons(taken.folder, Modality.XRAY)
+    known = snapshot.count_training_labels(taken.folder, Modality.XRAY)
     assert known
     assert known.total() == COUNTS["train"] * 3
 
     def after(lines: list[str]) -> Counter[tuple[str, str, str]]:
         manifest.write_text("\n".join(lines))
         folder = snapshot.take(tmp_path / "store" / "training" / "next", tmp_path / "data", none).folder
-        return snapshot.lessons(folder, Modality.XRAY) or Counter()
+        return snapshot.count_training_labels(folder, Modality.XRAY) or Counter()
 
     assert after([lines[0], *reversed(lines[5:])]) < known  # fewer, in another order
     assert not after([lines[0], lines[1].replace("covid19", "normal"), *lines[2:]]) <= known
-    assert snapshot.lessons(taken.folder, Modality.CT) == Counter()
-    assert snapshot.lessons(tmp_path / "gone", Modality.XRAY) is None
+    assert snapshot.count_training_labels(taken.folder, Modality.CT) == Counter()
+    assert snapshot.count_training_labels(tmp_path / "gone", Modality.XRAY) is None
     moved = (tmp_path / "data").rename(tmp_path / "elsewhere")
     folder = snapshot.take(tmp_path / "store" / "training" / "moved", moved, none).folder
-    assert snapshot.lessons(folder, Modality.XRAY) == snapshot.lessons(tmp_path / "store" / "training" / "next", Modality.XRAY)
+    assert snapshot.count_training_labels(folder, Modality.XRAY) == snapshot.count_training_labels(
+        tmp_path / "store" / "training" / "next", Modality.XRAY
+    )
 
 
 def test_a_run_that_goes_on_learns_from_what_it_began_with(tmp_path: Path, taken: Snapshot) -> None:
@@ -104,9 +106,9 @@ def test_the_stores_labelled_scans_join_but_no_patient_of_test(tmp_path: Path, t
     assert f"{501:064x}" in learnt
     assert not learnt & {f"{502:064x}", f"{503:064x}"}
     assert joined.split == {"train": 61, "val": 36, "gate": 60}
-    assert not snapshot.has_own_lessons(joined.folder, Modality.XRAY, Store(tmp_path))
-    assert snapshot.has_own_lessons(joined.folder, Modality.XRAY, Store(tmp_path / "own"))
-    assert not snapshot.has_own_lessons(joined.folder, Modality.CT, Store(tmp_path / "own"))
+    assert not snapshot.trains_on_store(joined.folder, Modality.XRAY, Store(tmp_path))
+    assert snapshot.trains_on_store(joined.folder, Modality.XRAY, Store(tmp_path / "own"))
+    assert not snapshot.trains_on_store(joined.folder, Modality.CT, Store(tmp_path / "own"))
     assert joined.labels == 1  # those that are learnt from or judged by
     assert joined.labels_until == until
     assert joined.sha256 != taken.sha256

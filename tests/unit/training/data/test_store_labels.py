@@ -24,7 +24,7 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import PREFIX, load
 from tests.corpus.files import jpeg, png
-from tests.entered import claim_scan, find_scan
+from tests.ledger import claim_scan, find_scan
 from training.data import manifests, store_labels
 from training.data.builders.groups import side_of
 from training.data.manifests import Row
@@ -38,7 +38,7 @@ class Clinic:
         settings = load()
         self.store = Store(settings.store)
         self.key = PseudonymKey.load_or_create(settings.key_file)
-        self.left_out: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
 
     def scan(
         self, data: bytes, patient: str | None = None, *, frame: int = 1, rejected: bool = False, manufacturer: str | None = None
@@ -74,8 +74,8 @@ class Clinic:
         assert done.refused == ()
 
     def rows(self) -> list[Row]:
-        self.left_out.clear()
-        return self._writer.do(store_labels.labelled_rows, self.store, self.left_out)
+        self.skipped.clear()
+        return self._writer.do(store_labels.labelled_rows, self.store, self.skipped)
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: Clinic) -> N
     clinic.reads((framed, "normal", "A"), frame=2)
     (clinic.store.folder(lost) / "DOE^JANE.png").unlink()
     assert clinic.rows() == []
-    assert sorted(clinic.left_out.values()) == [1, 1, 1, 1]
+    assert sorted(clinic.skipped.values()) == [1, 1, 1, 1]
 
 
 def test_label_of_the_former_modality_is_not_learnt(clinic: Clinic, writer: Writer) -> None:
@@ -135,7 +135,7 @@ def test_label_of_the_former_modality_is_not_learnt(clinic: Clinic, writer: Writ
     clinic.reads((scan, "pneumonia", "A"))
     writer.do(lambda connection: connection.execute(update(scans).values(modality="ct")))
     assert clinic.rows() == []
-    assert sorted(clinic.left_out.values()) == [1]
+    assert sorted(clinic.skipped.values()) == [1]
 
 
 @pytest.mark.parametrize("side", ["train", "val", "gate", "test"])

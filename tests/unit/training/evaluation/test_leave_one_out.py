@@ -11,11 +11,11 @@ from lungline.findings import FINDINGS, Modality
 from tests.unit.training import drawn
 from training import recipes
 from training.data.examples import Labelled
-from training.evaluation.leave_one_out import left_out
+from training.evaluation.leave_one_out import leave_each_source_out
 from training.fitting.loop import Fitted, fit
 from training.fitting.training_sets import labelled
-from training.predictions.measure import Judged
-from training.predictions.predict import Readings
+from training.predictions.measure import SplitPredictions
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 RECIPE = dataclasses.replace(recipes.load("xray-cnn"), architecture="small_cnn", preprocess="gray-96", batch=12, epochs=1)
@@ -24,18 +24,20 @@ RECIPE = dataclasses.replace(recipes.load("xray-cnn"), architecture="small_cnn",
 @pytest.fixture
 def lessons(tmp_path: Path) -> tuple[Labelled, Labelled, Labelled]:
     drawn.sound(tmp_path)
-    readings = Readings(tmp_path)
-    data = readings.data(Modality.XRAY)
-    train, val, test = (labelled(RECIPE, data, split, readings) for split in ("train", "val", "test"))
+    predictions = Predictions(tmp_path)
+    data = predictions.data(Modality.XRAY)
+    train, val, test = (labelled(RECIPE, data, split, predictions) for split in ("train", "val", "test"))
     return train, val, test
 
 
-def judged(test: Labelled) -> Judged:
+def predicted(test: Labelled) -> SplitPredictions:
     """The split as somebody judged it who knows nothing."""
     examples = [drawn_example(label, source, group) for label, source, group in zip(test.labels, test.sources, test.groups, strict=True)]
     count = len(examples)
     votes = np.full((count, 3), 1 / 3)
-    return Judged("test", examples, FINDINGS[Modality.XRAY], test.outputs, votes, votes, np.ones(count, np.bool_), np.zeros(count))
+    return SplitPredictions(
+        "test", examples, FINDINGS[Modality.XRAY], test.outputs, votes, votes, np.ones(count, np.bool_), np.zeros(count)
+    )
 
 
 def drawn_example(label: str, source: str, group: str) -> Any:
@@ -55,7 +57,7 @@ def test_left_out_source_is_predicted_and_not_learnt_from(
 
     monkeypatch.setattr("training.evaluation.leave_one_out.fit", watched)
     monkeypatch.setattr("training.metrics.figures.RESAMPLES", 20)
-    found = left_out(RECIPE, lessons, judged(lessons[2]), None, seed=0).within_source or {}
+    found = leave_each_source_out(RECIPE, lessons, predicted(lessons[2]), None, seed=0).within_source or {}
     assert set(found) == {"clinic 0"}  # of clinic 1 there are too few to be asked about
     assert found["clinic 0"].images == 12
     assert 0 <= found["clinic 0"]["macro_auroc"].value <= 1
@@ -69,4 +71,4 @@ def test_a_source_without_which_a_finding_is_gone_stays(lessons: tuple[Labelled,
     train, val, test = lessons
     alone = np.flatnonzero((train.sources == "clinic 0") | (train.labels != "normal"))
     without = Labelled(*(getattr(train, name)[alone] for name in ("pictures", "labels", "outputs", "sources", "groups")))
-    assert left_out(RECIPE, (without, val, test), judged(test), None, seed=0).within_source == {}
+    assert leave_each_source_out(RECIPE, (without, val, test), predicted(test), None, seed=0).within_source == {}

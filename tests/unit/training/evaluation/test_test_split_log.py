@@ -9,42 +9,42 @@ from lungline.errors import TrainingError
 from lungline.findings import Modality
 from models.records import EnsembleRecord, Evaluation
 from models.registry import SHIPPED
-from training.evaluation.test_split_log import USES, Uses, of_what_ships, read
-from training.predictions.predict import Readings
+from training.evaluation.test_split_log import FILE_NAME, TestSplitLog, of_what_ships, read
+from training.predictions.predict import Predictions
 
 
 def test_each_version_counts_once_and_modalities_apart(tmp_path: Path) -> None:
-    uses = Uses(tmp_path / "not there yet")
-    assert uses.use(Modality.CT, "ct-a") == ("ct-a",)
-    assert uses.use(Modality.CT, "ct-b") == ("ct-a", "ct-b")
-    assert uses.use(Modality.CT, "ct-a") == ("ct-a", "ct-b")
-    assert uses.use(Modality.XRAY, "xray-a") == ("xray-a",)
-    assert uses.use(None, "admission-a") == ("admission-a",)
+    test_split_log = TestSplitLog(tmp_path / "not there yet")
+    assert test_split_log.record(Modality.CT, "ct-a") == ("ct-a",)
+    assert test_split_log.record(Modality.CT, "ct-b") == ("ct-a", "ct-b")
+    assert test_split_log.record(Modality.CT, "ct-a") == ("ct-a", "ct-b")
+    assert test_split_log.record(Modality.XRAY, "xray-a") == ("xray-a",)
+    assert test_split_log.record(None, "admission-a") == ("admission-a",)
     assert read(tmp_path / "not there yet") == {"ct": ["ct-a", "ct-b"], "xray": ["xray-a"], "admission": ["admission-a"]}
 
 
 def test_looks_at_the_same_data_from_elsewhere_count_too(tmp_path: Path) -> None:
-    assert Uses(tmp_path, {"ct": ["ct-shipped"]}).use(Modality.CT, "ct-a") == ("ct-shipped", "ct-a")
-    assert Uses(tmp_path).use(Modality.CT, "ct-b") == ("ct-shipped", "ct-a", "ct-b")
+    assert TestSplitLog(tmp_path, {"ct": ["ct-shipped"]}).record(Modality.CT, "ct-a") == ("ct-shipped", "ct-a")
+    assert TestSplitLog(tmp_path).record(Modality.CT, "ct-b") == ("ct-shipped", "ct-a", "ct-b")
 
 
 def test_another_test_split_has_a_list_of_its_own(tmp_path: Path) -> None:
-    Uses(tmp_path).use(Modality.CT, "ct-a")
-    assert Uses(tmp_path, data="1234abcd").use(Modality.CT, "ct-b") == ("ct-b",)
-    assert Uses(tmp_path).use(Modality.CT, "ct-c") == ("ct-a", "ct-c")
+    TestSplitLog(tmp_path).record(Modality.CT, "ct-a")
+    assert TestSplitLog(tmp_path, data="1234abcd").record(Modality.CT, "ct-b") == ("ct-b",)
+    assert TestSplitLog(tmp_path).record(Modality.CT, "ct-c") == ("ct-a", "ct-c")
 
 
 def test_earlier_looks_at_another_data_set_are_unknown(tmp_path: Path) -> None:
     record = EnsembleRecord(number=1, members=(), thresholds={}, validation=Evaluation(), figures=Evaluation(), test_uses=("ct-a",))
-    assert Uses(tmp_path).known(record) == record
-    known = Uses(tmp_path, data="1234abcd").known(record)
+    assert TestSplitLog(tmp_path).known(record) == record
+    known = TestSplitLog(tmp_path, data="1234abcd").known(record)
     assert known.as_json() == {"judged_on": "1234abcd", "number": 1, "members": [], "thresholds": {}}
 
 
 def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
     def look(judge: int) -> None:
         for number in range(20):
-            Uses(tmp_path).use(Modality.CT, f"ct-{judge}-{number}")
+            TestSplitLog(tmp_path).record(Modality.CT, f"ct-{judge}-{number}")
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(look, range(4)))
@@ -54,11 +54,11 @@ def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
 def test_shipped_versions_looked_at_their_own_data_alone(training_data: Path, tiny_data: Path) -> None:
     looks = read(SHIPPED)
     assert looks.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
-    assert of_what_ships(Readings(training_data)) == looks
-    assert of_what_ships(Readings(tiny_data)) == {}
+    assert of_what_ships(Predictions(training_data)) == looks
+    assert of_what_ships(Predictions(tiny_data)) == {}
 
 
 def test_a_damaged_list_is_told(tmp_path: Path) -> None:
-    (tmp_path / USES).write_text("{")
-    with pytest.raises(TrainingError, match=USES):
-        Uses(tmp_path).use(Modality.CT, "ct-a")
+    (tmp_path / FILE_NAME).write_text("{")
+    with pytest.raises(TrainingError, match=FILE_NAME):
+        TestSplitLog(tmp_path).record(Modality.CT, "ct-a")

@@ -15,22 +15,22 @@ from training.data.examples import Labelled
 from training.fitting import distillation
 from training.fitting.loop import fit
 from training.members.train import Start, train
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 
 XRAY = recipes.load("xray-student")
 
 
 def test_votes_are_the_ensembles_softened(tiny_data: Path) -> None:
-    readings = Readings(tiny_data)
+    predictions = Predictions(tiny_data)
     files = shipped()[Modality.XRAY]
-    plain = distillation.votes(dataclasses.replace(XRAY, softened=1.0), files, readings)
-    expected = readings.judge(files, "train")
+    plain = distillation.votes(dataclasses.replace(XRAY, softened=1.0), files, predictions)
+    expected = predictions.judge(files, "train")
     np.testing.assert_allclose(plain, expected.votes, atol=1e-6)  # by the code that serves
-    soft = distillation.votes(XRAY, files, readings)
+    soft = distillation.votes(XRAY, files, predictions)
     np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-6)
     assert (soft.argmax(axis=1) == plain.argmax(axis=1)).all()
     assert (soft.max(axis=1) < plain.max(axis=1)).all()
-    turned = distillation.votes(dataclasses.replace(XRAY, outputs=XRAY.outputs[::-1]), files, readings)
+    turned = distillation.votes(dataclasses.replace(XRAY, outputs=XRAY.outputs[::-1]), files, predictions)
     np.testing.assert_array_equal(turned, soft[:, ::-1])
 
 
@@ -39,7 +39,7 @@ def test_an_ensemble_of_other_findings_cannot_teach(tiny_data: Path) -> None:
         distillation.votes(
             dataclasses.replace(recipes.load("ct-student"), outputs=("normal", "covid19", "cap")),
             shipped()[Modality.CT],
-            Readings(tiny_data),
+            Predictions(tiny_data),
         )
 
 
@@ -73,8 +73,8 @@ def test_a_student_tells_its_teacher_and_joins_no_ensemble(tiny_data: Path, tmp_
     assert made.record.validation
     lost = made.record.validation.lost_to_teacher
     assert lost
-    readings = Readings(tiny_data)
-    ensemble = readings.judge(shipped()[Modality.XRAY], "val")
+    predictions = Predictions(tiny_data)
+    ensemble = predictions.judge(shipped()[Modality.XRAY], "val")
     from training.metrics.figures import macro_auroc
 
     own = made.record.validation["macro_auroc"].value

@@ -18,7 +18,7 @@ from models.runtimes.keras import KerasRuntime, load_network
 from training import recipes
 from training.data import datasets
 from training.fitting import published
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 app = typer.Typer()
@@ -40,19 +40,19 @@ def run(*arguments: str) -> Result:
 # But for ct-resnet50-cap: the tiny data have no normal slice.
 @pytest.mark.parametrize("name", [name for name in recipes.names() if recipes.load(name).published and name != "ct-resnet50-cap"])
 def test_its_own_split_is_of_pictures_that_may_be_trained_on(name: str, tiny_data: Path) -> None:
-    readings = Readings(tiny_data)
+    predictions = Predictions(tiny_data)
     recipe = quick(name)
-    own, learnt, held = published.lessons(recipe, readings, seed=1)
+    own, learnt, held = published.split_as_published(recipe, predictions, seed=1)
     assert own.name == f"{name}-as-published"
     assert own.patience is None
     assert recipe.published
     assert set(learnt.labels) == set(held.labels) == set(own.outputs) == set(recipe.published.outputs)
-    known = {picture.tobytes() for split in ("train", "val") for picture in readings.pictures("gray-96", recipe.modality, split)}
+    known = {picture.tobytes() for split in ("train", "val") for picture in predictions.pictures("gray-96", recipe.modality, split)}
     drawn = [picture.tobytes() for picture in (*learnt.pictures, *held.pictures)]
     assert len(set(drawn)) == len(drawn)
     assert set(drawn) <= known
     assert len(held.labels) == pytest.approx(recipe.published.held_out * len(drawn), abs=len(own.outputs))
-    again, other = (published.lessons(recipe, readings, seed)[2].pictures for seed in (1, 2))
+    again, other = (published.split_as_published(recipe, predictions, seed)[2].pictures for seed in (1, 2))
     np.testing.assert_array_equal(again, held.pictures)
     if recipe.published.seed is None:
         assert not np.array_equal(other, held.pictures)
@@ -95,7 +95,7 @@ def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, ti
 
     # The figure is that of the network that was saved.
     member = read_member(trained / "training" / "xray-cnn6-as-published")
-    _, learnt, held = published.lessons(quick("xray-cnn6"), Readings(tiny_data), seed=0)
+    _, learnt, held = published.split_as_published(quick("xray-cnn6"), Predictions(tiny_data), seed=0)
     said = KerasRuntime(load_network(member)).run(held.pictures).argmax(axis=1)
     assert member.record.as_published
     assert member.record.as_published.figure.value == pytest.approx((said == held.outputs).mean(), abs=1e-4)

@@ -10,29 +10,29 @@ from lungline.findings import Modality
 from models.files import WEIGHTS, read_ensemble
 from models.registry import SHIPPED, shipped
 from models.runtimes.choice import RuntimeChoice
-from tests.lessons import lessons
+from tests.drawn_data_set import draw_data_set
 from training.gate import serving_check
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_agreeing_networks_are_timed_and_others_reported(tmp_path: Path) -> None:
     champion = shipped()[Modality.XRAY]
-    readings = Readings(lessons(tmp_path / "data", counts={"gate": 4}))
-    judged = readings.judge(champion, "gate")
+    predictions = Predictions(draw_data_set(tmp_path / "data", counts={"gate": 4}))
+    predicted = predictions.judge(champion, "gate")
     keras = RuntimeChoice("keras", tmp_path / "networks")
-    sound = serving_check.try_out(champion, champion, judged, readings, keras)
+    sound = serving_check.check_serving(champion, champion, predicted, predictions, keras)
     assert sound.fault is None
     assert len(sound.speeds) == 5
 
-    elsewhere = dataclasses.replace(judged, votes=judged.votes[:, ::-1])
-    disagreeing = serving_check.try_out(champion, champion, elsewhere, readings, keras)
+    elsewhere = dataclasses.replace(predicted, votes=predicted.votes[:, ::-1])
+    disagreeing = serving_check.check_serving(champion, champion, elsewhere, predictions, keras)
     assert "disagree" in str(disagreeing.fault)
 
     copy = Path(shutil.copytree(SHIPPED, tmp_path / "copy"))
     with (copy / "xray-cnn" / WEIGHTS).open("ab") as weights:
         weights.write(b"more")
-    damaged = serving_check.try_out(read_ensemble(copy, "xray"), champion, judged, readings, keras)
+    damaged = serving_check.check_serving(read_ensemble(copy, "xray"), champion, predicted, predictions, keras)
     assert "damaged" in str(damaged.fault)
     assert damaged.speeds == ()

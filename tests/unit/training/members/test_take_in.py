@@ -57,10 +57,10 @@ def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
     files_of = find(version, Store(load().store).models)
     assert [place.member.version for place in files_of.places] == [made.version]
     chests = agreement.pictures("plain-300")[:3]
-    judged = load_ensemble(files_of).judge({"plain-300": chests})
-    assert {one.status.value for one in judged} == {"review"}
+    predicted = load_ensemble(files_of).judge({"plain-300": chests})
+    assert {one.status.value for one in predicted} == {"review"}
     expected = answers(cnn6(3), chests)[:, [0, 2, 1]]
-    np.testing.assert_allclose([list(one.probabilities.values()) for one in judged], expected, atol=1e-5)
+    np.testing.assert_allclose([list(one.probabilities.values()) for one in predicted], expected, atol=1e-5)
 
 
 def test_with_scans_it_is_calibrated_judged_and_counted(files: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

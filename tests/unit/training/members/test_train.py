@@ -20,7 +20,7 @@ from training.data import datasets
 from training.data.examples import Labelled
 from training.fitting.loop import Fitted, fit
 from training.members.train import Start, make, train
-from training.predictions.predict import Readings
+from training.predictions.predict import Predictions
 from training.recipes import Recipe
 
 
@@ -74,26 +74,26 @@ def trained(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Traine
 
 
 def test_what_was_made_loads_and_judges_as_when_it_was_made(trained: Trained, tiny_data: Path) -> None:
-    readings = Readings(tiny_data)
+    predictions = Predictions(tiny_data)
     files = read_ensemble(trained.out, "xray")
     assert {place.member.name for place in files.places} == {XRAY.name, OTHER.name}
-    inputs = {name: readings.pictures(name, Modality.XRAY, "val") for name in ("gray-96", "gray-128")}
+    inputs = {name: predictions.pictures(name, Modality.XRAY, "val") for name in ("gray-96", "gray-128")}
     judgements = load_ensemble(files).judge(inputs)
     votes = np.array([list(judgement.probabilities.values()) for judgement in judgements])
-    np.testing.assert_allclose(votes, readings.judge(files, "val").votes, atol=1e-5)
+    np.testing.assert_allclose(votes, predictions.judge(files, "val").votes, atol=1e-5)
     admission = load_admission(read_ensemble(trained.out, "admission"))
-    assert set(admission.judge(readings.pictures("gray-96", None, "val"))[0]) == {"xray", "ct", "neither"}
+    assert set(admission.judge(predictions.pictures("gray-96", None, "val"))[0]) == {"xray", "ct", "neither"}
 
 
 def test_the_same_seed_gives_the_same_bytes(trained: Trained, tiny_data: Path, tmp_path: Path) -> None:
-    again = make(ADMISSION, start(tiny_data), tmp_path, Readings(tiny_data))
+    again = make(ADMISSION, start(tiny_data), tmp_path, Predictions(tiny_data))
     assert (again.folder / WEIGHTS).read_bytes() == (trained.out / ADMISSION.name / WEIGHTS).read_bytes()
 
 
 def test_half_precision_answers_as_full(trained: Trained, tiny_data: Path) -> None:
-    readings = Readings(tiny_data)
-    full = KerasRuntime(trained.networks[0]).run(readings.pictures("gray-96", Modality.XRAY, "val"))
-    half = readings.logits(trained.made[0], "val")
+    predictions = Predictions(tiny_data)
+    full = KerasRuntime(trained.networks[0]).run(predictions.pictures("gray-96", Modality.XRAY, "val"))
+    half = predictions.logits(trained.made[0], "val")
     np.testing.assert_allclose(probabilities(half, 1.0), probabilities(full, 1.0), atol=5e-3)
 
 
@@ -105,8 +105,8 @@ def test_fitting_never_sees_the_test_split(trained: Trained, tiny_data: Path) ->
 
 
 def test_admission_learns_from_made_strangers_too(trained: Trained, tiny_data: Path) -> None:
-    readings = Readings(tiny_data)
-    of_data = len(readings.data(None).split("train")) + len(readings.data(None).split("val"))
+    predictions = Predictions(tiny_data)
+    of_data = len(predictions.data(None).split("train")) + len(predictions.data(None).split("val"))
     assert len(trained.pictures[-1]) > of_data + 4
 
 
@@ -135,4 +135,4 @@ def test_what_was_made_can_be_taken_into_a_store(trained: Trained, tmp_path: Pat
 
 def test_unknown_label_is_told(tiny_data: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="label that recipe"):
-        make(dataclasses.replace(XRAY, outputs=("covid19", "normal")), start(tiny_data), tmp_path, Readings(tiny_data))
+        make(dataclasses.replace(XRAY, outputs=("covid19", "normal")), start(tiny_data), tmp_path, Predictions(tiny_data))

@@ -14,12 +14,12 @@ from lungline.errors import TrainingError
 from models.pose import DESCRIPTION, FILMS, KINDS, LATERAL, SHIPPED, Network
 from tests.corpus.files import dicom, png
 from training.data.datasets import Example
-from training.evaluation.test_split_log import USES
+from training.evaluation.test_split_log import FILE_NAME
 from training.evaluation.test_split_log import read as read_uses
 from training.pose import fit
 from training.pose.card import card
+from training.pose.examples import PoseExamples, gather, kept
 from training.pose.judge import judge
-from training.pose.lessons import Lessons, gather, kept
 from training.pose.make import description, make, splits_of_patients, volumes_of
 from training.pose.projections import films, read_series, varied
 
@@ -31,12 +31,12 @@ def chest_volume() -> np.ndarray:
     return np.stack([plane] * 30 + [belly] * 10)
 
 
-def lessons() -> Lessons:
+def lessons() -> PoseExamples:
     pictures = {
         name: [kept(picture("xray" if name == "xray" else "ct", 3).astype(np.float32) / np.float32(255))] for name in ("xray", "ct")
     }
     nothing = [np.zeros((96, 96), np.uint8)]
-    return Lessons({**pictures, LATERAL: nothing, "neither": nothing}, pictures["xray"])
+    return PoseExamples({**pictures, LATERAL: nothing, "neither": nothing}, pictures["xray"])
 
 
 def test_pose_pictures_repeat_by_seed_and_cover_every_kind() -> None:
@@ -119,7 +119,7 @@ def test_laterals_are_not_judged_on_patients_of_training(tmp_path: Path) -> None
     shutil.copytree(SHIPPED, tmp_path / "pose")
     with pytest.raises(TrainingError, match="may have been learnt from"):
         judge(tmp_path / "pose", [data_set(tmp_path, {"ctmd_A1": "train"})], [tmp_path / "covid_ct_md_A1"])
-    assert not (tmp_path / USES).exists()  # no look was taken
+    assert not (tmp_path / FILE_NAME).exists()  # no look was taken
 
 
 def test_the_card_that_ships_is_that_of_the_description() -> None:

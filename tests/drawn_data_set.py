@@ -19,7 +19,7 @@ def disc(kind: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), 1.0), np.uint8)
 
 
-def lessons(folder: Path, *, seed: int = 3, counts: dict[str, int] = COUNTS, wrong: tuple[str, ...] = ()) -> Path:
+def draw_data_set(folder: Path, *, seed: int = 3, counts: dict[str, int] = COUNTS, wrong: tuple[str, ...] = ()) -> Path:
     """Writes a data set of X-rays, so many a finding and split, two a patient.
 
     Args:

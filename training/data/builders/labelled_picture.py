@@ -29,7 +29,7 @@ SPLIT_NAMES: Final = {
 
 
 @dataclass(frozen=True)
-class Found:
+class LabelledPicture:
     """One labelled picture of a data set."""
 
     path: Path
@@ -42,7 +42,7 @@ class Found:
 
 
 @dataclass
-class Order:
+class BuildRequest:
     """What `lungline data build` was asked for."""
 
     path: Path
@@ -50,13 +50,13 @@ class Order:
     modality: Modality | None = None
     source: str | None = None
     beside: Path = Path()  # a folder for pictures that must be unpacked
-    left_out: Counter[str] = field(default_factory=Counter)  # why -> how many; filled by the readers
+    skipped: Counter[str] = field(default_factory=Counter)  # why -> how many; filled by the readers
 
     def label(self, modality: Modality, name: str) -> str:
         """The label of a class; counts one left out where there is none."""
         label = self.names.label(modality, name)
         if not label:
-            self.left_out[f"of class `{name}`, as `--label` says"] += 1
+            self.skipped[f"of class `{name}`, as `--label` says"] += 1
         return label
 
     def folder(self) -> Path:

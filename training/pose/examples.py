@@ -35,7 +35,7 @@ Picture = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Lessons:
+class PoseExamples:
     """Pictures as they should lie, uint8 (side, side); by xray, ct, lateral and neither. `projected`: frontal films of volumes."""
 
     pictures: dict[str, list[Picture]]
@@ -66,7 +66,7 @@ class Lessons:
         return picture, LATERAL if name == LATERAL else OTHER
 
 
-def gather(examples: Sequence[Example], volumes: Iterable[Volume], seed: int) -> Lessons:
+def gather(examples: Sequence[Example], volumes: Iterable[Volume], seed: int) -> PoseExamples:
     """Reads training pictures, draws more strangers, and projects volumes.
 
     Args:
@@ -89,7 +89,7 @@ def gather(examples: Sequence[Example], volumes: Iterable[Volume], seed: int) ->
         for body in (volume, *(varied(volume, rng) for _ in range(_BODIES))):
             pictures[LATERAL] += [kept(film) for film in films(body, lateral=True)]
             projected += [kept(film) for film in films(body, lateral=False)]
-    return Lessons(pictures, projected)
+    return PoseExamples(pictures, projected)
 
 
 def kept(pixels: Pixels) -> Picture:
