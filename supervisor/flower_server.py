@@ -36,17 +36,17 @@ _EVERY_ADDRESS: Final = ("0.0.0.0", "::")
 _PORTS: Final = 100  # so many are tried, from the wanted one on
 _TASKS: Final = 10_000  # that are remembered
 _WORKERS: Final = 100
-_SAVE_MS: Final = 15_000  # `kill -9` costs no more history than this
 _DEAF_SECONDS: Final = 0.5  # between two tries to hear: what workers tell meanwhile is lost to Flower, not to the ledger
 _COLUMNS: Final = "name,args,result,state,received,started,runtime,worker,uuid"
 
 _log = structlog.get_logger()
 
 
-def serve(settings: Settings, presence: Presence) -> NoReturn:
+def serve(settings: Settings, presence: Presence, save_seconds: float = 15.0) -> NoReturn:
     """Serves until SIGTERM or Ctrl-C; the address stands in `HOME/run/flower.url` then, the password in `HOME/secrets`.
 
     Pages are answered at once; `presence` tells ready while it hears the workers, too.
+    `kill -9` costs no more history than that of the last `save_seconds`.
     """
     for noisy in ("tornado.access", "flower.inspector"):  # every refused page, and every question that a worker does not answer
         logging.getLogger(noisy).setLevel(logging.ERROR)
@@ -56,7 +56,7 @@ def serve(settings: Settings, presence: Presence) -> NoReturn:
     options.basic_auth = [f"{USER}:{_password(settings)}"]
     options.persistent = True
     options.db = str(folder / "flower.db")
-    options.state_save_interval = _SAVE_MS
+    options.state_save_interval = round(save_seconds * 1000)
     options.max_tasks = _TASKS
     options.max_workers = _WORKERS
     options.tasks_columns = _COLUMNS

@@ -35,13 +35,22 @@ _log = structlog.get_logger()
 class Child:
     """A process to keep alive, in a session of its own, with its output in a file."""
 
-    def __init__(self, name: str, command: Callable[[], list[str]], *, base: bool = False, probe: Callable[[], bool] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Callable[[], list[str]],
+        *,
+        base: bool = False,
+        probe: Callable[[], bool] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """
         Args:
             name: of its presence and its log.
             command: asked for at each start.
             base: the others lean on it: it is stopped last, and they are started anew when its command has changed.
             probe: for a program that is not ours and cannot tell its own presence: says whether it is ready.
+            clock: seconds, as `time.monotonic` counts them.
         """
         self.name = name
         self.base = base
@@ -49,6 +58,7 @@ class Child:
         self.due = 0.0  # not to be started before, on the monotonic clock
         self._command = command
         self._probe = probe
+        self._clock = clock
         self._presence: Presence | None = None
         self._last_command: list[str] = []
         self._started = 0.0
@@ -60,7 +70,7 @@ class Child:
         Raises:
             LunglineError, OSError: it cannot be started.
         """
-        self._started = time.monotonic()
+        self._started = self._clock()
         command = self._command()
         changed = self._last_command not in ([], command)
         self._last_command = command
@@ -103,7 +113,7 @@ class Child:
         if self._presence:
             self._presence.leave()
             self._presence = None
-        now = time.monotonic()
+        now = self._clock()
         if now - self._started >= _SOUND_SECONDS:
             self._failures = 0
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
@@ -170,9 +180,9 @@ class Supervisor:
                 child.tidy(self._logs)
         return True
 
-    def stop(self) -> None:
+    def stop(self, patience_seconds: float = _STOP_SECONDS) -> None:
         """SIGTERM in reverse order, SIGKILL to whoever takes too long; the base follows when the others have gone."""
-        for base, patience in ((False, _STOP_SECONDS), (True, _STOP_BASE_SECONDS)):
+        for base, patience in ((False, patience_seconds), (True, _STOP_BASE_SECONDS)):
             leaving = [child for child in reversed(self._children) if child.base is base]
             for child in leaving:
                 child.terminate()

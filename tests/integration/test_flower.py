@@ -26,7 +26,13 @@ from lungline.settings import load
 from tests.servers import Broker, free_port
 from tests.waiting import wait_for
 
-_COMMAND = "import supervisor.flower_server; supervisor.flower_server._SAVE_MS = 1000; from cli.main import main; main()"
+_COMMAND = """
+from lungline.presence import Presence
+from lungline.settings import load
+from supervisor.flower_server import serve
+settings = load()
+serve(settings, Presence.take(settings.layout.run, "flower"), save_seconds=1.0)
+"""
 _WORKER = """
 from lungline.settings import load
 from jobs.app import make_app
@@ -43,7 +49,7 @@ class Flower:
 
     def __init__(self, home: Path, *, ready: bool = True) -> None:
         (home / "run" / "flower.url").unlink(missing_ok=True)
-        self.process = subprocess.Popen([sys.executable, "-c", _COMMAND, "flower"], stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen([sys.executable, "-c", _COMMAND], stderr=subprocess.DEVNULL)
         wait_for((home / "run" / "flower.url").exists)
         self._run = home / "run"
         wait_for(lambda: "flower" in live(self._run) and self.hears() == ready)

@@ -1,14 +1,14 @@
 """Truncated files are looked at again: a sender may have gone on writing into what was taken in."""
 
-import errno
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import Connection, text, update
 
-from db import migrate, status
+from db import migrate, status, truncated
 from db import scans as scan_states
 from db.clock import now
 from db.drops import Drop
@@ -20,10 +20,12 @@ from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
 from tests.ledger import claim_scan, enter
-from watcher import relook as relook_module
 from watcher.incoming import Incoming
+from watcher.relook import relook, replace_held
 from workers import failed_reads
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 HALF, WHOLE = b"half", b"half and the rest"
 
 
@@ -39,7 +41,27 @@ class Place:
 
     def relook(self, incoming: Incoming | None = None) -> int:
         """As the watcher does, or another one."""
-        return relook_module.relook(self.store, incoming or self.incoming, self.writer)
+        return relook(self.store, incoming or self.incoming, self.writer)
+
+    def relook_with(self, before: Callable[[], object] = int, after: Callable[[], object] = int) -> int:
+        """Calls `before` when the bytes are shared and the ledger does not know of them, and `after` when it does."""
+
+        replace_bytes: object = truncated.replace_bytes
+
+        class Interrupted(Writer):
+            def do(self, work: Callable[Concatenate[Connection, _P], _T], *arguments: _P.args, **named: _P.kwargs) -> _T:
+                if work is not replace_bytes:
+                    return super().do(work, *arguments, **named)
+                before()
+                changed = super().do(work, *arguments, **named)
+                after()
+                return changed
+
+        writer = Interrupted(self.engine)
+        try:
+            return relook(self.store, self.incoming, writer)
+        finally:
+            writer.close()
 
     def accept(self, data: bytes) -> str:
         """A file that was taken in, with its bytes in place; its scan."""
@@ -110,21 +132,15 @@ def test_the_whole_file_may_have_come_by_another_way(place: Place) -> None:
 
 
 @pytest.mark.parametrize("broken_off", ["before the commit", "after the commit"])
-def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: Place, monkeypatch: pytest.MonkeyPatch, broken_off: str) -> None:
+def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: Place, broken_off: str) -> None:
     path = place.truncated()
     path.write_bytes(WHOLE)
 
-    share = relook_module._share
-
-    def killed(*folders: Path) -> None:
-        if broken_off == "before the commit":
-            share(*folders)
+    def killed() -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(relook_module, "_share" if broken_off == "before the commit" else "_clear", killed)
     with pytest.raises(KeyboardInterrupt):
-        place.relook()
-    monkeypatch.undo()
+        place.relook_with(before=killed) if broken_off == "before the commit" else place.relook_with(after=killed)
     assert len(list(place.store.root.glob("[0-9a-f][0-9a-f]/*"))) == 2
     place.due()
     place.incoming.leave()  # as its death does
@@ -178,19 +194,16 @@ def test_what_was_released_meanwhile_is_left_to_its_worker(place: Place, monkeyp
     assert place.store.names(hashlib.sha256(WHOLE).hexdigest()) == []
 
 
-def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: Place) -> None:
     place.truncated().write_bytes(WHOLE)
     other = Incoming(place.store)
     other.take()
-    share = relook_module._share
 
-    def met(old: Path, new: Path) -> None:
-        share(old, new)
+    def met() -> None:
         place.writer.do(lambda connection: connection.execute(update(quarantine).values(next_look_at=now(60))))
         assert place.relook(other) == 0
 
-    monkeypatch.setattr(relook_module, "_share", met)
-    assert place.relook() == 1
+    assert place.relook_with(before=met) == 1
     other.leave()
     sha256, file_id = str(place.one("SELECT sha256 FROM scans")), str(place.one("SELECT file_id FROM scans"))
     path = place.store.find(sha256, file_id)
@@ -199,24 +212,18 @@ def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: Place, mo
     assert place.notes() == []
 
 
-def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: Place) -> None:
     for half in (b"1", b"2"):
         place.truncated(half).write_bytes(half + WHOLE)
-    share = relook_module._share
-    shared: list[Path] = []
+    in_the_way = place.store.folder(hashlib.sha256(b"1" + WHOLE).hexdigest())
+    in_the_way.parent.mkdir(exist_ok=True)
+    in_the_way.touch()
 
-    def full_at_first(old: Path, new: Path) -> None:
-        shared.append(old)
-        if len(shared) == 1:
-            raise OSError(errno.ENOSPC, "no space")
-        share(old, new)
-
-    monkeypatch.setattr(relook_module, "_share", full_at_first)
     assert place.relook() == 1
     assert place.relook() == 0  # not at once
     place.due()
+    in_the_way.unlink()
     assert place.relook() == 1
-    assert shared[0] == shared[2]
     assert place.one("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2
     assert place.notes() == []
 
@@ -244,7 +251,7 @@ def test_copied_half_is_replaced_by_the_whole_file(place: Place) -> None:
     half = place.truncated()
     place.accept(WHOLE)
     held, old, new = note(place), half.parent.name, hashlib.sha256(WHOLE).hexdigest()
-    relook_module.replace_held(place.store, place.incoming, place.writer, held, old, new)
+    replace_held(place.store, place.incoming, place.writer, held, old, new)
     counts = status.counts(place.engine)
     assert (counts["files"], counts["accepted"], counts["duplicates"]) == (2, 1, 1)
     assert (counts["scans"], counts["waiting"], counts["quarantined"]) == (1, 1, 0)
@@ -256,7 +263,7 @@ def test_copied_half_not_yet_read_is_left_and_marked(place: Place) -> None:
     place.accept(HALF)
     held, old, new = note(place), hashlib.sha256(HALF).hexdigest(), hashlib.sha256(WHOLE).hexdigest()
     for _ in range(2):  # before the whole is entered, and after
-        relook_module.replace_held(place.store, place.incoming, place.writer, held, old, new)
+        replace_held(place.store, place.incoming, place.writer, held, old, new)
         assert held.exists()
         place.accept(WHOLE)
     assert place.one("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2

@@ -271,7 +271,7 @@ def test_what_changed_is_told_from_where_it_was_begun(connection: Connection) ->
     assert rereads.changes(connection, order) == changed[:1]
 
 
-def test_a_reprocess_goes_on_for_the_same_choice_and_champions_alone(connection: Connection) -> None:
+def test_reprocess_goes_on_for_the_same_filters_and_champions(connection: Connection) -> None:
     since = datetime(2026, 11, 1, 8, 0, 0, 1000, tzinfo=UTC)
     choice = Choice(since, "normal", Status.REVIEW)
     begun = rereads.begin(connection, choice)

@@ -65,10 +65,7 @@ def test_a_recipe_that_cannot_be_retrained_enters_nothing(name: str) -> None:
 @pytest.mark.parametrize(
     ("state", "decision", "exit_code"), [(RunOutcome.DONE, "held", 0), (RunOutcome.FAILED, None, 1), (RunOutcome.SKIPPED, None, 1)]
 )
-def test_now_stays_until_the_run_has_ended(
-    state: RunOutcome, decision: str | None, exit_code: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cli.retrain._ASK_SECONDS", 0.05)
+def test_now_stays_until_the_run_has_ended(state: RunOutcome, decision: str | None, exit_code: int) -> None:
     open_database(load()).dispose()
 
     def work() -> None:
@@ -91,7 +88,6 @@ def test_now_stays_until_the_run_has_ended(
 
 
 def test_now_tells_when_nobody_is_there_to_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cli.retrain._ASK_SECONDS", 0.05)
     said: list[str] = []
     monkeypatch.setattr("lungline.progress.say", said.append)
     settings = load()

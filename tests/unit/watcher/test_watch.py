@@ -2,14 +2,16 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lungline.presence import Presence
+from lungline.presence import Presence, live
 from lungline.settings import PREFIX, load
+from tests.waiting import wait_for
 from watcher import watch
 from watcher.limits import Limits
 from watcher.watch import Watcher
@@ -22,7 +24,7 @@ def no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGIO)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -60,16 +62,22 @@ def test_lost_database_does_not_end_a_watcher_with_leftovers(monkeypatch: pytest
     watcher.close()
 
 
-def test_a_long_pause_between_walks_ends_when_told_to(home: Path) -> None:
-    watcher = Watcher(load(), Limits())
-    watcher.stop()
-    began = time.monotonic()
-    watcher._next_walk = watcher._may_walk = watcher._next_tend = watcher._next_intake = began + 30
-    watcher._rest()
-    watcher._wake.clear()  # as the walk does that was under way
-    watcher._rest()
-    assert time.monotonic() - began < 5
-    watcher.close()
+@pytest.mark.usefixtures("handlers")
+def test_a_long_pause_between_walks_ends_when_told_to() -> None:
+    settings = load()
+    watcher = Watcher(settings, Limits(rescan=60.0, poll=60.0, tend=60.0))
+    stopped: list[float] = []
+
+    def stop() -> None:
+        wait_for(lambda: live(settings.layout.run).get("watch", (0, False))[1], "watching")
+        time.sleep(0.5)  # it rests now
+        stopped.append(time.monotonic())
+        watcher.stop()
+
+    threading.Thread(target=stop).start()
+    watcher.run(Presence.take(settings.layout.run, "watch"))
+
+    assert time.monotonic() - stopped[0] < 20
 
 
 def test_a_folder_that_was_closed_to_us_leaves_room_for_others(home: Path) -> None:
