@@ -19,13 +19,13 @@ _TITLES: Final = {
 
 
 def bench(
-    parts: Annotated[list[Part] | None, typer.Argument(help="What to time; all by default.", show_default=False)] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="How often each way is timed, in turn with the others.")] = 3,
-    files: Annotated[int, typer.Option(min=1, help="How many files the intake takes in.")] = 100_000,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a figure.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/performance.md.")] = False,
+    parts: Annotated[list[Part] | None, typer.Argument(help="What to measure. Default: all.", show_default=False)] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each variant is timed, in turn with the others.")] = 3,
+    files: Annotated[int, typer.Option(min=1, help="The number of files for the intake.")] = 100_000,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each figure.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Tables as in docs/performance.md.")] = False,
 ) -> None:
-    """Time networks, the way from file to row, reading beside a training, and intake, on drawn pictures in homes of their own."""
+    """Measure the speed of networks, reading, reading during a training, and intake, on drawn pictures in separate homes."""
     from lungline import log
     from operations.bench.measure import describe_machine, measure
     from supervisor import own_broker

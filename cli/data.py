@@ -27,8 +27,9 @@ class Kind(StrEnum):
 
 
 _FROM = (
-    "ieee8023: a clone of ieee8023/covid-chestxray-dataset. covid-ct: a clone of UCSD-AI4H/COVID-CT. folders: a folder a class. "
-    "tree: train, validation and test, with a folder a class in each. manifest: a CSV file with path, label, modality, patient or group, "
+    "ieee8023: a clone of ieee8023/covid-chestxray-dataset. covid-ct: a clone of UCSD-AI4H/COVID-CT. folders: a folder for each class. "
+    "tree: train, validation and test, each with a folder for each class. manifest: a CSV file with path, label, modality, patient "
+    "or group, "
     "source, split. store: the scans of this home that readers have labelled (`lungline labels import`); no path."
 )
 
@@ -41,16 +42,22 @@ def data() -> None:
 @app.command()
 def build(
     kind: Annotated[Kind, typer.Option("--from", metavar="KIND", help=_FROM, show_default=False)],
-    out: Annotated[Path, typer.Option(metavar="MANIFEST", help="The CSV file to write, best `manifest.csv`; or a folder for it.")],
+    out: Annotated[Path, typer.Option(metavar="MANIFEST", help="The CSV file to write, preferably `manifest.csv`; or a folder for it.")],
     path: Annotated[Path | None, typer.Argument(help="The data set: a folder, or a CSV file.", show_default=False)] = None,
-    modality: Annotated[Modality | None, typer.Option(help="Of all pictures, where no folder or column tells it.")] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="OLD=NEW", help="What a class is called here; OLD= leaves it out.")] = None,
-    source: Annotated[str | None, typer.Option(help="Where the pictures come from; by default the data set's name.")] = None,
+    modality: Annotated[Modality | None, typer.Option(help="The modality of all pictures, if no folder or column says it.")] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="Translate the name of a class; OLD= leaves the class out.")
+    ] = None,
+    source: Annotated[str | None, typer.Option(help="Where the pictures come from. Default: the data set's name.")] = None,
     only_sound: Annotated[
-        bool, typer.Option("--only-sound", help="Leave out what `data check` refuses: unreadable, two labels, copies on two sides.")
+        bool,
+        typer.Option(
+            "--only-sound",
+            help="Leave out what `lungline data check` reports as errors: unreadable pictures, two labels, copies in two splits.",
+        ),
     ] = False,
 ) -> None:
-    """Write a data set's manifest, for LUNGLINE_TRAINING_DATA. Pictures stay where they are; archives are unpacked beside it."""
+    """Write the manifest of a data set. Pictures stay where they are; archives are unpacked beside the manifest."""
     from training.data.builders import build as write
     from training.data.builders.labelled_picture import BuildRequest
     from training.data.builders.labels import Names
@@ -58,28 +65,28 @@ def build(
     place = _manifest(out)
     if kind is Kind.STORE:
         if path or modality or label or source or only_sound:
-            raise typer.BadParameter("`--from store` takes no PATH and no option but --out: the store knows the rest")
+            raise typer.BadParameter("`--from store` takes no PATH and no option except --out")
         built = _build_from_store(place)
     elif path is None:
-        raise typer.BadParameter("name the data set: a folder, or a CSV file", param_hint="PATH")
+        raise typer.BadParameter("PATH is missing: a folder or a CSV file with the data set", param_hint="PATH")
     else:
         built = write(kind, BuildRequest(path, Names(label or ()), modality, source), place, only_sound=only_sound)
     _print_counts(built)
     for why, count in built.skipped.items():
         print(f"Left out: {count} {why}.")
     if built.unreadable:
-        print(f"{built.unreadable} pictures cannot be read: `lungline data check` will refuse them; `--only-sound` leaves them out.")
+        print(f"{built.unreadable} pictures cannot be read: `lungline data check` reports them as errors, `--only-sound` leaves them out.")
     if built.torn:
-        print(f"{built.torn} groups lie on two sides of the split that came with the data: `lungline data check` says which rows;")
-        print("`--only-sound` keeps of each what is on the most protected side.")
+        print(f"{built.torn} groups are in two splits of the data set: `lungline data check` shows which rows;")
+        print("`--only-sound` keeps only their rows in the most protected split.")
 
 
 @app.command()
 def check(
-    manifest: Annotated[Path, typer.Argument(help="A manifest, or the folder of one.", show_default=False)],
+    manifest: Annotated[Path, typer.Argument(help="A manifest, or the folder that contains it.", show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line: check, severity, detail.")] = False,
 ) -> None:
-    """Audit a data set: leaks between its splits, copies, clashing labels, shortcuts. Exit 1 if `lungline train` would refuse it."""
+    """Check a data set for leaks between its splits, copies, clashing labels and shortcuts. Exit 1 if `lungline train` would refuse it."""
     from lungline.progress import say
     from lungline.settings import load
     from training.data import audit
@@ -118,7 +125,7 @@ def _build_from_store(place: Path) -> "Built":
     known = settings.training_data / "manifest.csv" if settings.training_data else None
     beside = manifests.read(known) if known and known.is_file() and known.resolve() != place.resolve() else []
     if not labelled:
-        raise TrainingError("No scan of the store has labels that can be learnt from: see `lungline labels import` and `labels list`.")
+        raise TrainingError("No scan in the store has a label to learn from: see `lungline labels import` and `lungline labels list`.")
     joined = store_labels.join(beside, labelled, PseudonymKey.load_or_create(settings.key_file))
     ours = {row.path for row in labelled}
     rows = tuple(row for row in joined.rows if row.path in ours)
@@ -126,7 +133,7 @@ def _build_from_store(place: Path) -> "Built":
         labelled
     ) - len(rows)
     if not rows:
-        raise TrainingError("No labelled scan of the store can be used: see `lungline labels list`.")
+        raise TrainingError("No labelled scan in the store can be used: see `lungline labels list`.")
     place.parent.mkdir(parents=True, exist_ok=True)
     manifests.write(place, rows)
     return Built(rows, +skipped, 0, 0)

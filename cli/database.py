@@ -12,7 +12,7 @@ def database() -> None:
 
 @app.command()
 def upgrade() -> None:
-    """Bring the database to this version's tables and views."""
+    """Update the database to this version's tables and views."""
     from db import migrate
     from lungline.settings import load
 

@@ -7,11 +7,13 @@ if TYPE_CHECKING:
     from cli.drop import Dropped
 
 _READ_SECONDS: Final = 60.0
-_SYNTHETIC: Final = "Every picture is synthetic, drawn by Lungline: its verdict says nothing about anyone, and little about the networks."
+_SYNTHETIC: Final = (
+    "Every picture is synthetic, drawn by Lungline: its verdict says nothing about any patient, and little about the networks."
+)
 
 
 def demo() -> None:
-    """Draw chest-like pictures and strangers, drop them into a home of their own (HOME/demo), and show what became of each."""
+    """Draw chest-like and other pictures, read them in a separate home (HOME/demo), and show what became of each."""
     from cli.drop import drop_and_wait
     from cli.output import notice
     from lungline.progress import say
@@ -21,15 +23,18 @@ def demo() -> None:
 
     settings = settings_for(load().layout.demo)
     drawn = draw(settings.layout.drawn)
-    say(f"Pictures are drawn into {settings.layout.drawn}. {_SYNTHETIC}")
-    say("Starting a Lungline of their own; your inbox and your scans are not touched.")
+    say(f"Drawing pictures into {settings.layout.drawn}. {_SYNTHETIC}")
+    say("Starting a separate Lungline for them; your inbox and your scans are not touched.")
     with running(settings):
         dropped = drop_and_wait(settings, drawn, _READ_SECONDS)
     _print(dropped)
-    say(f"{_SYNTHETIC}\nAll of it can be looked at again with LUNGLINE_HOME={settings.home}, and deleted with that folder.")
+    say(
+        f"{_SYNTHETIC}\nYou can look at the results again with LUNGLINE_HOME={settings.home}; delete that folder when you no longer "
+        f"need them."
+    )
     notice()
     if any(one.is_open for one in dropped):
-        raise StackError(f"Not all were read within {_READ_SECONDS:.0f} s; see the logs in {settings.layout.logs}.")
+        raise StackError(f"Not all pictures were read within {_READ_SECONDS:.0f} s; see the logs in {settings.layout.logs}.")
 
 
 def _print(dropped: "list[Dropped]") -> None:
@@ -40,7 +45,7 @@ def _print(dropped: "list[Dropped]") -> None:
 
     sentences = {str(reason): reason.sentence for reason in Reason}
     read = Table("file", "verdict", title="Read", title_justify="left")
-    turned_away = Table("file", "what became of it", "why", title="Turned away", title_justify="left")
+    turned_away = Table("file", "outcome", "reason", title="Turned away", title_justify="left")
     for one in dropped:
         reason = one.detail.removeprefix("again: ").removeprefix("rejected, ")
         if one.outcome == "done" and reason not in sentences:

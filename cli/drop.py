@@ -37,11 +37,11 @@ class Dropped:
 
 
 def drop(
-    paths: Annotated[list[Path], typer.Argument(help="Files, or folders with all that is in them.", exists=True)],
-    wait: float = typer.Option(0.0, min=0.0, metavar="SECONDS", help="Wait so long for each file's outcome."),
-    as_json: bool = typer.Option(False, "--json", help="One JSON object a file."),
+    paths: Annotated[list[Path], typer.Argument(help="Files, or folders with all files in them.", exists=True)],
+    wait: float = typer.Option(0.0, min=0.0, metavar="SECONDS", help="How many seconds to wait for each file's outcome."),
+    as_json: bool = typer.Option(False, "--json", help="One JSON object for each file."),
 ) -> None:
-    """Copy files into the inbox; exit 1 if one was refused, quarantined, or not done in time."""
+    """Copy files into the inbox, and show what becomes of them; exit 1 if one was refused, quarantined, or not done in time."""
     from cli.output import notice, print_rows, printable
     from lungline.presence import live
     from lungline.progress import say
@@ -53,7 +53,7 @@ def drop(
     print_rows(rows, as_json=as_json, columns=("name", "outcome", "detail"))
     notice()
     if any(one.outcome == "dropped" for one in dropped) and "watch" not in live(settings.layout.run):
-        say("No watcher of this home runs: start `lungline up`; the files lie in the inbox.")
+        say("No watcher runs for this home: start `lungline up`. The files wait in the inbox.")
     if any(one.outcome in ("refused", "quarantined") or (wait and one.is_open) for one in dropped):
         raise typer.Exit(1)
 
@@ -144,7 +144,7 @@ def _copy(source: Path, folder: Path) -> Dropped:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size <= FILE_BYTES_MAX else None
         put(draft, folder, source.name)
     except OSError as error:
-        raise StoreError(f"A file cannot be copied into LUNGLINE_INBOX ({error.strerror}); those before it are there.") from None
+        raise StoreError(f"A file cannot be copied into LUNGLINE_INBOX ({error.strerror}); the files before it were copied.") from None
     finally:
         draft.unlink(missing_ok=True)
     return Dropped(source.name, sha256, bytes=size)

@@ -17,29 +17,39 @@ _SPLITS = {"test": ("test",), "val": ("val",), "both": ("val", "test")}
 def evaluate(
     versions: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[VERSION]...", help="Versions or names of members and ensembles; an ensemble's go with it. Default: all."),
+        typer.Argument(
+            metavar="[VERSION]...", help="Versions or names of members and ensembles; an ensemble includes its members. Default: all."
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="`test` (each look at it is counted), `val`, or `both`.")] = "both",
+    split: Annotated[str, typer.Option(help="`test` (each use is counted), `val`, or `both`.")] = "both",
     models: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Models as `lungline train --out` writes them. Default: those that ship, and the store's."),
+        typer.Option(
+            metavar="FOLDER",
+            help="A folder of models as `lungline train --out` writes it. Default: models that ship, and those in the store.",
+        ),
     ] = None,
     leave_one_out: Annotated[
-        bool, typer.Option("--leave-one-out", help="Train members anew without each source in turn, and ask about that one: takes hours.")
+        bool,
+        typer.Option(
+            "--leave-one-out", help="Train members again without each source in turn, and evaluate them on that source; takes hours."
+        ),
     ] = False,
     data: Annotated[
         Path | None,
         typer.Option(metavar="MANIFEST", help="Another data set, as `lungline data build` writes it. Default: LUNGLINE_TRAINING_DATA."),
     ] = None,
 ) -> None:
-    """Judge members and ensembles on labelled scans: a report, cards, and figures for the view model_quality."""
+    """Evaluate members and ensembles on labelled scans: writes a report, cards, and rows of the view model_quality."""
     from lungline.errors import TrainingError
     from lungline.settings import load
 
     settings = load()
     root = data or settings.training_data
     if root is None:
-        raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv, or name a data set by `--data`.")
+        raise TrainingError(
+            "Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv, or name a data set with `--data`."
+        )
     if split not in _SPLITS:
         raise typer.BadParameter("`--split` takes test, val or both.")
 
@@ -62,7 +72,7 @@ def evaluate(
     for candidate in asked:
         there = [one for one in _SPLITS[split] if predictions.has(candidate.what.modality, one)]
         if not there:
-            say(f"{candidate.what.version}: not judged, as the data set has no picture for it")
+            say(f"{candidate.what.version}: not evaluated, as the data set has no picture for it")
             continue
         found.append(candidate.judge(judge, there))
         with engine.begin() as connection:
@@ -71,7 +81,7 @@ def evaluate(
                 quality.enter(connection, quality.rows(found[-1].version, f"{one} of {another}" if another else one, figures))
         print(found[-1].card)
     if not found:
-        raise TrainingError("The data set has no picture to judge these models on; `lungline data check` tells what it holds.")
+        raise TrainingError("The data set has no picture to evaluate these models on; `lungline data check` shows what it contains.")
     print(report.write(settings.layout.reports / new_id(), found, predictions))
 
 

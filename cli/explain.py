@@ -66,7 +66,7 @@ def _member(settings: "Settings", files: "EnsembleFiles", name: str | None) -> "
     for member in members:
         if name in (member.name, member.version):
             return member
-    raise ModelError(f"No member for {files.name} goes by that name; see `lungline models list`.")
+    raise ModelError(f"The ensemble for {files.name} has no member of that name; see `lungline models list`.")
 
 
 def _seen(settings: "Settings", scan: Mapping[str, Any], member: "Member") -> "np.ndarray":
@@ -81,13 +81,13 @@ def _seen(settings: "Settings", scan: Mapping[str, Any], member: "Member") -> "n
     sha256 = str(scan["sha256"])
     paths = [path for path in Store(settings.store).folder(sha256).glob("*") if path.is_file()]
     if not paths:
-        raise StoreError("The store lacks this scan's bytes; `lungline reconcile` tells what else is missing.")
+        raise StoreError("This scan's file is missing in the store; `lungline reconcile` shows what else is missing.")
     pool = ReaderPool(FUNCTION, 1, timeout=READER_SECONDS, memory_bytes=READER_BYTES)
     try:
         nothing: dict[Modality, tuple[str, ...]] = dict.fromkeys(Modality, ())
         reading: Reading = pool.run(str(paths[0]), sha256, int(scan["frame"]), (member.preprocess,), nothing, None)
     except UnreadableScan as error:
-        raise StoreError(f"This scan's bytes cannot be read any more ({error.reason}); see docs/reason-codes.md.") from None
+        raise StoreError(f"This scan's file can no longer be read ({error.reason}); see docs/reason-codes.md.") from None
     finally:
         pool.close()
     return reading.inputs[member.preprocess]

@@ -2,7 +2,7 @@
 
 
 def flower() -> None:
-    """Serve Flower: tasks, workers and queues; `up` starts it by itself."""
+    """Serve Flower, which shows tasks, workers and queues; `up` starts it automatically."""
     from lungline import log
     from lungline.presence import Presence
     from lungline.settings import load

@@ -32,7 +32,7 @@ def put(file: Path, folder: Path, name: str) -> None:
         else:
             file.unlink()
         return
-    raise StoreError("LUNGLINE_INBOX is full of files of that name; see `lungline status`.")
+    raise StoreError("LUNGLINE_INBOX has too many files of that name; see `lungline status`.")
 
 
 def bring_near(file: Path, folder: Path) -> Path:

@@ -4,9 +4,9 @@ import typer
 
 
 def key(patient_id: str = typer.Argument(help="The patient id as the PACS writes it.")) -> None:
-    """Print the pseudonym of a patient id."""
+    """Print the pseudonym that a patient has in the database."""
     if not patient_id.strip():
-        raise typer.BadParameter("an empty patient id has no pseudonym")
+        raise typer.BadParameter("PATIENT_ID must not be empty")
     from lungline import settings
     from lungline.pseudonyms import PseudonymKey
 

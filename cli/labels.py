@@ -22,7 +22,7 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A CSV file; see docs/data.md.", exists=True, dir_okay=False, show_default=False)],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Take in readers' findings. Rows that cannot be believed are listed by line, the others go in; exit 1 if there was one."""
+    """Import readers' labels. Invalid rows are listed by line, the others are imported; exit 1 if there was an invalid row."""
     import hashlib
 
     from db import label_rows, labels
@@ -57,10 +57,10 @@ def import_(
 
 @app.command("list")
 def list_(
-    conflicts: Annotated[bool, typer.Option("--conflicts", help="Only of scans whose readings contradict each other.")] = False,
+    conflicts: Annotated[bool, typer.Option("--conflicts", help="Only scans whose labels contradict each other.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all columns of scan_labels.")] = False,
 ) -> None:
-    """List readers' findings, scan by scan."""
+    """Show readers' labels, scan by scan."""
     from sqlalchemy import text
 
     from cli.output import print_rows

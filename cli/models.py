@@ -16,8 +16,8 @@ app.command()(models_files.export)
 app.command("import")(models_files.import_)
 
 _Json = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
-_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides it; kept for ever.")]
-_Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="On what grounds; kept for ever.")]
+_By = Annotated[str, typer.Option("--by", metavar="NAME", help="Who decides this; kept for ever.")]
+_Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; kept for ever.")]
 
 
 @app.callback()
@@ -30,7 +30,7 @@ def models() -> None:
 
 @app.command("list")
 def list_versions(as_json: _Json = False) -> None:
-    """List ensembles and members, and which ensemble judges."""
+    """Show ensembles and members, and which ensemble is champion."""
     from sqlalchemy import text
 
     from cli.output import print_rows
@@ -48,10 +48,10 @@ def list_versions(as_json: _Json = False) -> None:
 
 @app.command()
 def show(
-    version: Annotated[str, typer.Argument(metavar="VERSION|RECIPE", help="As `lungline models list` prints it; or a recipe.")],
+    version: Annotated[str, typer.Argument(metavar="VERSION|RECIPE", help="A version from `lungline models list`, or a recipe.")],
     as_json: _Json = False,
 ) -> None:
-    """Show all that is known of a version, a member's card or an ensemble's parts; or what a recipe says, with its network's size."""
+    """Show all that is known of a version, with its card; or what a recipe says, with the size of its network."""
     from lungline.errors import ModelError
     from lungline.layout import Store
     from lungline.settings import load
@@ -69,18 +69,18 @@ def show(
         print(json.dumps(blueprint(version), indent=None if as_json else 2))
         return
     raise ModelError(
-        f"There is no such version, see `lungline models list`; and no such recipe, of which there are {', '.join(recipes.names())}."
+        f"There is no such version (see `lungline models list`) and no such recipe; the recipes are {', '.join(recipes.names())}."
     )
 
 
 @app.command()
 def promote(
-    version: Annotated[str, typer.Argument(help="An ensemble, as `lungline models list` prints it.")],
+    version: Annotated[str, typer.Argument(help="An ensemble's version, as `lungline models list` shows it.")],
     by: _By,
     why: _Why,
-    although_refused: Annotated[bool, typer.Option("--although-refused", help="Let even one judge that the gate refused.")] = False,
+    although_refused: Annotated[bool, typer.Option("--although-refused", help="Promote it even if the gate refused it.")] = False,
 ) -> None:
-    """Let an ensemble judge from now on. Its files are tried first; workers take it up between batches, without a restart."""
+    """Make an ensemble the champion. Its files are tested first; workers take it up between batches, without a restart."""
     from db import versions
     from db.migrate import open_database
     from lungline.layout import Store
@@ -100,17 +100,20 @@ def promote(
         members = [place.member.version for place in files.places]
         before = versions.promote(connection, version, members, by, why, although_refused=although_refused)
     if trials := [place.member for place in files.places if place.member.record.limit]:
-        say(f"{trials[0].version} is a trial on at most {trials[0].record.limit} pictures: what it answers means nothing.")
-    print(f"{version} judges; before it, {before}. Back: lungline models rollback --modality {files.name} --by NAME --why TEXT")
+        say(f"{trials[0].version} comes from a test run on at most {trials[0].record.limit} pictures: its answers mean nothing.")
+    print(
+        f"{version} is champion now, in place of {before}. To go back: lungline models rollback --modality {files.name} --by NAME "
+        f"--why TEXT"
+    )
 
 
 @app.command()
 def rollback(
     by: _By,
     why: _Why,
-    modality: Annotated[Literal["xray", "ct", "admission"] | None, typer.Option(help="By default whichever was promoted last.")] = None,
+    modality: Annotated[Literal["xray", "ct", "admission"] | None, typer.Option(help="Default: the one that was promoted last.")] = None,
 ) -> None:
-    """Let the ensemble judge again that the present one was promoted over; once more, and it goes back one further."""
+    """Go back to the previous champion; run it again to go back one further."""
     from db import versions
     from db.migrate import open_database
     from lungline.settings import load
@@ -123,7 +126,7 @@ def rollback(
     files = _tried(settings, former)
     with engine.begin() as connection:
         versions.rollback(connection, champion, former, [place.member.version for place in files.places], by, why)
-    print(f"{former} judges again; before it, {champion}.")
+    print(f"{former} is champion again, in place of {champion}.")
 
 
 def _tried(settings: "Settings", version: str) -> "EnsembleFiles":

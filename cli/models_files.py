@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def export(
-    version: Annotated[str, typer.Argument(help="A member by version or name, as `lungline models list` prints it.")],
+    version: Annotated[str, typer.Argument(help="A member's version or name, as `lungline models list` shows it.")],
     form: Annotated[str, typer.Option("--format", help="litert, onnx, openvino or savedmodel.")],
-    out: Annotated[Path | None, typer.Option(help="The file, or a folder for it. Default: here, named by the version.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file, or a folder for it. Default: the current folder.")] = None,
 ) -> None:
-    """Write a member's network for another library. The file is run again and compared with Keras; what disagrees is not written."""
+    """Write a member's network for another library. The file is run and compared with Keras; if it disagrees, nothing is written."""
     from lungline.progress import say
     from lungline.settings import load
     from models.interchange import export
@@ -23,19 +23,20 @@ def export(
     if form not in export.ENDINGS:
         raise typer.BadParameter(f"`--format` takes {', '.join(export.ENDINGS)}.")
     member = _member(load(), version)
-    say(f"{member.version}: written as {form}, and compared with Keras on drawn chests; some ten seconds to two minutes")
+    say(f"{member.version}: writing it as {form} and comparing it with Keras on drawn chests; this takes ten seconds to two minutes")
     written = export.export(member, form, out or Path())
     print(f"{written}  input, outputs and licence: {written}.json")
 
 
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="`.h5` or `.keras`, as Keras wrote it.")],
-    recipe: Annotated[str, typer.Option(help="The recipe that it was trained by, for example xray-vgg16-pyimage.")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="An `.h5` or `.keras` file of Keras.")],
+    recipe: Annotated[str, typer.Option(help="The recipe that it was trained with, for example xray-vgg16-pyimage.")],
     outputs: Annotated[
-        str | None, typer.Option(metavar="FINDING,...", help="What the file's outputs stand for, in its order: covid19,normal.")
+        str | None,
+        typer.Option(metavar="FINDING,...", help="What the file's outputs mean, in the file's order, for example covid19,normal."),
     ] = None,
 ) -> None:
-    """Take in a network that was trained elsewhere: checked layer by layer, judged on labelled scans, a challenger in the store."""
+    """Import a network that was trained elsewhere: checked layer by layer, evaluated on labelled scans, stored as a challenger."""
     from lungline.layout import Store
     from lungline.progress import say
     from lungline.settings import load
@@ -52,14 +53,14 @@ def import_(
     with open_database(settings).begin() as connection:
         catalogue.enter(connection, models)
     if made.code:
-        say(f"Code in the file was not run (layers {', '.join(made.code)}): the recipe's own preprocessing stands in its place.")
+        say(f"Code in the file was not run (layers {', '.join(made.code)}): the recipe's own preprocessing replaces it.")
     if settings.training_data is None:
-        say("Entered without figures: set LUNGLINE_TRAINING_DATA to labelled scans, and import it again.")
+        say("Imported without figures: set LUNGLINE_TRAINING_DATA to labelled scans and import it again to have it evaluated.")
     print(made.member.version)
     if made.ensemble:
-        print(f"{made.ensemble.version}  a challenger; `lungline models promote` lets it judge")
+        print(f"{made.ensemble.version}  a challenger; `lungline models promote` makes it champion")
     else:
-        print("Its outputs do not cover the findings of its modality: it stands alone, and joins no ensemble.")
+        print("Its outputs do not cover the findings of its modality, so it joins no ensemble.")
 
 
 def _member(settings: "Settings", asked: str) -> "Member":
@@ -87,5 +88,5 @@ def _member(settings: "Settings", asked: str) -> "Member":
     if found is None:
         raise ModelError("There is no such member; see `lungline models list`.")
     if found.kind != "member":
-        raise ModelError("That is an ensemble: export its members one by one; `lungline models show` names them.")
+        raise ModelError("This is an ensemble: export its members one by one; `lungline models show` lists them.")
     return find_member(found.version, models)

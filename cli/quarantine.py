@@ -18,10 +18,10 @@ _COLUMNS = ("quarantine_id", "reason", "bytes", "seen_at", "names")
 
 @app.command("list")
 def list_(
-    everything: bool = typer.Option(False, "--all", help="Released ones too."),
+    everything: bool = typer.Option(False, "--all", help="Also released ones."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object a line, with all columns of quarantined_files and the names."),
 ) -> None:
-    """Print refused files and quarantined scans, with their names from the store."""
+    """Show refused files and quarantined scans, with their file names from the store."""
     from sqlalchemy import text
 
     from cli.output import as_text, print_rows, printable
@@ -46,12 +46,10 @@ def list_(
 
 @app.command()
 def release(
-    quarantine_ids: Annotated[list[str] | None, typer.Argument(help="Rows of `quarantine list`.", metavar="ID...")] = None,
-    reason: Annotated[
-        Reason | None, typer.Option(help="All that have this reason, as docs/reason-codes.md lists them.", metavar="REASON")
-    ] = None,
+    quarantine_ids: Annotated[list[str] | None, typer.Argument(help="Ids from `lungline quarantine list`.", metavar="ID...")] = None,
+    reason: Annotated[Reason | None, typer.Option(help="All with this reason code; see docs/reason-codes.md.", metavar="REASON")] = None,
 ) -> None:
-    """Let quarantined scans wait anew, and put refused files back into the inbox."""
+    """Let quarantined scans be read again, and put refused files back into the inbox."""
     from sqlalchemy import or_, select
 
     from db.migrate import open_database
@@ -62,7 +60,7 @@ def release(
     settings = load()
     engine = open_database(settings)
     if not quarantine_ids and reason is None:
-        raise typer.BadParameter("name rows of `lungline quarantine list`, or a --reason")
+        raise typer.BadParameter("give ids from `lungline quarantine list`, or a --reason")
     chosen = or_(quarantine.c.id.in_(quarantine_ids or []), quarantine.c.reason == reason)
     with engine.connect() as connection:
         rows = connection.execute(select(quarantine).where(chosen, quarantine.c.released_at.is_(None))).all()
@@ -71,8 +69,8 @@ def release(
     print(f"{released} released")
     if failed := len(unknown) + len(rows) - released:
         raise LedgerError(
-            f"{failed} could not be released: unknown, released before, or not in the store. "
-            "A file that stayed in the inbox is looked at again once it changes."
+            f"{failed} could not be released: the id is unknown or already released, or the file is not in the store. "
+            "A file that is still in the inbox is tried again when it changes."
         )
 
 

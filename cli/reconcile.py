@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def reconcile(
-    deep: bool = typer.Option(False, "--deep", help="Read all bytes in the store, and compare them with their hashes."),
+    deep: bool = typer.Option(False, "--deep", help="Also read all files in the store, and compare them with their hashes."),
 ) -> None:
-    """Check that nothing is lost or doubled; exit 1 and say what is wrong if anything is."""
+    """Check that no file or scan is lost or doubled; if one is, exit 1 and say what is wrong."""
     from db.connect import read_only
     from db.migrate import open_database
     from db.status import counts
@@ -40,7 +40,7 @@ def reconcile(
     if wrong:
         runs = "watch" in live(settings.layout.run)
         advice = "while files are being taken in, run it again in a minute" if runs else "no watcher of this home runs: start `lungline up`"
-        print(f"{wrong} things do not add up; {advice}.")
+        print(f"{wrong} problems; {advice}.")
         raise typer.Exit(1)
 
 
@@ -56,9 +56,9 @@ def _deep(settings: "Settings") -> int:
         for folder in folders:
             differing += not store.holds_its_hash(folder)
             step(1)
-    print(f"{differing or 'ok':<5} bytes in the store that differ from their hash, or cannot be read")
+    print(f"{differing or 'ok':<5} files in the store that differ from their hash, or cannot be read")
     if differing:
-        print("Restore these from a backup of LUNGLINE_STORE; see the disk's health, and what else writes there.")
+        print("Restore these from a backup of LUNGLINE_STORE, then check the disk, and what else writes to it.")
     return differing
 
 
@@ -114,11 +114,11 @@ def _in_store(connection: "Connection", settings: "Settings") -> Iterator[tuple[
     for row in connection.execution_options(yield_per=1000).execute(text(sizes)):
         known.add(row.sha256)
         missing += not _holds(store, row.sha256, row.id, row.bytes)
-    yield "accepted files whose bytes the store lacks or has in another length", missing
-    yield "bytes in the store that the ledger does not know", sum(folder.name not in known for folder in store.folders())
+    yield "accepted files whose bytes are missing in the store, or have another length", missing
+    yield "files in the store that the database does not know", sum(folder.name not in known for folder in store.folders())
     waiting = sum(folder.is_dir() for folder in store.incoming.iterdir()) if store.incoming.exists() else 0
-    yield "files between inbox and ledger (the watcher finishes these)", waiting
-    yield "files of labels that are kept and not imported (the watcher does so at its start)", len(left(store))
+    yield "files in staging, between inbox and store (the watcher finishes these)", waiting
+    yield "files of labels that are not imported yet (the watcher imports them when it starts)", len(left(store))
 
 
 def _holds(store: "Store", sha256: str, file_id: str, size: int) -> bool:
@@ -156,8 +156,8 @@ def _in_inbox(settings: "Settings") -> Iterator[tuple[str, int]]:
         except OSError:
             is_away = True
     yield "files in the inbox that are not taken in yet", waiting
-    yield "inboxes that cannot be looked into (is a share away?)", int(is_away)
-    yield "folders in the inbox that Lungline's user may not look into, or with too long a path", len(closed)
+    yield "inboxes that cannot be read (is a share away?)", int(is_away)
+    yield "folders in the inbox that Lungline's user cannot read, or whose path is too long", len(closed)
 
 
 def _stay_key(key: "PseudonymKey", entry: "os.DirEntry[str]") -> str | None:

@@ -27,13 +27,15 @@ _FINDINGS = sorted({finding for findings in FINDINGS.values() for finding in fin
 
 
 def reprocess(
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Taken in since then: ISO 8601, UTC unless it says otherwise.")] = None,
-    finding: Annotated[str | None, typer.Option(help=f"Whose finding is now {', '.join(_FINDINGS)}.")] = None,
-    status: Annotated[Status | None, typer.Option(help="Whose status is that now.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="All that are done.")] = False,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help="Scans taken in since this time: ISO 8601, in UTC unless it says otherwise.")
+    ] = None,
+    finding: Annotated[str | None, typer.Option(help=f"Scans with this finding now: {', '.join(_FINDINGS)}.")] = None,
+    status: Annotated[Status | None, typer.Option(help="Scans with this status now.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All scans that are done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: counts, and `changes`.")] = False,
 ) -> None:
-    """Read old scans again with the present champions. Ctrl-C stops it; asked again, it goes on."""
+    """Reread old scans with the present champions. Ctrl-C stops it; the same command goes on."""
     from db import audit, rereads
     from db.audit import Action
     from db.migrate import open_database
@@ -42,16 +44,16 @@ def reprocess(
     from lungline.settings import load
 
     if everything == any((since, finding, status)):
-        raise typer.BadParameter("say which scans: --since, --finding, --status, or --all")
+        raise typer.BadParameter("choose the scans with --since, --finding, --status, or --all")
     if finding is not None and finding not in _FINDINGS:
-        raise typer.BadParameter(f"a finding is one of {', '.join(_FINDINGS)}", param_hint="--finding")
+        raise typer.BadParameter(f"a finding must be one of {', '.join(_FINDINGS)}", param_hint="--finding")
     engine = open_database(load())
     with engine.begin() as connection:
         order = rereads.begin(connection, Choice(_time(since), finding, status))
         audit.note(connection, Action.REPROCESS, f"{'went on' if order.resumed else 'began'}: {order.choice.text}", subject=order.id)
         total = rereads.left(connection, order.choice) + len(rereads.asked(connection))
     if order.resumed:
-        say(f"Goes on with what was begun at {order.began_at.isoformat(timespec='seconds')}.")
+        say(f"Going on with the reprocess that was started at {order.began_at.isoformat(timespec='seconds')}.")
     with steps("read again", total) as step:
         fed = _Feeder(engine, order.choice, step)
         fed.run(_stops())
@@ -86,7 +88,10 @@ class _Feeder:
                     self._cursor, self._put_off = "", False  # once more for those that a former champion answered for
             if time.monotonic() - self._heard > _SILENT_SECONDS:
                 self._heard = time.monotonic()
-                say("Nothing was read again for a minute: see `lungline status`, and the log of inference-0 for the champion's loading.")
+                say(
+                    "Nothing was reread for a minute: see `lungline status`, and the log of inference-0 for problems with loading "
+                    "the champion."
+                )
             stopped.wait(_POLL_SECONDS)
         with self.engine.begin() as connection:
             rereads.call_back(connection)
@@ -142,7 +147,7 @@ def _summarize(anew: int, failures: dict[str, int], left: int, changes: "list[Ch
     statuses = sum(one.scans for one in changes if one.status != one.status_before)
     said = [f"{anew} read again", f"{findings} findings and {statuses} statuses changed"]
     said += [f"{count} cannot be read ({reason})" for reason, count in sorted(failures.items())]
-    return "; ".join([*said, *([f"{left} left: the same command goes on"] if left else [])]) + "."
+    return "; ".join([*said, *([f"{left} left; run the same command to go on"] if left else [])]) + "."
 
 
 def _time(said: str | None) -> datetime | None:
@@ -152,7 +157,7 @@ def _time(said: str | None) -> datetime | None:
         time_ = datetime.fromisoformat(said)
         return (time_ if time_.tzinfo else time_.replace(tzinfo=UTC)).astimezone(UTC)
     except (ValueError, OverflowError):
-        raise typer.BadParameter("a time looks like 2026-11-21 or 2026-11-21T08:00:00+01:00", param_hint="--since") from None
+        raise typer.BadParameter("a time must look like 2026-11-21 or 2026-11-21T08:00:00+01:00", param_hint="--since") from None
 
 
 def _stops() -> threading.Event:

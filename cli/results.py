@@ -9,10 +9,10 @@ _COLUMNS = ("scan_id", "modality", "finding", "probability", "status", "reason",
 
 
 def results(
-    limit: int = typer.Option(20, min=1, help="The newest so many."),
+    limit: int = typer.Option(20, min=1, help="How many to show."),
     as_json: bool = typer.Option(False, "--json", help="One JSON object a line, with all columns of scan_results."),
 ) -> None:
-    """Print the newest verdicts."""
+    """Show the newest verdicts."""
     from sqlalchemy import text
 
     from cli.output import notice, print_rows
@@ -27,13 +27,13 @@ def results(
 
 
 def show(
-    scan: str = typer.Argument(help="A scan's id, or a file whose bytes were dropped.", metavar="SCAN|FILE"),
+    scan: str = typer.Argument(help="A scan's id, or a file with the same bytes.", metavar="SCAN|FILE"),
     as_json: bool = typer.Option(False, "--json", help="One JSON object."),
-    explain: bool = typer.Option(False, "--explain", help="Draw where a member looked for the finding (Grad-CAM), over what it saw."),
-    member: str | None = typer.Option(None, help="Which member to explain, by name or version. Default: the one with the most weight."),
+    explain: bool = typer.Option(False, "--explain", help="Draw where a network looked for the finding (Grad-CAM)."),
+    member: str | None = typer.Option(None, help="The member to explain, by name or version. Default: the one with the largest weight."),
     out: Path | None = typer.Option(None, help="The PNG file of `--explain`, or a folder for it. Default: HOME/explained."),
 ) -> None:
-    """Print all that is known of a scan, with the names it was dropped by."""
+    """Show all that is known of a scan, with the names of its files."""
     import hashlib
 
     from sqlalchemy import text
@@ -59,9 +59,12 @@ def show(
 
         found = [dict(row) for row in connection.execute(find_scans(key, value)).mappings()]
         if not found:
-            raise LedgerError("No such scan; `lungline results` lists those that are done, `lungline quarantine list` those turned away.")
+            raise LedgerError(
+                "There is no such scan; `lungline results` lists scans that are done, `lungline quarantine list` those that could "
+                "not be read."
+            )
         if explain and len(found) > 1:
-            raise LedgerError("These bytes hold several frames, a scan each: name one by its id to have it explained.")
+            raise LedgerError("This file has several frames, and each is a scan of its own: give the id of one scan to explain it.")
         names = Store(settings.store).names(str(found[0]["sha256"]))
         for one in found:
             scan_id = str(one["scan_id"])

@@ -13,18 +13,20 @@ if TYPE_CHECKING:
     from lungline.settings import Settings
 
 _ASK_SECONDS: Final = 2.0
-_NOBODY: Final = "no training worker runs on this home; `lungline up` starts one, `lungline work training` that alone"
+_NOBODY: Final = "no training worker runs on this home: start `lungline up`, or only `lungline work training`"
 
 
 def retrain(
     recipe: Annotated[
         list[str] | None,
-        typer.Option(help="Train by this recipe; may be given more than once. Default: LUNGLINE_RETRAIN_RECIPES, else the champions'."),
+        typer.Option(help="Train this recipe; may be given more than once. Default: LUNGLINE_RETRAIN_RECIPES, else the champions'."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Train even if there are no new labels or data since the last run.")] = False,
-    now: Annotated[bool, typer.Option("--now", help="Stay, and show how it goes until it has ended; Ctrl-C leaves it running.")] = False,
+    now: Annotated[
+        bool, typer.Option("--now", help="Wait until the run has ended, and show its progress; Ctrl-C leaves it running.")
+    ] = False,
 ) -> None:
-    """Enter a training run; the training worker begins it as soon as no other runs, behind all live work."""
+    """Enter a training run; the training worker starts it as soon as no other runs, at the lowest priority."""
     from db import runs
     from db.migrate import open_database
     from lungline.presence import live

@@ -8,7 +8,7 @@ from lungline.masked import masked
 
 
 def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object a line.")) -> None:
-    """Print each setting, its value and its source."""
+    """Show each setting, its value and where the value comes from."""
     import json
 
     from lungline.settings import load, unknown
@@ -24,7 +24,7 @@ def settings(as_json: bool = typer.Option(False, "--json", help="One JSON object
         else:
             print(f"{name:<15} {'-' if shown is None else shown}  ({source})")
     for slip in unknown():
-        print(f"{slip} is no setting and changes nothing.", file=sys.stderr)
+        print(f"{slip} is not a setting and has no effect.", file=sys.stderr)
 
 
 def _sources() -> dict[str, str]:

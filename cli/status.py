@@ -9,10 +9,12 @@ _PATIENCE_SECONDS = 3.0
 
 
 def status(
-    processes: Annotated[list[str] | None, typer.Argument(metavar="PROCESS", help="Whose readiness counts; all by default.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As it does anyway.")] = False,
+    processes: Annotated[
+        list[str] | None, typer.Argument(metavar="PROCESS", help="The processes that must be ready. Default: all.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The output is JSON with or without it.")] = False,
 ) -> None:
-    """Print readiness, addresses, live processes and counts as JSON; exit 1 if not ready."""
+    """Print readiness, addresses, running processes and counts as JSON; exit 1 if not ready."""
     from cli.standing import find, text
 
     said = find(processes or (), time.monotonic() + _PATIENCE_SECONDS)

@@ -9,33 +9,38 @@ import typer
 def train(
     recipes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RECIPE...", help="For example xray-mobilenetv2, ct-cnn, xray-vgg16; docs/models.md has all."),
+        typer.Argument(metavar="RECIPE...", help="For example xray-mobilenetv2, ct-cnn, xray-vgg16; docs/models.md lists all."),
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed, data and machine give the same weights.")] = 0,
-    weights: Annotated[str, typer.Option(help="`imagenet` (LUNGLINE_WEIGHTS_DIR, else Keras' download) or `none`.")] = "imagenet",
-    epochs: Annotated[int | None, typer.Option(min=1, help="At most so many; by default as the recipe says.")] = None,
+    weights: Annotated[str, typer.Option(help="`imagenet` (from LUNGLINE_WEIGHTS_DIR, else downloaded by Keras) or `none`.")] = "imagenet",
+    epochs: Annotated[int | None, typer.Option(min=1, help="The largest number of epochs. Default: as the recipe says.")] = None,
     as_published: Annotated[
-        bool, typer.Option("--as-published", help="With the published system's own head, split and protocol, told what is wrong with it.")
+        bool,
+        typer.Option(
+            "--as-published", help="Use the published system's own head, split and protocol; the report says what is wrong with them."
+        ),
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=8, help="A trial, on at most so many pictures of each split, and each recipe by itself.")
+        int | None, typer.Option(min=8, help="A test run: at most this many pictures of each split, each recipe by itself.")
     ] = None,
     no_test: Annotated[
-        bool, typer.Option("--no-test", help="Leave the test split unseen, for those who have yet to choose; a trial leaves it, too.")
+        bool, typer.Option("--no-test", help="Do not evaluate on the test split, while you have yet to choose; a test run never does.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the members and their ensembles. Default HOME/training (trials: HOME/trials/RECIPE), and what comes of it "
+            help="Folder for the members and their ensembles. Default: HOME/training (test runs: HOME/trials/RECIPE); the result "
             "goes into the store."
         ),
     ] = None,
     from_run: Annotated[
         str | None,
-        typer.Option(metavar="ID", help="Instead: by the recipes, data and seed of a training run; says whether it is the same."),
+        typer.Option(
+            metavar="ID", help="Repeat this training run with its recipes, data and seed, and say whether the weights are the same."
+        ),
     ] = None,
 ) -> None:
-    """Train members by recipe on LUNGLINE_TRAINING_DATA, and an ensemble of all in the folder. Killed and run again, it goes on."""
+    """Train members on LUNGLINE_TRAINING_DATA, and make an ensemble of them. If it was stopped, run it again to go on."""
     from lungline.errors import TrainingError
     from lungline.settings import load
 
@@ -46,7 +51,7 @@ def train(
         train_again(settings, from_run, out)
         return
     if not recipes:
-        raise typer.BadParameter("name a RECIPE, or a run with --from-run.")
+        raise typer.BadParameter("give a RECIPE, or a run with --from-run.")
     if settings.training_data is None:
         raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv.")
 

@@ -32,11 +32,11 @@ def train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
         challengers, left = gates.challengers(connection, run_id), versions.made_by(connection, run_id)
     data = snapshot.reopen(Store(settings.store).training / run_id, known)
     if data is None:
-        raise TrainingError("The data that this run learnt from is gone, or it never began: see LUNGLINE_STORE's `training`.")
+        raise TrainingError("The snapshot of this run is missing, or the run never started: look into LUNGLINE_STORE's folder `training`.")
     libraries = provenance.in_words(known["libraries"] or {}), provenance.in_words(provenance.libraries())
     for before, now in ((known["code_version"], provenance.code_version()), libraries):
         if before != now:
-            print(f"made with {before}; this is {now}: weights may differ")
+            print(f"trained with {before}, now {now}: weights may differ")
 
     from models.files import MEMBER
     from models.registry import find

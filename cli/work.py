@@ -11,7 +11,7 @@ def workers() -> None:
 
 
 def watch() -> None:
-    """Watch the inbox: take files in, and ring for those that wait."""
+    """Watch the inbox, take files in, and tell workers about waiting scans."""
     import structlog
 
     from jobs.app import make_app
@@ -31,8 +31,8 @@ def watch() -> None:
 
 
 @work.command()
-def inference(slot: int = typer.Option(0, min=0, help="Which of this home's workers: one for each device.")) -> None:
-    """Read scans: decode, run the ensembles, write verdicts."""
+def inference(slot: int = typer.Option(0, min=0, help="The number of this worker; one worker for each device.")) -> None:
+    """Run an inference worker: it decodes scans, runs the ensembles, and writes verdicts."""
     from jobs.app import make_app
     from jobs.queues import require
     from lungline import log
@@ -47,7 +47,7 @@ def inference(slot: int = typer.Option(0, min=0, help="Which of this home's work
 
 @work.command()
 def training() -> None:
-    """Retrain networks: one run at a time, at the lowest priority."""
+    """Run the training worker: one training run at a time, at the lowest priority."""
     from jobs.app import make_app
     from jobs.queues import require
     from lungline import log

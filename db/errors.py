@@ -86,8 +86,8 @@ def translate(error: Exception) -> Exception:
     if isinstance(error, OSError) or is_outage(error):
         return LedgerError(f"The database cannot be used ({name(error)}); see LUNGLINE_DATABASE_URL and the disk's free space.")
     return LedgerFault(
-        f"The database refuses what Lungline asks of it ({name(error)}): run `lungline db upgrade`. If that changes nothing, this is a "
-        "fault of Lungline: report it with these words."
+        f"The database refuses a statement of Lungline ({name(error)}): run `lungline db upgrade`. If that changes nothing, this is a "
+        "fault of Lungline: report it with this message."
     )
 
 

@@ -25,5 +25,5 @@ def check_key(engine: Engine, fingerprint: str) -> None:
             known = connection.scalar(query)
     if known != fingerprint:
         raise KeyMismatchError(
-            "LUNGLINE_KEY_FILE is not the key that this database was written with: restore that key file from its backup."
+            "LUNGLINE_KEY_FILE is not the key that this database was written with: restore the right key file from its backup."
         )

@@ -42,13 +42,13 @@ class Fault(StrEnum):
 
 
 _SENTENCES: Final = {
-    Fault.MALFORMED: "the row has more or fewer cells than the head, other separators, or a quote that is not closed",
-    Fault.BAD_FRAME: "the frame is no number from 1 on",
+    Fault.MALFORMED: "the row has more or fewer cells than the header, other separators, or a quote that is not closed",
+    Fault.BAD_FRAME: "the frame is not a number from 1 on",
     Fault.BAD_READER: f"the reader is empty, longer than {_READER_MAX} characters, or not printable: save the file in UTF-8",
-    Fault.BAD_READ_AT: "read_at is no time such as 2026-11-21T08:00:00+01:00, or lies in the future",
+    Fault.BAD_READ_AT: "read_at is not a time such as 2026-11-21T08:00:00+01:00, or it is in the future",
     Fault.UNKNOWN_SCAN: "there is no such scan",
-    Fault.SEVERAL_SCANS: "several scans are meant: name one by sha256, and its frame where a file has more than one",
-    Fault.NOT_READ_YET: "the scan was not read yet, or not as an X-ray or CT slice",
+    Fault.SEVERAL_SCANS: "the row fits several scans: name one by sha256, and by frame if the file has more than one",
+    Fault.NOT_READ_YET: "the scan is not read yet, or is neither an X-ray nor a CT slice",
     Fault.UNKNOWN_FINDING: "the scan's modality has no such finding; "
     f"X-ray: {', '.join(labels(Modality.XRAY))}; CT: {', '.join(labels(Modality.CT))}",
 }
@@ -98,11 +98,11 @@ def read(data: bytes) -> Table:
     head = [re.sub(r"[\s-]+", "_", name) for name in table.head]
     by = [name for name in SCAN_COLUMNS if name in head]
     if len(by) != 1 or not set(_NEEDED) <= set(head):
-        raise LabelsError(f"The file's head must name {', '.join(_NEEDED)}, and one of {', '.join(SCAN_COLUMNS)}, {_FORM}.")
+        raise LabelsError(f"The file's header must have the columns {', '.join(_NEEDED)}, and one of {', '.join(SCAN_COLUMNS)}, {_FORM}.")
     if twice := tables.Table(tuple(head), ()).twice:
-        raise LabelsError(f"Two columns of the file of labels have one name: {_columns(twice)}. Take one away, or name it otherwise.")
+        raise LabelsError(f"Two columns of the file of labels have the same name: {_columns(twice)}. Remove or rename one of them.")
     if not table.records:
-        raise LabelsError(f"The file of labels has no row below its head; each is {_FORM}.")
+        raise LabelsError(f"The file of labels has no row below its header; each row must be {_FORM}.")
     read = [row for record in table.records for row in _rows(record, head, by[0])]
     rows = tuple(row for row in read if isinstance(row, LabelRow))
     return Table(by[0], rows, tuple(row for row in read if isinstance(row, Refused)))

@@ -54,8 +54,9 @@ def _require_utf8(engine: Engine) -> None:
         encoding = str(connection.scalar(text("SHOW server_encoding")))
     if encoding != "UTF8":
         raise SettingsError(
-            f"The database of LUNGLINE_DATABASE_URL is encoded in {encoding}, which cannot hold every name: make another with "
-            "CREATE DATABASE lungline ENCODING 'UTF8' TEMPLATE template0, copy what is there with pg_dump and psql, and name that one."
+            f"The database of LUNGLINE_DATABASE_URL is encoded in {encoding}, which cannot store every name: make another with "
+            "CREATE DATABASE lungline ENCODING 'UTF8' TEMPLATE template0, copy the data with pg_dump and psql, and set "
+            "LUNGLINE_DATABASE_URL to it."
         )
 
 
@@ -81,7 +82,7 @@ def _upgrade(engine: Engine) -> None:
         try:
             command.upgrade(config, "head")
         except CommandError:
-            raise LedgerError("The database was made by a newer Lungline: update this one.") from None
+            raise LedgerError("The database was made by a newer version of Lungline: update this one.") from None
         views.create(connection)
 
 
@@ -97,7 +98,7 @@ def _without_foreign_keys(engine: Engine) -> Iterator[Connection]:
             with connection.begin():
                 yield connection
                 if is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
-                    raise LedgerError("The database was not brought up to date: rows point to others that are not there. Restore a backup.")
+                    raise LedgerError("The database could not be migrated, as rows refer to rows that are missing: restore a backup.")
         finally:
             if is_sqlite:
                 driver.execute("PRAGMA foreign_keys = ON")

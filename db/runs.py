@@ -153,7 +153,7 @@ def begun_with(connection: Connection, run_id: str) -> Mapping[str, Any]:
     """
     row = connection.execute(select(runs).where(runs.c.id == run_id)).mappings().one_or_none()
     if row is None:
-        raise TrainingError("There is no such training run; the view `training_runs` lists all.")
+        raise TrainingError("There is no such training run; the view `training_runs` lists them all.")
     return dict(row)
 
 

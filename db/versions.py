@@ -69,7 +69,7 @@ def check_grounds(by: str, why: str) -> tuple[str, str]:
     """
     by, why = by.strip(), why.strip()
     if not (0 < len(by) <= _LONGEST_NAME and 0 < len(why) <= _LONGEST_REASON):
-        raise ModelError(f"Say who and why: --by takes up to {_LONGEST_NAME} characters, --why up to {_LONGEST_REASON}.")
+        raise ModelError(f"Give --by and --why: --by takes up to {_LONGEST_NAME} characters, --why up to {_LONGEST_REASON}.")
     return by, why
 
 
@@ -98,7 +98,7 @@ def check_promotable(connection: Connection, version: str, *, although_refused: 
     query = select(gates.c.decision, gates.c.reason).where(gates.c.challenger == version).order_by(gates.c.judged_at.desc()).limit(1)
     ruled = connection.execute(query).one_or_none()
     if ruled and ruled.decision == "refused" and not although_refused:
-        raise ModelError(f"The gate refused `{version}`: {ruled.reason}. To let it judge all the same: `--although-refused`.")
+        raise ModelError(f"The gate refused `{version}`: {ruled.reason}. To promote it all the same, add `--although-refused`.")
 
 
 def promote(
@@ -133,7 +133,7 @@ def before(connection: Connection, name: str | None) -> tuple[str, str]:
     )
     found = connection.execute(query if name is None else query.where(promotions.c.name == name)).first()
     if found is None:
-        raise ModelError("There is no champion before the present one to go back to; see `lungline models list`.")
+        raise ModelError("There is no earlier champion to go back to; see `lungline models list`.")
     return found.to_version, found.from_version
 
 
@@ -191,7 +191,7 @@ def _change(connection: Connection, champion: str | None, version: str, members:
     connection.execute(
         insert(promotions).values(id=new_id(), name=new.name, action=action, from_version=champion, to_version=version, **said)
     )
-    audit.note(connection, Action(action), f"over {champion or 'none'}: {why}", who=by, subject=version)
+    audit.note(connection, Action(action), f"in place of {champion or 'none'}: {why}", who=by, subject=version)
 
 
 def _name_of(connection: Connection, version: str) -> str:

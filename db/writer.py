@@ -91,7 +91,7 @@ class Writer:
     def _ask(self, request: _Request) -> Any:
         with self._closing:  # nothing may be queued behind the end
             if self._closed:
-                raise LedgerError("This process is stopping and writes no more.")
+                raise LedgerError("This process is stopping, and no longer writes.")
             self._requests.put(request)
         return request.answer.result()
 

@@ -127,7 +127,7 @@ def jpeg_2000(data: bytes) -> Head:
     if tiles > _TILES_LIMIT:
         raise UnreadableScan(Reason.NOT_AN_IMAGE)
     if tiles > _TILES_MAX:
-        raise UnreadableScan(Reason.TOO_LARGE, f"The compressed image is cut into more than {_TILES_MAX:,} tiles.")
+        raise UnreadableScan(Reason.TOO_LARGE, f"The compressed image has more than {_TILES_MAX:,} tiles.")
     _check_tiles(data, 4 + length)
     return Head(bottom - top, right - left, samples, (components[0] & 0x7F) + 1, components[0] > 0x7F)
 

@@ -150,7 +150,7 @@ def _check(dataset: FileDataset) -> int:
             Reason.UNSUPPORTED_FORMAT, f"The pixels are in the transfer syntax {_name(syntax)}, which Lungline does not read."
         )
     if dataset.PhotometricInterpretation not in _SAMPLES:
-        raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The photometric interpretation is none that Lungline reads.")
+        raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "The photometric interpretation is one that Lungline does not read.")
     if dataset.SamplesPerPixel != _SAMPLES[dataset.PhotometricInterpretation]:
         raise UnreadableScan(Reason.NOT_AN_IMAGE)
     if not syntax.is_encapsulated and len(dataset.PixelData) < get_expected_length(dataset):
@@ -176,7 +176,7 @@ def _take_frame(dataset: FileDataset, frame: int, frames: int) -> Head | None:
     check_size(head.rows, head.columns)
     size = (dataset.Rows, dataset.Columns, dataset.SamplesPerPixel)
     if (head.rows, head.columns, head.samples) != size or head.bits > dataset.BitsAllocated:
-        raise UnreadableScan(Reason.NOT_AN_IMAGE, "The header and the compressed image in it tell of different sizes.")
+        raise UnreadableScan(Reason.NOT_AN_IMAGE, "The header and the compressed image give different sizes.")
     return None if syntax in gdcm_jpeg.SYNTAXES else head
 
 

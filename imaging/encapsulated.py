@@ -39,9 +39,9 @@ def frame(value: bytes, syntax: UID, number: int, frames: int) -> bytes:
         raise UnreadableScan(Reason.TRUNCATED)
     firsts = _firsts(fragments, syntax, frames)
     if len(firsts) < frames:
-        raise UnreadableScan(Reason.TRUNCATED, "The file holds fewer compressed frames than its header says.")
+        raise UnreadableScan(Reason.TRUNCATED, "The file has fewer compressed frames than its header says.")
     if len(firsts) > frames:
-        raise UnreadableScan(Reason.NOT_AN_IMAGE, "The file holds more compressed frames than its header says.")
+        raise UnreadableScan(Reason.NOT_AN_IMAGE, "The file has more compressed frames than its header says.")
     last = firsts[number] if number < frames else len(fragments)
     return b"".join(fragments[firsts[number - 1] : last])
 

@@ -94,7 +94,7 @@ class ReaderPool:
                 raise ReadersStopped("The readers were stopped.") from None
             if isinstance(error, TimeoutError):
                 raise ReaderTimedOut(f"The reader took longer than {self._timeout:g} s.") from None
-            raise ReaderDied("The reader died.") from None
+            raise ReaderDied("The reader process died.") from None
         finally:
             self._give_back(child, is_fit=is_fit)
         if kind == "unreadable":
@@ -199,7 +199,7 @@ class _Child:
         except (EOFError, OSError):
             pass
         self.reap()
-        raise ReadersStopped("A reader process does not come up; see `lungline doctor`.")
+        raise ReadersStopped("A reader process does not start; see `lungline doctor`.")
 
     def is_alive(self) -> bool:
         return self._process.is_alive()

@@ -20,11 +20,13 @@ def check_size(rows: int, columns: int, frames: int = 1) -> None:
         UnreadableScan: `not_an_image` for an empty picture, `too_large` for more than PIXELS_MAX pixels or FRAMES_MAX frames.
     """
     if rows < 1 or columns < 1:
-        raise UnreadableScan(Reason.NOT_AN_IMAGE, "The header tells of an image without rows or columns.")
+        raise UnreadableScan(Reason.NOT_AN_IMAGE, "According to its header, the image has no rows or no columns.")
     if rows * columns > PIXELS_MAX:
-        raise UnreadableScan(Reason.TOO_LARGE, f"The header tells of more than {PIXELS_MAX // 1_000_000} million pixels.")
+        raise UnreadableScan(
+            Reason.TOO_LARGE, f"According to its header, the image has more than {PIXELS_MAX // 1_000_000} million pixels."
+        )
     if frames > FRAMES_MAX:
-        raise UnreadableScan(Reason.TOO_LARGE, f"The header tells of more than {FRAMES_MAX:,} frames.")
+        raise UnreadableScan(Reason.TOO_LARGE, f"According to its header, the file has more than {FRAMES_MAX:,} frames.")
 
 
 def check_frame(frame: int, frames: int) -> None:
@@ -34,4 +36,4 @@ def check_frame(frame: int, frames: int) -> None:
         UnreadableScan: `no_pixels`.
     """
     if not 1 <= frame <= frames:
-        raise UnreadableScan(Reason.NO_PIXELS, "The file holds fewer frames than were asked for.")
+        raise UnreadableScan(Reason.NO_PIXELS, "The file has fewer frames than its header says.")

@@ -68,5 +68,5 @@ def mind_deafness(
             continue
         silent += look_seconds
         if silent > deaf_seconds:  # more, since the first look may have come at once after a pause
-            log.error("deaf: doorbells lie in Redis and none is heard; ending so that another worker starts")
+            log.error("no doorbell was heard although some wait in Redis; this worker ends so that another starts")
             os._exit(_EXIT_DEAF)

@@ -101,7 +101,7 @@ class Dispatcher:
     def _expire(self, kind: Kind) -> None:
         freed, ended = self._writer.do(leases.expire, [kind])
         if freed:
-            log.warning("leases ran out", kind=kind.name, jobs=freed, given_up=ended)
+            log.warning("leases expired", kind=kind.name, jobs=freed, given_up=ended)
 
     def _enter_what_is_due(self) -> None:
         if due := self._writer.do(self._enter_due):
@@ -135,7 +135,7 @@ class Dispatcher:
             return []
         refused = set(self._writer.do(job_doorbells.note_rung, [job for job, _, _ in waiting]))
         if new := refused - self._refused:
-            log.error("the database refuses to note doorbells, which are not rung", jobs=sorted(new)[:_MOST_NAMED], all=len(new))
+            log.error("the database refuses to record doorbells, which are not rung", jobs=sorted(new)[:_MOST_NAMED], all=len(new))
             self._refused = (self._refused if len(self._refused) < MOST_RUNG else set()) | new
         return [(job, kind, subject) for job, kind, subject in waiting if job not in refused]
 

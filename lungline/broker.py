@@ -67,10 +67,10 @@ def parse(url: str, ca: str = "") -> Address:
     given = dict(parse_qsl(parts.query, keep_blank_values=True))
     plain = urlunsplit(parts._replace(query="", fragment=""))
     if set(given) - set(OPTIONS):
-        raise ValueError(f"has an option that Lungline does not know; it knows {', '.join(OPTIONS)}")
+        raise ValueError(f"has an option that Lungline does not know; allowed are {', '.join(OPTIONS)}")
     if parts.scheme != "rediss":
         if given or ca:
-            raise ValueError("has TLS options and a CA file only with rediss://")
+            raise ValueError("takes TLS options and a CA file only with rediss://")
         return Address(plain)
     required = given.get("ssl_cert_reqs", "required").lower().removeprefix("cert_")
     check = given.get("ssl_check_hostname", "true").lower()
@@ -113,7 +113,8 @@ def explain(error: BaseException) -> str:
         if isinstance(cause, AuthenticationError):
             return "Redis refuses the user or password of LUNGLINE_BROKER_URL."
         if isinstance(cause, NoPermissionError):
-            return "The account of LUNGLINE_BROKER_URL lacks a permission in Redis: `lungline doctor` names it, docs/deploy.md lists all."
+            return "The account of LUNGLINE_BROKER_URL lacks a permission in Redis: `lungline doctor` says which; docs/deploy.md "
+            "lists all that are needed."
     return SILENT
 
 
@@ -136,4 +137,4 @@ def _try_files(tls: Mapping[str, Any]) -> None:
         if tls.get("ssl_certfile") or tls.get("ssl_keyfile"):
             context.load_cert_chain(tls.get("ssl_certfile", ""), tls.get("ssl_keyfile"))
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-        raise SettingsError(f"{name} names no file of certificates that this user can read ({type(error).__name__}).") from None
+        raise SettingsError(f"{name} is not a certificate file that this user can read ({type(error).__name__}).") from None

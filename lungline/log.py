@@ -46,11 +46,11 @@ def _of(process: str) -> Processor:
 def _show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None, line: str | None = None
 ) -> None:
-    structlog.get_logger().warning("a library warns", kind=category.__name__, at=f"{Path(filename).stem}:{lineno}")
+    structlog.get_logger().warning("warning of a library", kind=category.__name__, at=f"{Path(filename).stem}:{lineno}")
 
 
 def _show_unraisable(ignored: "sys.UnraisableHookArgs") -> None:
-    structlog.get_logger().warning("an error was passed over", error=ignored.exc_type.__name__)
+    structlog.get_logger().warning("an error was ignored", error=ignored.exc_type.__name__)
 
 
 class _Heedless:

@@ -42,9 +42,9 @@ def crontab_of(text: str) -> str:
     try:
         next(CronSim(text, datetime.now(UTC)))
     except CronSimError as error:
-        raise ValueError(f"is no crontab line ({error}); five fields, such as 0 3 * * 0") from None
+        raise ValueError(f"is not a crontab line ({error}): it needs five fields, such as 0 3 * * 0") from None
     except StopIteration:
-        raise ValueError("never comes due") from None
+        raise ValueError("is a schedule that never comes") from None
     return text
 
 

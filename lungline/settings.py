@@ -171,7 +171,7 @@ class Settings(BaseSettings):
         if self.broker_ca and not self.broker_url.startswith("rediss://"):
             raise ValueError(f"{PREFIX}BROKER_CA: needs a {PREFIX}BROKER_URL that begins with rediss://")
         if self.inbox == self.store or self.inbox in self.store.parents or self.store in self.inbox.parents:
-            raise ValueError(f"{PREFIX}INBOX and {PREFIX}STORE must not lie inside each other")
+            raise ValueError(f"{PREFIX}INBOX and {PREFIX}STORE must not be inside each other")
         return self
 
     @property
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
         try:
             return self.layout.broker_address.read_text().strip()
         except OSError:
-            raise SettingsError("No broker: start `lungline up`, or set LUNGLINE_BROKER_URL.") from None
+            raise SettingsError("There is no broker: start `lungline up`, or set LUNGLINE_BROKER_URL.") from None
 
 
 def secret_files(settings_cls: type[BaseSettings]) -> SecretsSettingsSource:
@@ -232,7 +232,7 @@ def load() -> Settings:
 def _said(error: ErrorDetails) -> str:
     """What is wrong with one setting, by the name that an admin knows; never its value, which may hold a password."""
     if error["type"] == "extra_forbidden":  # of the environment and secret files, only what is a setting is looked at
-        return f"lungline.toml: `{error['loc'][0]}` is no setting"
+        return f"lungline.toml: `{error['loc'][0]}` is not a setting"
     message = error["msg"].removeprefix("Value error, ")
     return f"{PREFIX}{error['loc'][0]}".upper() + f": {message}" if error["loc"] else message
 

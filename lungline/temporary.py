@@ -26,7 +26,7 @@ def folder_for_sockets(most: int, others: Sequence[str] = _SHORT) -> Path:
     try:
         folders = (tempfile.gettempdir(), *others)
     except FileNotFoundError:
-        raise SettingsError("There is no folder for temporary files that this user may write to: set TMPDIR to one.") from None
+        raise SettingsError("There is no folder for temporary files that this user can write to: set TMPDIR to one.") from None
     for folder in folders:
         if len(os.fsencode(folder)) + most <= _SOCKET_BYTES and os.access(folder, os.W_OK | os.X_OK):
             return Path(folder)
@@ -41,7 +41,7 @@ def describe_fault() -> str:
     try:
         used = tempfile.gettempdir()
     except FileNotFoundError:
-        return "There is no folder for temporary files that this user may write to: set TMPDIR to one."
+        return "There is no folder for temporary files that this user can write to: set TMPDIR to one."
     if named is None or Path(used) == Path(os.environ[named]).absolute():
         return ""
-    return f"{named} names no folder that this user may write to, so temporary files go to {used}: make it, or set {named} to another."
+    return f"{named} is not a folder that this user can write to, so temporary files go to {used}: create it, or set {named} to another."

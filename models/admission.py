@@ -44,7 +44,7 @@ class Admission:
         """
         logits = self._runtime.run(inputs)
         if not np.isfinite(logits).all():
-            raise ModelError(f"`{self.version}` gave a number that is none; run `lungline doctor`.")
+            raise ModelError(f"`{self.version}` gave an answer that is not a number; run `lungline doctor`.")
         return [dict(zip(self._outputs, row, strict=True)) for row in probabilities(logits, 1.0).tolist()]
 
     def decide(self, answer: Mapping[str, float], said: Modality | None) -> Modality | None:

@@ -66,4 +66,6 @@ def _is_of_cpus() -> bool:
 
 
 def _missing(setting: str, device: str) -> SettingsError:
-    return SettingsError(f"{setting} names GPU {device}, and TensorFlow sees none such: `make setup GPU=1`, or set it to `auto` or `cpu`.")
+    return SettingsError(
+        f"{setting} names GPU {device}, but TensorFlow does not see that GPU: run `make setup GPU=1`, or set it to `auto` or `cpu`."
+    )

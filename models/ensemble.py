@@ -102,7 +102,7 @@ class Ensemble:
     def _ask(self, seat: Seat, fold: Probabilities, inputs: Mapping[str, npt.NDArray[np.float32]]) -> Probabilities:
         logits = seat.runtime.run(inputs[seat.preprocess])
         if not np.isfinite(logits).all():
-            raise ModelError(f"Member `{seat.version}` gave a number that is none; run `lungline doctor`.")
+            raise ModelError(f"Member `{seat.version}` gave an answer that is not a number; run `lungline doctor`.")
         return probabilities(logits, seat.temperature) @ fold
 
     def _judge(self, votes: Probabilities) -> Judgement:

@@ -71,7 +71,7 @@ def _cut(network: keras.Model) -> tuple[_Part, _Part]:
             return _chain(keras.Model(network.input, whole)), _chain(keras.Model(whole, network.output))
         if isinstance(layers[number], keras.Model):
             return _cut_within(network, number)
-    raise ModelError("This network has no layer that tells places apart: what it looks at cannot be shown.")
+    raise ModelError("This network has no layer with places, so it cannot be shown where it looks.")
 
 
 def _cut_within(network: keras.Model, number: int) -> tuple[_Part, _Part]:
@@ -79,7 +79,7 @@ def _cut_within(network: keras.Model, number: int) -> tuple[_Part, _Part]:
     base = network.layers[number]
     last = next((layer for layer in reversed(base.layers) if _has_places(layer)), None)
     if last is None:
-        raise ModelError("The base of this network has no layer that tells places apart: what it looks at cannot be shown.")
+        raise ModelError("The base of this network has no layer with places, so it cannot be shown where it looks.")
     entry, first = keras.Model(network.input, network.layers[number - 1].output), keras.Model(base.input, last.output)
     rest, head = keras.Model(last.output, base.output), keras.Model(network.layers[number + 1].input, network.output)
     return _chain(entry, first), _chain(rest, head)
@@ -123,7 +123,7 @@ def output_for(member: Member, finding: str, logits: Array) -> int:
     known = [number for number, output in enumerate(member.outputs) if finding_of(member.modality, output) == finding]
     if not known:
         raise ModelError(
-            f"Member `{member.version}` cannot tell {finding}, only {', '.join(member.outputs)}: name another by `--member`, or none."
+            f"Member `{member.version}` does not know {finding}, only {', '.join(member.outputs)}: name another with `--member`, or none."
         )
     return max(known, key=lambda number: float(logits[number]))
 

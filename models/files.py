@@ -24,8 +24,8 @@ ENSEMBLES: Final = "ensembles"
 ADMISSION: Final = "admission"
 
 REPAIR: Final = (
-    "Restore it with `git checkout -- models/shipped`, or LUNGLINE_STORE's `models` from its backup; "
-    "`lungline models rollback` lets the version before it judge."
+    "Restore it with `git checkout -- models/shipped`, or LUNGLINE_STORE's `models` from its backup, "
+    "or go back to the previous version with `lungline models rollback`."
 )
 
 
@@ -181,7 +181,7 @@ def read_ensemble(root: Path, stem: str) -> EnsembleFiles:
     places = tuple(Place(_find_member(root, part.member, part.sha256), part.weight, part.temperature) for part in record.members)
     for place, part in zip(places, record.members, strict=True):
         if place.member.sha256 != part.sha256:
-            raise ModelError(f"Member `{place.member.version}` is not the one that ensemble `{name}` was made of. {REPAIR}")
+            raise ModelError(f"Member `{place.member.version}` is not the member that ensemble `{name}` was made with. {REPAIR}")
     found = EnsembleFiles(name, record.number, modality, places, record.thresholds, record.evaluations, card if card.exists() else None)
     if stem not in (name, found.version):
         raise ModelError(f"The ensemble `{stem}` is missing or damaged. {REPAIR}")
@@ -217,7 +217,7 @@ def adopt(folder: Path, store: Path) -> list[EnsembleFiles]:
         all_faults = " ".join(dict.fromkeys(fault.removesuffix(REPAIR).strip() for fault in faults))
         raise ModelError(
             f"{all_faults} Train by its recipe again, or remove the member's folder, and the ensemble's JSON from `{ENSEMBLES}` beside it. "
-            "All else that was trained is in the store."
+            "Everything else that was trained is in the store."
         )
     return adopted
 

@@ -55,7 +55,7 @@ def find(version: str, store: Path) -> EnsembleFiles:
         if files.version == version:
             return files
     if not (store / ENSEMBLES / f"{version}.json").is_file():
-        raise ModelError(f"The files of `{version}` are not at hand: restore LUNGLINE_STORE's `models`, or see `lungline models rollback`.")
+        raise ModelError(f"The files of `{version}` are missing: restore LUNGLINE_STORE's `models`, or see `lungline models rollback`.")
     return read_ensemble(store, version)
 
 
@@ -73,7 +73,7 @@ def find_member(version: str, store: Path) -> Member:
     for folder in (SHIPPED / name, store / name / version):
         if (folder / MEMBER).is_file() and (member := read_member(folder)).version == version:
             return member
-    raise ModelError(f"The files of `{version}` are not at hand: restore LUNGLINE_STORE's `models`.")
+    raise ModelError(f"The files of `{version}` are missing: restore LUNGLINE_STORE's `models`.")
 
 
 def load_ensemble(files: EnsembleFiles, choice: RuntimeChoice = REFERENCE) -> Ensemble:
@@ -133,14 +133,14 @@ def try_out(part: Admission | Ensemble) -> None:
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"`{part.version}` cannot judge a drawn chest ({type(error).__name__}); run `lungline doctor`.") from None
+        raise ModelError(f"`{part.version}` cannot read a drawn chest ({type(error).__name__}); run `lungline doctor`.") from None
 
 
 def _thresholds(files: EnsembleFiles, *names: str) -> dict[str, float]:
     try:
         return {name: files.thresholds[name] for name in names}
     except KeyError:
-        raise ModelError(f"Ensemble `{files.version}` lacks a threshold of: {', '.join(names)}.") from None
+        raise ModelError(f"Ensemble `{files.version}` has no threshold for: {', '.join(names)}.") from None
 
 
 def _seat(place: Place, runtime: Runtime) -> Seat:
@@ -196,12 +196,12 @@ def descriptions(store: Path) -> list[Description]:
         try:
             _describe(read_ensemble(store, path.stem), False, found)
         except ModelError as error:
-            log.warning("a version in the store is passed over", why=str(error))
+            log.warning("a version in the store is ignored", why=str(error))
     for folder in stored_members(store):
         try:
             _describe_member(read_member(folder), False, found)
         except ModelError as error:
-            log.warning("a version in the store is passed over", why=str(error))
+            log.warning("a version in the store is ignored", why=str(error))
     return list(found.values())
 
 

@@ -21,7 +21,7 @@ def save_half(network: keras.Model, path: Path) -> None:
         path: ends in `.weights.h5`.
 
     Raises:
-        ValueError: a weight is no number.
+        ValueError: a weight is not a number.
     """
     with tempfile.TemporaryDirectory() as folder:
         full = Path(folder) / "full.weights.h5"
@@ -42,7 +42,7 @@ def save_half(network: keras.Model, path: Path) -> None:
 
 def _half(tensor: npt.NDArray[Any]) -> npt.NDArray[Any]:
     if not np.isfinite(tensor).all():
-        raise ValueError("a weight is no number")
+        raise ValueError("a weight is not a number")
     return tensor.astype(np.float16) if np.abs(tensor).max(initial=0) <= np.finfo(np.float16).max else tensor
 
 

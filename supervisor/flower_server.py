@@ -185,4 +185,4 @@ def _listen(server: Flower, wanted: int) -> int:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-    raise SettingsError(f"No port from LUNGLINE_FLOWER_PORT on is free (tried {_PORTS}).")
+    raise SettingsError(f"No port is free from LUNGLINE_FLOWER_PORT on (tried {_PORTS}).")

@@ -59,7 +59,7 @@ def make_folders(settings: Settings) -> None:
             # others, such as the PACS, write into the inbox alone; a folder that is there already keeps its mode
             folder.mkdir(parents=True, exist_ok=True, mode=0o777 if name == "INBOX" else 0o700)
         except OSError as error:
-            raise SettingsError(f"LUNGLINE_{name} cannot be made ({type(error).__name__}): set it to a folder that can.") from None
+            raise SettingsError(f"LUNGLINE_{name} cannot be created ({type(error).__name__}): set it to another folder.") from None
 
 
 def children(settings: Settings) -> list[Child]:
@@ -81,12 +81,12 @@ def _greet(settings: Settings) -> None:
         f"  logs      {settings.layout.logs}",
     )
     for name in unknown():
-        say(f"  {name} is no setting and changes nothing; see `lungline settings`")
+        say(f"  {name} is not a setting and has no effect; see `lungline settings`")
     if settings.broker_url:
         try:
             require(make_app(settings))
         except BrokerError as error:  # it may be mended while the processes run
-            say(f"  broker    not usable: {error}")
+            say(f"  broker    cannot be used: {error}")
     if said := describe_fault():
         say(f"  {said}")
 

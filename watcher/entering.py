@@ -46,7 +46,7 @@ class Entering:
             StoreError: the store is not to be had; nothing was entered. Call it again with the same files.
         """
         if not self._sync(self._store.incoming):
-            raise StoreError("LUNGLINE_STORE cannot be written to: see to its disk.")
+            raise StoreError("LUNGLINE_STORE cannot be written to: check its disk.")
         durable = self._disk_threads.run_for_each(lambda file: file.folder is None or self._sync(file.folder), staged)
         found = [file for file, is_durable in zip(staged, durable, strict=True) if is_durable]
         entered = [file for file in by_halves(self._commit, found, self._refuse, is_away) if file is not None]
@@ -60,7 +60,7 @@ class Entering:
         try:
             self._place(drop, outcome, folder)
         except Exception as error:
-            log.warning("a file that is entered cannot be put in place now", file=drop.id, error=type(error).__name__)
+            log.warning("a registered file cannot be moved to its place in the store now", file=drop.id, error=type(error).__name__)
             return False
         return True
 
@@ -71,7 +71,7 @@ class Entering:
         except OSError as error:
             if not self._store.is_there() or (isinstance(error, FileNotFoundError) and not is_gone(folder, self._store)):
                 raise StoreError(STORE_AWAY) from None
-            log.warning("a file between inbox and ledger cannot be entered now", error=type(error).__name__)
+            log.warning("a staged file cannot be registered now", error=type(error).__name__)
             return False
         return True
 
@@ -81,7 +81,7 @@ class Entering:
 
     def _refuse(self, file: StagedFile, error: Exception) -> tuple[Drop, Outcome, Path | None] | None:
         """A file whose row the database does not take is refused under a plainer one; None if it does not take that either."""
-        log.error("a file cannot be entered", file=file.drop.id, error=type(error).__name__)
+        log.error("a file cannot be registered", file=file.drop.id, error=type(error).__name__)
         plain = replace(file, drop=replace(file.drop, sha256=None, hint=None), reason=Reason.INTERNAL_ERROR)
         try:
             return self._commit([plain])[0]

@@ -28,7 +28,7 @@ def raise_reworded(error: OSError, store: Store) -> None:
         FileError: anything else that is amiss.
     """
     if error.errno in _FULL:
-        raise StoreError("LUNGLINE_STORE cannot take more files: make room on its disk.") from None
+        raise StoreError("LUNGLINE_STORE cannot take more files: free some space on its disk.") from None
     if not store.is_there():
         raise StoreError(STORE_AWAY) from None
     if not isinstance(error, FileNotFoundError):

@@ -39,7 +39,9 @@ class Leftovers:
         if not self._store.is_there():
             if self._writer.do(lambda connection: connection.scalar(select(files.c.id).limit(1))) is not None:
                 # Made anew, it would lie in an empty mount point, and what came into it would vanish below the disk that is mounted later.
-                raise StoreError("LUNGLINE_STORE is not there: mount its disk again; or make `incoming` in it, if it is to begin anew.")
+                raise StoreError(
+                    "LUNGLINE_STORE is not there: mount its disk again; or, to start a new store, create the folder `incoming` in it."
+                )
             self._store.incoming.mkdir(parents=True, exist_ok=True)
         self._incoming.take()
         return self.finish()
@@ -75,7 +77,7 @@ class Leftovers:
     def _say(self, folder: Path, error: str) -> None:
         if folder.name not in self._said:
             self._said.add(folder.name)
-            log.warning("a file between inbox and ledger cannot be finished now; it is tried again", error=error)
+            log.warning("a staged file cannot be finished now; it is tried again", error=error)
 
     def _finish(self, folder: Path) -> None:
         drop = Incoming.drop(folder)

@@ -36,7 +36,7 @@ def relook(store: Store, incoming: Incoming, writer: Writer) -> int:
         except LedgerError:
             raise
         except Exception as error:  # the disk is full, or fails, or worse: the others are not to wait for it
-            log.warning("a truncated file cannot be looked at again now", error=type(error).__name__)
+            log.warning("a truncated file cannot be checked again now", error=type(error).__name__)
             writer.do(truncated.put_off, found)
     return changed
 

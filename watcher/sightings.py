@@ -37,7 +37,7 @@ class Sightings:
         self._files_max = limits.files_max
         self._has_more = False  # than may settle at a time lie in the inbox
         self._stayed: set[bytes] = set()  # taken in, and still in the inbox
-        self._closed = 0  # parts of the inbox that cannot be looked into
+        self._closed = 0  # parts of the inbox cannot be read
 
     @property
     def wants_walk(self) -> bool:
@@ -62,7 +62,7 @@ class Sightings:
         self._stayed = stayed
         if len(closed) != self._closed:
             self._closed = len(closed)
-            log.warning("parts of the inbox that cannot be looked into", parts=len(closed))
+            log.warning("parts of the inbox cannot be read", parts=len(closed))
 
     def _meet(self, entry: "os.DirEntry[str]", at: float, stayed: set[bytes]) -> None:
         is_urgent = said_by_folders(entry.path, self._inbox)[0] is Priority.STAT
@@ -88,7 +88,7 @@ class Sightings:
             try:
                 file = self._look_at(path, at)
             except Exception as error:
-                log.error("a file of the inbox cannot be looked at", error=type(error).__name__)
+                log.error("a file of the inbox cannot be examined", error=type(error).__name__)
                 self.stability.note_failure(path, at)
                 continue
             if file is not None:

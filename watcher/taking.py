@@ -142,7 +142,7 @@ class Taking:
             staged = self._intake.give_up(file.path, file.status, file.priority, file.hint, reason)
         except Exception as error:
             if not isinstance(error, (FileError, StoreError)):
-                log.error("a file cannot be given up", error=type(error).__name__)
+                log.error("a file cannot be refused for good", error=type(error).__name__)
             return []  # due again
         self._sightings.stay(file)
         return [] if staged is None else [staged]

@@ -123,7 +123,7 @@ class Batcher:
             verdicts = batch[0].judge.judge([(waiting.reading, waiting.hint) for waiting in batch])
         except Exception as error:
             if len(batch) == 1:
-                log.error("a scan cannot be judged", scan=batch[0].claim.subject, error=type(error).__name__)
+                log.error("a scan cannot be read by the networks", scan=batch[0].claim.subject, error=type(error).__name__)
                 if not batch[0].judge.is_sound():
                     self._broken()
                     batch[0].done.set_exception(StoppingError("The runtime is broken."))

@@ -96,7 +96,7 @@ class Champions:
                 wanted = versions.champions(connection)
         except Exception as error:  # this thread must go on
             if not self._away:
-                log.warning("champions cannot be asked for; those that run go on", error=errors.name(error))
+                log.warning("the database does not name the champions now; the running ones go on", error=errors.name(error))
             self._away = True
             return None
         self._away = False
@@ -109,7 +109,7 @@ class Champions:
         is_known = self._load_failure is not None and self._load_failure.wanted == wanted
         failures = self._load_failure.failures + 1 if is_known and self._load_failure else 1
         if not is_known:
-            log.error("a champion cannot be loaded; those that run go on", wanted=sorted(wanted.values()), why=why)
+            log.error("a champion cannot be loaded; the running one goes on", wanted=sorted(wanted.values()), why=why)
         self._load_failure = _LoadFailure(wanted, failures, time.monotonic() + self._pauses[min(failures, len(self._pauses)) - 1])
 
     def _load(self, wanted: Mapping[str, str], running: Judge | None) -> Judge:

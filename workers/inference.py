@@ -136,7 +136,7 @@ def mind_hanging(
 def _end_broken() -> None:
     """Ends a worker whose runtime fails on everything: another starts afresh. Its scans wait again; one that two workers broke on is read
     alone, and quarantined only if it breaks two more."""
-    log.error("the runtime fails on a drawn chest, too; ending so that another worker starts")
+    log.error("the runtime fails on a drawn chest, too; this worker ends so that another starts")
     os._exit(_EXIT_BROKEN)
 
 

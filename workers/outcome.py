@@ -81,7 +81,10 @@ def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: RunResult
         return _end(writer, claim, RunOutcome.FAILED, str(error))
     except OSError:
         return _end(
-            writer, claim, RunOutcome.FAILED, "The store cannot take the challengers: make room in LUNGLINE_STORE, or mend its permissions."
+            writer,
+            claim,
+            RunOutcome.FAILED,
+            "The challengers cannot be written to the store: free some space in LUNGLINE_STORE, or correct its permissions.",
         )
 
     def work(connection: Connection) -> str:
@@ -90,7 +93,7 @@ def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: RunResult
         decided = [_decide(connection, settings, claim.subject, ruling, found[ruling.challenger], made) for ruling in outcome.rulings]
         decision, reason = _sum(decided)
         if not runs.finish(connection, claim, RunOutcome.DONE, reason, decision):
-            raise LedgerError("Another worker has this run.")
+            raise LedgerError("Another worker has claimed this run.")
         return f"{decision}: {reason}"
 
     said = writer.do(work)
@@ -100,7 +103,7 @@ def _commit(settings: Settings, writer: Writer, claim: Claim, outcome: RunResult
 
 def _end(writer: Writer, claim: Claim, state: RunOutcome, reason: str) -> str:
     if not writer.do(runs.finish, claim, state, reason):
-        raise LedgerError("Another worker has this run.")
+        raise LedgerError("Another worker has claimed this run.")
     log.info("training run ended", run=claim.subject, outcome=f"{state}: {reason}")
     return f"{state}: {reason}"
 
@@ -133,9 +136,13 @@ def _may_judge(connection: Connection, settings: Settings, ruling: ChallengerRul
     if champion == version:
         return "held", "it is the champion already: the same data gave the same weights"
     if champion != ruling.champion:
-        return "held", f"another champion was promoted while it was judged; passed against {ruling.champion}: {reason}"
+        return "held", f"another champion was promoted meanwhile; it passed against {ruling.champion}: {reason}"
     if by := versions.put_back(connection, version):  # a person's word stands until a person takes it back
-        return "held", f"passed the gate, but somebody went back from it ({by}); `lungline models promote {version} --by NAME --why TEXT`"
+        return (
+            "held",
+            f"passed the gate, but somebody rolled back from it before ({by}); to promote it: `lungline models promote {version} "
+            f"--by NAME --why TEXT`",
+        )
     if settings.retrain_promote == "ask":
         return "held", f"passed the gate, and waits for `lungline models promote {version} --by NAME --why TEXT`: {reason}"
     return "promoted", reason

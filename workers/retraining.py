@@ -63,7 +63,7 @@ class Retraining:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             return RunResult(
-                RunOutcome.FAILED, "The disk is full: make room below LUNGLINE_HOME and LUNGLINE_STORE, then `lungline retrain`."
+                RunOutcome.FAILED, "The disk is full: free some space below LUNGLINE_HOME and LUNGLINE_STORE, then run `lungline retrain`."
             )
         except SQLAlchemyError as error:
             if errors.is_outage(error):

@@ -84,7 +84,7 @@ class ScanReader:
         except (LedgerError, OSError, MemoryError):
             raise  # no scan is to blame
         except Exception as error:  # of this scan: it must not come back for ever
-            log.error("an error of the program; the scan is turned away", scan=claim.subject, error=type(error).__name__)
+            log.error("an error in Lungline; the scan is quarantined", scan=claim.subject, error=type(error).__name__)
             return self._turn_away(claim, Reason.INTERNAL_ERROR, Reason.INTERNAL_ERROR.sentence)
         if verdict is None:
             return "void: another worker has it"
@@ -115,7 +115,7 @@ class ScanReader:
             if self._stopping.wait(_LOOK_SECONDS):
                 raise ReadersStopped
         if not self._store.is_there():
-            raise StoreError("The store is away: mount the disk of LUNGLINE_STORE, or mend its share.")
+            raise StoreError("The store is away: mount the disk of LUNGLINE_STORE, or repair its share.")
         raise error
 
     def _marked(self, scan: Scan, reading: Reading) -> Reading:

@@ -56,7 +56,7 @@ class Trainer:
         self._stopping.set()
 
     def _train(self, claim: Claim, run: Run, tell: Tell) -> str:
-        log.info("training run begins", run=run.run_id, attempt=claim.attempt, epochs_done=run.epochs_done)
+        log.info("training run starts", run=run.run_id, attempt=claim.attempt, epochs_done=run.epochs_done)
         process = _start(self._settings)
         try:
             answer = self._attend(process, claim, run, tell)
@@ -93,7 +93,7 @@ class Trainer:
             if self._stopping.is_set():
                 return None
             if not self._leases.has(claim):
-                raise LedgerError("Another worker has this run.")
+                raise LedgerError("Another worker has claimed this run.")
             if at < due:
                 continue
             due = at + LOOK_SECONDS
@@ -103,14 +103,14 @@ class Trainer:
                 silent = 0.0
                 tell(f"{progress[1] or 'begins'}, {progress[0]} epochs in all" if progress else "begins")
             elif silent > STALLED_SECONDS:
-                log.error("no step of the training run for a day; its process is ended", run=run.run_id)
+                log.error("the training run made no progress for a day; its process is ended", run=run.run_id)
                 return ""
 
     def _progress(self, claim: Claim, before: tuple[int, str | None] | None) -> tuple[int, str | None] | None:
         try:
             return self._writer.do(runs.note_alive, claim.subject)
         except LedgerError:
-            log.warning("a training run's progress is not known now", run=claim.subject)
+            log.warning("the progress of a training run is not known now", run=claim.subject)
             return before
 
 

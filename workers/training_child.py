@@ -36,7 +36,7 @@ def main() -> None:
         outcome = without_gpu(settings) or Retraining(settings, engine, order.claim, order.run).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
         structlog.get_logger().error(
-            "the training cannot go on", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]
+            "the training cannot continue", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]
         )
         sys.exit(1)
     print(RESULT.dump_json(outcome).decode(), flush=True)

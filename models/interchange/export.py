@@ -47,16 +47,16 @@ def export(member: Member, form: str, out: Path) -> Path:
     """
     target = out / f"{member.version}{ENDINGS[form]}" if out.is_dir() else out
     if form == "openvino" and target.suffix != ENDINGS[form]:
-        raise ModelError("OpenVINO's networks are two files, .xml and .bin: let --out end with .xml.")
+        raise ModelError("An OpenVINO network is two files, .xml and .bin: --out must end with .xml.")
     if target.is_dir():
-        raise ModelError("There is a folder of that name already: remove it, or name another place with --out.")
+        raise ModelError("A folder of that name exists already: remove it, or give another place with --out.")
     member.checked_weights()
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"network{ENDINGS[form]}"
         written = _written(member, form, made)
         if not written["difference"] <= agreement.LIMIT:
             raise ModelError(
-                f"As {form}, member `{member.version}` does not answer as it does in Keras (a probability moves by "
+                f"As {form}, member `{member.version}` does not answer as in Keras (a probability moves by "
                 f"{written['difference']:.1e}): nothing was written. Try another --format."
             )
         parts = {made.with_suffix(".bin"): target.with_suffix(".bin")} if form == "openvino" else {}
@@ -68,7 +68,7 @@ def export(member: Member, form: str, out: Path) -> Path:
             for source, place in ({note: target.with_name(f"{target.name}.json")} | parts).items():
                 _put(source, place)
         except OSError as error:
-            raise ModelError(f"The export cannot be written ({error.strerror}): name another place with --out.") from None
+            raise ModelError(f"The export cannot be written ({error.strerror}): give another place with --out.") from None
     return target
 
 

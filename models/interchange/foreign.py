@@ -66,7 +66,7 @@ def read(path: Path, most_bytes: int, seconds: float = 300.0) -> Foreign:
         seconds: that reading it may take.
 
     Raises:
-        ModelError: it cannot be read, is damaged, too large, or not of Keras; or a weight is no number.
+        ModelError: it cannot be read, is damaged, too large, or not of Keras; or a weight is not a number.
     """
     with tempfile.TemporaryDirectory() as folder:
         arrays = Path(folder) / "arrays.npy"
@@ -86,5 +86,5 @@ def read(path: Path, most_bytes: int, seconds: float = 300.0) -> Foreign:
             )
     for layer in layers:
         if not all(np.isfinite(weight).all() for weight in layer.weights):
-            raise ModelError(f"Layer `{layer.label}` holds a weight that is no number: its training had failed. Train it again.")
+            raise ModelError(f"Layer `{layer.label}` has a weight that is not a number: its training failed. Train it again.")
     return Foreign(layers, tuple(answer["sides"]) if answer["sides"] else None, tuple(map(shown, answer["code"])))

@@ -79,11 +79,13 @@ def read(path: Path, most_bytes: int, arrays: Path) -> dict[str, Any]:
         try:
             config, stored = _unpacked(path, Path(folder), most_bytes) if start.startswith(_ZIP) else (None, path)
             if stored is path and start != _HDF5:
-                raise ModelError("This is no file of Keras': `.h5` or `.keras`, as `model.save` or `model.save_weights` write it.")
+                raise ModelError(
+                    "This is not a Keras file: it must be `.h5` or `.keras`, as `model.save` or `model.save_weights` write it."
+                )
             with h5py.File(stored, "r") as file:
                 return _describe(file, config, most_bytes, arrays)
         except _DAMAGED:
-            raise ModelError("The file is damaged, or not as Keras writes it: save or fetch it again.") from None
+            raise ModelError("The file is damaged, or not in the form that Keras writes: save or download it again.") from None
 
 
 def _unpacked(path: Path, folder: Path, most_bytes: int) -> tuple[Any, Path]:
@@ -109,7 +111,7 @@ def _describe(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> di
     root = file["model_weights"] if _is_group(file, "model_weights") else file
     layers = list(_legacy(root)) if _names(root, "layer_names") else list(_modern(file))
     if not layers:
-        raise ModelError("The file holds no weights of layers: save the trained network by `model.save` or `model.save_weights`.")
+        raise ModelError("The file contains no weights of layers: save the trained network with `model.save` or `model.save_weights`.")
     if settings and all(layer.name in settings for layer in layers):  # where training froze a part, weights are not stored in order
         order = {name: number for number, name in enumerate(settings)}
         layers.sort(key=lambda layer: order[str(layer.name)])

@@ -15,7 +15,7 @@ _BY_KERAS: Final = re.compile(r"(dense|(separable_|depthwise_)?conv2d|batch_norm
 # Last layers whose answers turn into ours: the softmax of the logits, or the logits; of sigmoids the most probable stays so.
 _LAST: Final = ("softmax", "linear", "sigmoid")
 
-_OTHER: Final = "It was made by another recipe: name that one by --recipe."
+_OTHER: Final = "The file was made by another recipe: name that one with --recipe."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def outputs_of(foreign: Foreign) -> int:
     """
     last = [layer for layer in foreign.layers if layer.kind == "dense"]
     if not last or len(last[-1].shapes[0]) != 2:
-        raise ModelError("The file's network does not end with a dense layer, as all recipes do: it was made by another.")
+        raise ModelError("The file's network does not end with a dense layer, as all recipes do, so it was not made by this recipe.")
     return last[-1].shapes[0][1]
 
 
@@ -59,7 +59,7 @@ def transplant(foreign: Foreign, network: keras.Model) -> None:
         if layer.shapes != place.shapes:
             raise ModelError(
                 f"Layer `{layer.label}` of the file does not fit the recipe's `{place.layer.name}`: "
-                f"its weights are {_sizes(layer.shapes)}, expected are {_sizes(place.shapes)}."
+                f"its weights are {_sizes(layer.shapes)}, the recipe's are {_sizes(place.shapes)}."
             )
         _check_settings(layer, place, last=place.layer is places[-1].layer)
     _check_sides(foreign, network)
@@ -96,12 +96,12 @@ def _pairs(layers: list[Layer], places: Sequence[_Place]) -> list[tuple[Layer, _
         rest.remove(fitting)
         pairs[number] = fitting
     if rest:
-        raise ModelError(f"The file has a layer that the recipe lacks: `{rest[0].label}` ({_sizes(rest[0].shapes)}). {_OTHER}")
+        raise ModelError(f"The file has a layer that the recipe does not have: `{rest[0].label}` ({_sizes(rest[0].shapes)}). {_OTHER}")
     return [(pairs[number], place) for number, place in enumerate(places)]
 
 
 def _lacking(place: _Place) -> ModelError:
-    return ModelError(f"The file lacks a layer for the recipe's `{place.layer.name}` ({_sizes(place.shapes)}). {_OTHER}")
+    return ModelError(f"The file has no layer for the recipe's `{place.layer.name}` ({_sizes(place.shapes)}). {_OTHER}")
 
 
 def _check_settings(layer: Layer, place: _Place, *, last: bool) -> None:
@@ -117,7 +117,7 @@ def _check_settings(layer: Layer, place: _Place, *, last: bool) -> None:
             fits = _plain(theirs) == _plain(ours[name])
         if not fits:
             raise ModelError(
-                f"Layer `{layer.label}` of the file computes otherwise than the recipe's `{place.layer.name}`: "
+                f"Layer `{layer.label}` of the file differs from the recipe's `{place.layer.name}`: "
                 f"its {name} is {str(theirs)[:40]}, expected is {' or '.join(_LAST) if last and name == 'activation' else ours[name]}."
             )
 

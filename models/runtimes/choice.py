@@ -49,7 +49,7 @@ class RuntimeChoice:
         except ModelError as error:
             if self.choice == "openvino":
                 raise
-            log.warning("keras runs what openvino cannot", member=place.member.version, why=str(error))
+            log.warning("a network runs on keras, as openvino cannot run it", member=place.member.version, why=str(error))
             return _reference(place)
         log.info("runtime", member=place.member.version, runtime=runtime.name, differences=differences)
         return runtime
@@ -64,7 +64,7 @@ class RuntimeChoice:
         if self.choice == "keras":
             return "keras"
         if cache.find(self.folder, place.member) is None:
-            return "a runtime that a worker's start will choose"
+            return "the runtime is chosen when a worker starts"
         try:
             return self._openvino(place)[0].name
         except ModelError:
@@ -78,7 +78,7 @@ class RuntimeChoice:
         failed = cache.convert(self.folder, [member])
         converted = cache.find(self.folder, member)
         if converted is None:
-            raise ModelError(f"OpenVINO cannot take member `{member.version}` ({failed.get(member.version)}): set LUNGLINE_ENGINE=auto.")
+            raise ModelError(f"OpenVINO cannot convert member `{member.version}` ({failed.get(member.version)}): set LUNGLINE_ENGINE=auto.")
         try:
             from models.runtimes.openvino import OpenVinoRuntime, precisions
 

@@ -55,7 +55,7 @@ def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count:
             through.append(count / (time.perf_counter() - began))
             step()
         if ask(_JUDGED, version=files.version) != rounds * count:  # turned away or judged by another ensemble: not what is to be timed
-            raise StackError(f"Not all scans were judged by `{files.version}`: some were turned away.")
+            raise StackError(f"Not all scans were read by `{files.version}`: some were rejected or quarantined.")
     ratios = [whole / engine for whole, engine in zip(through, alone, strict=True)]
     return [
         Figure.over(Part.FLOW, name, f"the runtime alone, batches of {settings.batch_max}", "images/s", alone),

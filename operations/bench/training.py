@@ -71,7 +71,7 @@ def _wait_until_it_trains(ask: Callable[..., int], up: Process, settings: Settin
 
 def _require_it_trains(ask: Callable[..., int]) -> None:
     if not ask("SELECT count(*) FROM training_runs WHERE state = 'running'"):
-        raise StackError("The training ended before the last round; give fewer --rounds.")
+        raise StackError("The training ended before the last round; use fewer --rounds.")
 
 
 def _draw(folder: Path) -> None:

@@ -12,11 +12,11 @@ from lungline.settings import Settings
 
 def check_key(settings: Settings) -> Iterator[str]:
     if not settings.key_file.exists():
-        yield "LUNGLINE_KEY_FILE is not there yet; `lungline up` makes it"
+        yield "LUNGLINE_KEY_FILE does not exist yet; `lungline up` creates it"
         return
     if settings.key_file.stat().st_mode & 0o077:
-        raise SettingsError("LUNGLINE_KEY_FILE may be read by others: chmod 600.")
-    yield "pseudonym key: mode 0600; keep a copy of it apart from the database"
+        raise SettingsError("Other users can read LUNGLINE_KEY_FILE: run chmod 600 on it.")
+    yield "pseudonym key: mode 0600; keep a copy of it away from the database"
 
 
 def check_database(settings: Settings) -> Iterator[str]:
@@ -34,35 +34,36 @@ def check_broker(settings: Settings) -> Iterator[str]:
     try:
         settings.broker  # noqa: B018
     except SettingsError:
-        yield "broker: none set; `lungline up` starts its own"
+        yield "broker: not set; `lungline up` starts one"
         return
     if not settings.broker_url and "redis" not in live(settings.layout.run):
-        yield "broker: our own, not running now; `lungline up` starts it"
+        yield "broker: Lungline's own, not running now; `lungline up` starts it"
         return
     app = make_app(settings)
     require(app)
     lengths = queue_lengths(app, queues_of(KINDS))
     yield "broker: answers; " + ", ".join(f"{length} in `{queue}`" for queue, length in lengths.items())
     if not may_ask_for_run(app):
-        yield "broker: its account may not ask INFO; what a restarted Redis lost is rung again after 10 s instead of at once"
+        yield "broker: the account may not use INFO; after a restart of Redis, lost doorbells are rung again after 10 s instead of at once"
     address = address_of(settings)
     if address.is_unverified:
-        yield "broker: TLS without a check of its certificate, as LUNGLINE_BROKER_URL asks for: whoever is between can read the password"
+        yield "broker: TLS without a check of the certificate, as LUNGLINE_BROKER_URL says: others on the network could read the password"
     elif address.tls:
-        yield "broker: TLS, its certificate and host are checked"
+        yield "broker: TLS; certificate and host name are checked"
 
 
 def check_processes(settings: Settings) -> Iterator[str]:
     processes = live(settings.layout.run)
     if not processes:
-        yield "processes: none runs; `lungline up` starts them"
+        yield "processes: none is running; `lungline up` starts them"
         return
     # without `up`, a service manager decides what runs on this host
     if lame := not_ready(settings, () if "up" in processes else list(processes)):
         raise SettingsError(
-            f"Processes run, but not ready: {', '.join(lame)}. If it stays so, look into {settings.layout.logs}, or the journal."
+            f"These processes run, but are not ready: {', '.join(lame)}. If that does not change, look into {settings.layout.logs}, "
+            f"or the journal."
         )
-    yield f"processes: {len(processes)} run, all ready"
+    yield f"processes: {len(processes)} running, all ready"
 
 
 def check_models(settings: Settings) -> Iterator[str]:
@@ -78,5 +79,5 @@ def check_models(settings: Settings) -> Iterator[str]:
         champions = [registry.find(version, models) for version in versions.champions(connection).values()]
     for files in champions:
         by = ", ".join(f"{place.member.version} by {choice.describe(place)}" for place in files.places)
-        yield f"model {files.version}: files whole; {by}"
-    yield f"network {pose.shipped().version}, which knows how a picture lies: files whole"
+        yield f"model {files.version}: files complete; {by}"
+    yield f"network {pose.shipped().version}, which detects turned pictures and negatives: files complete"

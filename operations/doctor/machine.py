@@ -44,7 +44,7 @@ def check_versions(_: Settings) -> Iterator[str]:
 
 def check_environment(_: Settings) -> Iterator[str]:
     if slips := unknown():
-        raise SettingsError(f"{', '.join(slips)}: no such setting, so it changes nothing; see docs/settings.md.")
+        raise SettingsError(f"{', '.join(slips)}: there is no such setting, so it has no effect; see docs/settings.md.")
     yield "no unknown LUNGLINE_* in the environment"
 
 
@@ -62,19 +62,20 @@ def check_devices(settings: Settings) -> Iterator[str]:
 def check_folders(settings: Settings) -> Iterator[str]:
     for name, folder in (("INBOX", settings.inbox), ("STORE", settings.store)):
         if not folder.is_dir():
-            yield f"LUNGLINE_{name} is not there yet; `lungline up` makes it"
+            yield f"LUNGLINE_{name} does not exist yet; `lungline up` creates it"
             continue
         writable = name == "INBOX" and settings.intake == "leave"
         if not os.access(folder, os.R_OK | os.X_OK | (0 if writable else os.W_OK)):
-            raise SettingsError(f"LUNGLINE_{name} may not be read and written by this user.")
+            raise SettingsError(f"LUNGLINE_{name} cannot be read and written by this user: change its permissions.")
         free = shutil.disk_usage(folder).free
         if free < _LEAST_FREE:
-            raise SettingsError(f"LUNGLINE_{name} lies on a disk with {free >> 20} MiB left: make room.")
+            raise SettingsError(f"LUNGLINE_{name} is on a disk with only {free >> 20} MiB left: free some space.")
         yield f"LUNGLINE_{name}: {filesystems.kind(folder) or 'unknown'} file system, {free >> 30} GiB free"
     if settings.inbox.is_dir() and settings.store.is_dir() and settings.inbox.stat().st_dev != settings.store.stat().st_dev:
-        yield "inbox and store lie on two file systems: each file is copied instead of moved"
+        yield "inbox and store are on two file systems: each file is copied instead of moved"
     if settings.home in settings.inbox.parents and settings.home.is_dir() and not settings.home.stat().st_mode & 0o011:
-        yield "inbox: lies below LUNGLINE_HOME, which this user alone may enter; set LUNGLINE_INBOX for a PACS with an account of its own"
+        yield "inbox: below LUNGLINE_HOME, which only this user can enter; for a PACS with an account of its own, set "
+        "LUNGLINE_INBOX to another folder"
 
 
 def check_temporary(_: Settings) -> Iterator[str]:
@@ -83,7 +84,7 @@ def check_temporary(_: Settings) -> Iterator[str]:
     if said := describe_fault():
         raise SettingsError(said)
     usual, sockets = tempfile.gettempdir(), folder_for_sockets(SOCKET_BYTES)
-    yield f"temporary files: in {usual}" + ("" if str(sockets) == usual else f"; sockets, for which its path is too long, in {sockets}")
+    yield f"temporary files: in {usual}" + ("" if str(sockets) == usual else f"; sockets in {sockets}, as that path is too long for them")
 
 
 def check_watches(settings: Settings) -> Iterator[str]:
@@ -93,4 +94,4 @@ def check_watches(settings: Settings) -> Iterator[str]:
         return
     watches = int(limit.read_text())
     few = "; few for a deep inbox: raise fs.inotify.max_user_watches" if watches < _FEW_WATCHES else ""
-    yield f"inbox: inotify, {watches} watches at most{few}; walked every minute besides"
+    yield f"inbox: inotify, {watches} watches at most{few}; also walked every minute"

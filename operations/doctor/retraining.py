@@ -12,30 +12,30 @@ def check_recipes(settings: Settings) -> Iterator[str]:
 
     named = recipe_choice.names_in(settings.retrain_recipes)
     if not named:
-        yield "retraining: by the recipes that made the champions"
+        yield "retraining: with the champions' own recipes"
         return
     try:
         names = recipe_choice.chosen(named, {})
     except TrainingError as error:
         raise SettingsError(f"LUNGLINE_RETRAIN_RECIPES: {error}") from None
-    yield f"retraining: by {', '.join(names)}"
+    yield f"retraining: with {', '.join(names)}"
 
 
 def check_training_data(settings: Settings) -> Iterator[str]:
     if settings.training_data is None:
-        yield "LUNGLINE_TRAINING_DATA is not set; a retraining learns from imported labels alone"
+        yield "LUNGLINE_TRAINING_DATA is not set; retraining uses only imported labels"
         return
     if not os.access(settings.training_data / "manifest.csv", os.R_OK):
-        raise SettingsError("LUNGLINE_TRAINING_DATA holds no manifest.csv that this user may read; `lungline data build` makes one.")
-    yield "LUNGLINE_TRAINING_DATA: holds a manifest.csv"
+        raise SettingsError("LUNGLINE_TRAINING_DATA has no manifest.csv that this user can read; `lungline data build` makes one.")
+    yield "LUNGLINE_TRAINING_DATA: has a manifest.csv"
 
 
 def check_weights(settings: Settings) -> Iterator[str]:
     if settings.weights_dir is None:
-        yield "LUNGLINE_WEIGHTS_DIR is not set; a recipe that needs ImageNet weights downloads them"
+        yield "LUNGLINE_WEIGHTS_DIR is not set; recipes that need ImageNet weights download them"
         return
     if not (os.access(settings.weights_dir, os.R_OK | os.X_OK) and settings.weights_dir.is_dir()):
-        raise SettingsError("LUNGLINE_WEIGHTS_DIR is no folder that this user may read: make it, or leave it unset.")
+        raise SettingsError("LUNGLINE_WEIGHTS_DIR is not a folder that this user can read: create it, or unset the setting.")
     found = len(list(settings.weights_dir.glob("*_notop.weights.h5")))
     yield f"LUNGLINE_WEIGHTS_DIR: {found} files of ImageNet weights"
 

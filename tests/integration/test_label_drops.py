@@ -125,9 +125,9 @@ def test_scans_may_lie_in_that_folder_and_tables_elsewhere(home_of: Callable[...
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4000 + b"IEND", "head must name"),
-        (b'"' * 500_000, "head must name"),
-        (b"name,age\nDOE^JANE,44\n", "head must name"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4000 + b"IEND", "header must have the columns"),
+        (b'"' * 500_000, "header must have the columns"),
+        (b"name,age\nDOE^JANE,44\n", "header must have the columns"),
         (b"x" * (label_rows.BYTES_MAX + 1), "split it"),
     ],
 )

@@ -114,11 +114,14 @@ def check_groups(examples: Sequence[Example]) -> None:
     splits: dict[str, set[str]] = {}
     for example in examples:
         if example.split not in manifests.SPLITS:
-            raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has a split that is none of: {', '.join(manifests.SPLITS)}.")
+            raise TrainingError(f"The manifest in LUNGLINE_TRAINING_DATA has a split that is not one of: {', '.join(manifests.SPLITS)}.")
         splits.setdefault(example.group, set()).add(manifests.side_of(example.split))
     torn = sum(len(sides) > 1 for sides in splits.values())
     if torn:
-        raise TrainingError(f"{torn} groups of the manifest in LUNGLINE_TRAINING_DATA are in two splits; figures would be too good.")
+        raise TrainingError(
+            f"{torn} groups of the manifest in LUNGLINE_TRAINING_DATA are in two splits, so figures would be too good; see "
+            f"`lungline data check`."
+        )
 
 
 def read_pictures(

@@ -57,6 +57,6 @@ def example_weights(recipe: Recipe, train: Labelled) -> npt.NDArray[np.float32]:
                 weights[cell] = here.sum() / len(present) / cell.sum()
     weights[np.isin(train.labels, recipe.leaves_out)] = 0.0
     if not weights.any():
-        raise TrainingError(f"The training split leaves nothing for recipe `{recipe.name}` to learn from: no source has two outputs.")
+        raise TrainingError(f"The split `train` has nothing that recipe `{recipe.name}` can learn from: no source has two outputs.")
     weights /= weights[weights > 0].mean()
     return weights

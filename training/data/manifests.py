@@ -97,12 +97,12 @@ def _numbered(path: Path, skipped: Counter[str] | None = None) -> list[tuple[int
     table = tables.read(data, padded=True)
     if table.twice:
         named = ", ".join(f"`{_plain(name)}` (columns {first} and {second})" for name, first, second in table.twice)
-        raise TrainingError(f"Two columns of the table have one name: {named}. Take one away, or name it otherwise.")
+        raise TrainingError(f"Two columns of the table have the same name: {named}. Remove or rename one of them.")
     if bad := [record.row for record in table.records if record.cells is None]:
         if skipped is None:
             raise TrainingError(
-                f"Rows of the table cannot be read, counted with the head as row 1: {_listed(bad)}. They have more cells than the head, or "
-                "a quote that is not closed; mend them."
+                f"These rows of the table cannot be read (the header is row 1): {_listed(bad)}. They have more cells than the header, or "
+                "a quote that is not closed; correct them."
             )
         for row in bad:
             skipped[f"in row {row} of the table, which has more cells than its head, or a quote that is not closed"] += 1
@@ -112,7 +112,7 @@ def _numbered(path: Path, skipped: Counter[str] | None = None) -> list[tuple[int
         if record.cells is not None
     ]
     if not rows:
-        raise TrainingError("The table has no row below its head; see docs/data.md.")
+        raise TrainingError("The table has no row below its header; see docs/data.md.")
     return rows
 
 

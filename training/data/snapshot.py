@@ -80,7 +80,7 @@ def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
     """
     manifest = data / _MANIFEST if data else None
     if manifest and not manifest.is_file():
-        raise TrainingError("LUNGLINE_TRAINING_DATA holds no manifest.csv; `lungline data build` makes one.")
+        raise TrainingError("LUNGLINE_TRAINING_DATA has no manifest.csv; `lungline data build` makes one.")
     rows: Sequence[Row] = manifests.read(manifest) if manifest else ()
     ours: set[Path] = set()
     if labels.rows:
@@ -96,7 +96,9 @@ def take(folder: Path, data: Path | None, labels: Labels) -> Snapshot:
         manifests.write(folder / _AUDITED, rows)
         manifests.write(folder / _MANIFEST, learnt)
     except TrainingError:
-        raise TrainingError("What is to be learnt cannot be written down: make room in LUNGLINE_STORE, or mend its permissions.") from None
+        raise TrainingError(
+            "The snapshot of the data cannot be written: free some space in LUNGLINE_STORE, or correct its permissions."
+        ) from None
     counts = Counter(row.split for row in learnt)
     joined = sum(row.path in ours for row in learnt)
     return Snapshot(

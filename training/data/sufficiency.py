@@ -57,7 +57,7 @@ def _fault(modality: Modality, rows: Sequence[Row], asked: Sequence[Recipe]) -> 
     if not present:
         return f"There is no {modality.value} scan in `train`: add at least {FEWEST} of each finding."
     if len(present) < 2:
-        return f"The {modality.value} scans in `train` have one finding alone ({present[0]}): add others."
+        return f"The {modality.value} scans in `train` have only one finding ({present[0]}): add others."
     if few := [finding for finding in FINDINGS[modality] if learnt[finding] < FEWEST]:
         return f"Fewer than {FEWEST} {modality.value} scans of {', '.join(few)} in `train`: add some."
     for split in ("val", "gate"):
@@ -67,7 +67,8 @@ def _fault(modality: Modality, rows: Sequence[Row], asked: Sequence[Recipe]) -> 
     for recipe in asked:
         if not _teaches(recipe, [row for row in rows if row.split == "train" and row.finding in FINDINGS[modality]]):
             return (
-                f"Recipe `{recipe.name}` learns from sources of two findings alone, of {recipe.source_groups} patients or more each, and "
+                f"Recipe `{recipe.name}` learns only from sources that have two findings, with {recipe.source_groups} patients or "
+                f"more each, and "
                 "`train` has none: add scans of both findings from one source."
             )
     return None

@@ -42,7 +42,7 @@ def candidates(root: Path, *, writes: bool) -> list[Candidate]:
         try:
             files = read_ensemble(root, path.stem)
         except ModelError as error:
-            say(f"passed over: {error}")
+            say(f"skipped: {error}")
             continue
         whole = frozenset({files.version, files.name})
         for member in (place.member for place in files.places):
@@ -64,7 +64,7 @@ def chosen(known: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
     """
     unknown = sorted(set(names).difference(*(candidate.names for candidate in known)))
     if unknown or not known:
-        raise TrainingError(f"There is no {', '.join(unknown) or 'model'} to judge; see `lungline models list`.")
+        raise TrainingError(f"There is no {', '.join(unknown) or 'model'} to evaluate; see `lungline models list`.")
     wanted = {candidate.what.version: candidate for candidate in reversed(known) if not names or candidate.names & set(names)}
     return [candidate for candidate in known if wanted.get(candidate.what.version) is candidate]
 
@@ -75,4 +75,4 @@ def _members(root: Path) -> Iterator[Member]:
         try:
             yield read_member(path.parent)
         except ModelError as error:
-            say(f"passed over: {error}")
+            say(f"skipped: {error}")

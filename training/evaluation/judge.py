@@ -105,7 +105,7 @@ class Judge:
         if "test" in splits:  # counted first: killed later, it has looked
             record = record.model_copy(update={"test_uses": self._test_split_log.record(member.modality, member.version)})
         for split in splits:
-            say(f"{member.version}: judged on {split}")
+            say(f"{member.version}: evaluated on {split}")
             if member.modality is None:
                 evaluation = measure.admission_figures(self._predictions.data(None).split(split), self._predictions.admit(files, split))
             else:
@@ -131,7 +131,7 @@ class Judge:
         if "test" in splits:
             record = record.model_copy(update={"test_uses": self._test_split_log.record(files.modality, files.version)})
         for split in splits:
-            say(f"{files.version}: judged on {split}")
+            say(f"{files.version}: evaluated on {split}")
             predicted[split] = self._predictions.judge(files, split)
             parts = self._parts(files, predicted[split], with_controls=split == splits[-1])
             evaluation = Evaluation.of(measure.findings_figures(predicted[split]), **parts)
@@ -172,7 +172,7 @@ class Judge:
 
     def _black_lungs(self, files: EnsembleFiles, split: str) -> Metrics:
         assert files.modality is not None
-        say(f"{files.version}: control, lungs blacked out")
+        say(f"{files.version}: negative control with the lungs blacked out")
         modality = files.modality
         dark = self._predictions.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
         return Metrics.of(
@@ -189,7 +189,7 @@ class Judge:
         """Within each label: what the features still know of the source."""
         if not self._predictions.has(member.modality, "train"):
             return {}
-        say(f"{member.version}: control, whether its features tell the source")
+        say(f"{member.version}: negative control: do its features predict the source")
         train, test = (self._predictions.data(member.modality).split(part) for part in ("train", split))
         learnt, asked = (self._predictions.features(member, part) for part in ("train", split))
         scores = {}
@@ -210,7 +210,7 @@ class Judge:
         rows = np.isin(test.labels, recipe.outputs)
         found = []
         for seed in range(controls.SHUFFLES):
-            say(f"{member.version}: control, trained on shuffled labels, {seed + 1} of {controls.SHUFFLES}")
+            say(f"{member.version}: shuffled-label control, {seed + 1} of {controls.SHUFFLES}")
             votes = controls.shuffled_votes(recipe, train, val, test, load_base, seed)
             found.append(figures.macro_auroc(votes[rows], test.outputs[rows]))
         if not np.isfinite(found).all():
@@ -238,7 +238,7 @@ class Judge:
         try:
             load_base, _ = base_weights.loader(recipe.architecture, "none" if record.base == "none" else "imagenet", self._weights_dir)
         except TrainingError as error:
-            say(f"{member.version}: without the controls that train it again: {error}")
+            say(f"{member.version}: without the controls that need training: {error}")
             return None
         data = self._predictions.data(recipe.modality)
         train, val, asked = (labelled(recipe, data, part, self._predictions) for part in ("train", "val", split))

@@ -88,7 +88,7 @@ def read(folder: Path) -> dict[str, list[str]]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
-        raise TrainingError(f"{FILE_NAME} beside the models is damaged; restore it, as it counts the looks at the test split.") from None
+        raise TrainingError(f"{FILE_NAME} beside the models is damaged; restore it, as it counts the uses of the test split.") from None
     return versions_by_split
 
 

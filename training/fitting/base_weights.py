@@ -83,7 +83,7 @@ def loader(architecture: str, weights: str, folder: Path | None) -> tuple[Callab
     tensors = base.get_weights()
     digest = fingerprint(tensors)
     if path and path.is_file() and digest not in _KNOWN:
-        say(f"{path.name} in LUNGLINE_WEIGHTS_DIR is not one that Lungline knows; the member names its fingerprint, {digest[:16]}.")
+        say(f"{path.name} in LUNGLINE_WEIGHTS_DIR is not a file that Lungline knows; the member records its fingerprint, {digest[:16]}.")
     expects = _EXPECTS.get(architecture, _EXPECTS[application])
     return lambda base: base.set_weights(tensors), f"imagenet ({origin}, tensors {digest}; expects {expects})"
 
@@ -109,11 +109,12 @@ def _local(path: Path, application: str) -> keras.Model:
         raise TrainingError(f"{path.name} in LUNGLINE_WEIGHTS_DIR cannot be read; check its permissions.") from None
     except Exception as error:  # Keras and HDF5 raise all kinds for a file that does not fit
         raise TrainingError(
-            f"{path.name} in LUNGLINE_WEIGHTS_DIR is damaged, or of another network than keras.applications.{application} without its top "
-            f"({type(error).__name__}); get it anew, or remove it."
+            f"{path.name} in LUNGLINE_WEIGHTS_DIR is damaged, or is for another network than keras.applications.{application} "
+            f"without its top "
+            f"({type(error).__name__}); replace it, or remove it."
         ) from None
     if not all(np.isfinite(tensor).all() for tensor in base.get_weights()):
-        raise TrainingError(f"{path.name} in LUNGLINE_WEIGHTS_DIR is damaged: a weight is no number; get it anew, or remove it.")
+        raise TrainingError(f"{path.name} in LUNGLINE_WEIGHTS_DIR is damaged: a weight is not a number; replace it, or remove it.")
     return base
 
 
@@ -125,7 +126,7 @@ def _downloaded(application: str, file: str) -> keras.Model:
         raise TrainingError(
             f"ImageNet weights for {application} cannot be downloaded ({type(error).__name__}). Put `{file}` into LUNGLINE_WEIGHTS_DIR: "
             f"where there is internet, `keras.applications.{application}(include_top=False).save_weights('{file}')` writes it. "
-            "Or start from nothing with `--weights none`."
+            "Or start from random weights with `--weights none`."
         ) from None
     if application == "MobileNetV2":
         _expect_statistics(public)

@@ -97,7 +97,7 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            say(f"what was kept of a training cannot be used ({type(error).__name__}): it begins anew")
+            say(f"the checkpoint of a training cannot be used ({type(error).__name__}): it starts again")
             return None
         for variable, value in zip(_variables(network), state, strict=True):
             variable.assign(value)

@@ -94,7 +94,7 @@ class Shelf:
         """
         shape = (len(pictures), count, *trunk.output_shape[1:])
         if int(np.prod(shape, dtype=np.int64)) * 2 > self._most_of_one:
-            say(f"{name}: too many pictures to keep their features; every step runs the whole network")
+            say(f"{name}: too many pictures to keep their features, so every step runs the whole network")
             return None
         if self._folder is None:
             return self._fill(np.empty(shape, np.float16), name, trunk, pictures, how)
@@ -116,7 +116,9 @@ class Shelf:
             features: Features = np.load(path, mmap_mode="r")
             self._tidy()
         except OSError as error:
-            raise TrainingError(f"Features cannot be kept in LUNGLINE_HOME's `cache` ({error.strerror}); make room there.") from None
+            raise TrainingError(
+                f"Features cannot be written to LUNGLINE_HOME's `cache` ({error.strerror}); free some space there."
+            ) from None
         return features
 
     @staticmethod
@@ -136,7 +138,7 @@ class Shelf:
                     features[start : start + len(piece), view] = runtime.run(_changed(piece, start, view, how))
                     step(len(piece))
         if not np.isfinite(features).all():
-            raise TrainingError("A frozen base gives numbers too large for half precision; see `lungline train --weights none`.")
+            raise TrainingError("The frozen base gives numbers that are too large for half precision; see `lungline train --weights none`.")
         return features
 
     def _tidy(self) -> None:

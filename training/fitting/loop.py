@@ -81,7 +81,7 @@ def fit(
                 losses.append(float(trained.train_on_batch(shown.batch(order, rng), wanted[batch], sample_weight=weights[batch])))
                 step()
         if not np.isfinite(losses).all():
-            raise TrainingError("The loss is no number any more; lower `learning_rate` in the recipe.")
+            raise TrainingError("The loss is no longer a number; lower `learning_rate` in the recipe.")
         latest = trained.get_weights()
         keep = recipe.average if state.epoch > 1 else 0.0
         state.average = [keep * before + (1 - keep) * now for before, now in zip(state.average, latest, strict=True)]
@@ -137,7 +137,7 @@ def validation(recipe: Recipe, val: Labelled, logits: npt.NDArray[np.floating]) 
     outputs = val.outputs[counted]
     if missing := [output for number, output in enumerate(recipe.outputs) if number not in outputs]:
         raise TrainingError(
-            f"The split `val` has no scan labelled {', '.join(missing)}, which recipe `{recipe.name}` is to tell: "
+            f"The split `val` has no scan labelled {', '.join(missing)}, which recipe `{recipe.name}` must learn: "
             "add such scans, then `lungline data build`."
         )
     votes = probabilities(logits[counted], 1.0)

@@ -36,7 +36,7 @@ def split_as_published(recipe: Recipe, predictions: Predictions, seed: int) -> t
         TrainingError: no system was published behind this recipe, or a picture cannot be read.
     """
     if recipe.published is None:
-        raise TrainingError(f"`--as-published`: recipe `{recipe.name}` answers to no published system.")
+        raise TrainingError(f"`--as-published`: recipe `{recipe.name}` belongs to no published system.")
     published = recipe.published
     data = predictions.data(recipe.modality)
     others = {example.label for example in data.examples} - set(published.outputs)
@@ -108,7 +108,7 @@ def _drawn(published: Published, both: Labelled, rng: np.random.Generator) -> tu
         rows = rows[round(published.set_aside * len(rows)) :]
         count = max(1, round(published.held_out * len(rows)))
         if len(rows) - count < 1:
-            raise TrainingError(f"`--as-published` needs two pictures labelled `{output}` in the splits train and val.")
+            raise TrainingError(f"`--as-published` needs two pictures labelled `{output}` in the splits `train` and `val`.")
         learnt.append(rows[count:])
         held.append(rows[:count])
     return np.sort(np.concatenate(learnt)), np.sort(np.concatenate(held))

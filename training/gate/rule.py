@@ -63,7 +63,7 @@ def judge(champion: SplitPredictions, challenger: SplitPredictions | None, besid
     if challenger is None:
         return Ruling(Decision.REFUSED, besides.fault or "its files do not load", tuple(clauses), uses)
     if champion.examples != challenger.examples or not np.array_equal(champion.wanted, challenger.wanted):
-        raise ValueError("challenger and champion must judge the same scans")
+        raise ValueError("challenger and champion must be evaluated on the same scans")
     whole = _whole(champion, challenger)
     clauses += [_harm(champion, challenger, name, whole) for name in (MACRO_AUROC, SENSITIVITY, BRIER)]
     clauses += [_lower_bound(champion, whole), *_in_sources(champion, challenger)]
@@ -81,11 +81,11 @@ def _decide(harms: Sequence[Clause], reasons: Sequence[Clause]) -> tuple[Decisio
     if failed:
         return Decision.REFUSED, "; ".join(clause.sentence() for clause in failed)
     if any(clause.outcome is ClauseOutcome.UNDEFINED and clause.name in (MACRO_AUROC, SENSITIVITY, LOWER_BOUND) for clause in harms):
-        return Decision.HELD, "the gate's scans lack a finding, so that nothing can be said"
+        return Decision.HELD, "the gate's scans do not have all findings, so nothing can be said"
     given = [clause for clause in reasons if clause.outcome is ClauseOutcome.GIVEN]
     if not given:
-        return Decision.HELD, "no harm is shown, and no reason to change: neither better, nor newer labels, nor faster"
-    return Decision.PASSED, "no harm is shown; " + ", ".join(clause.name.replace("_", " ") for clause in given)
+        return Decision.HELD, "no harm was found, but no reason to change either: not better, no newer labels, not faster"
+    return Decision.PASSED, "no harm was found; " + ", ".join(clause.name.replace("_", " ") for clause in given)
 
 
 def _whole(champion: SplitPredictions, challenger: SplitPredictions) -> dict[str, Figure]:

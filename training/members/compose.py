@@ -28,7 +28,7 @@ def compose(root: Path, modality: Modality, predictions: Predictions, *, of_othe
     data = predictions.data(modality)
     for member in members:
         if not of_other_data and member.record.data_sha256 != data.sha256:
-            say(f"{member.version}: does not vote, as it learnt from another manifest, and may know the scans that votes are chosen on")
+            say(f"{member.version}: does not vote: it learned from another manifest, and may know the scans on which votes are chosen")
     members = [member for member in members if of_other_data or member.record.data_sha256 == data.sha256]
     examples = data.split("val")
     rows = finding_rows(FINDINGS[modality], examples)

@@ -68,7 +68,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
     """
     recipe = recipes.load(name)
     if recipe.modality is None:
-        raise TrainingError(f"`{name}` is for admission, which takes no networks from elsewhere: name a recipe for X-ray or CT.")
+        raise TrainingError(f"`{name}` is for admission, for which networks cannot be imported: name a recipe for X-ray or CT.")
     network, ordered, code = _network(file, recipe, recipe.modality, outputs)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -121,12 +121,12 @@ def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, 
     if answers == 1 and (outputs is None or len(outputs) != count):
         raise TrainingError(
             "The file's network has a single output, a sigmoid: name what 1 stands for, then what 0 does, for example "
-            f"--outputs {example}. (Keras' generators number folders by their names' alphabet: 0 is the first.)"
+            f"--outputs {example}. (Keras' generators number folders in alphabetical order: 0 is the first.)"
         )
     if outputs is None:
         raise TrainingError(
             f"The file does not say what its {count} outputs stand for: add --outputs, in the file's order, for example "
-            f"--outputs {example}. (Keras' generators number folders by their names' alphabet.)"
+            f"--outputs {example}. (Keras' generators number folders in alphabetical order.)"
         )
     if len(outputs) != count:
         raise TrainingError(f"The file's network has {count} outputs, and --outputs names {len(outputs)}.")
@@ -134,7 +134,7 @@ def _checked(recipe: Recipe, modality: Modality, outputs: Sequence[str] | None, 
         try:
             finding_of(modality, output)
         except KeyError:
-            raise TrainingError(f"`{output}` is no finding of {modality.value}; for example --outputs {example}.") from None
+            raise TrainingError(f"`{output}` is not a finding of {modality.value}; for example --outputs {example}.") from None
     if len(set(outputs)) < count or FINDINGS[modality][0] not in outputs:
         raise TrainingError(f"--outputs needs {FINDINGS[modality][0]}, and each name once.")
     return outputs

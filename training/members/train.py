@@ -104,7 +104,7 @@ def _require(recipe: Recipe, start: Start, predictions: Predictions) -> None:
         if not any(example.split == split for example in data.examples):
             raise TrainingError(
                 f"The manifest in LUNGLINE_TRAINING_DATA has no row with split `{split}` for recipe `{recipe.name}`; "
-                "build it anew with more groups: `lungline data build`."
+                "build it again with more groups: `lungline data build`."
             )
 
 
@@ -113,7 +113,7 @@ def _there(modality: Modality | None, splits: tuple[str, ...], predictions: Pred
     found = tuple(split for split in splits if predictions.has(modality, split))
     for split in splits:
         if split not in found:
-            say(f"not judged on {split}: the manifest has no row there for {modality.value if modality else ADMISSION}")
+            say(f"not evaluated on {split}: the manifest has no row there for {modality.value if modality else ADMISSION}")
     return found
 
 
@@ -202,7 +202,7 @@ def _write(
     by = [description, dataclasses.asdict(recipe), provenance.code_version(), provenance.libraries()]
     key = hashlib.sha256(json.dumps(by).encode()).hexdigest()
     if finished := _finished(out / recipe.name, key):
-        say(f"{recipe.name}: finished already, by the same recipe, data, seed and code; remove its folder to train it anew.")
+        say(f"{recipe.name}: finished already, with the same recipe, data, seed and code; remove its folder to train it again.")
         return finished
     checkpoint = Checkpoint(out / f".{recipe.name}.checkpoint.npz", key)
     fitted = fit(recipe, train_set, val, seed=start.seed, epochs=recipe.epochs, load_base=load_base, checkpoint=checkpoint)
@@ -254,7 +254,7 @@ def _save(recipe: Recipe, fitted: Fitted, path: Path) -> keras.Model:
     try:
         save_half(plain, path)
     except ValueError:
-        raise TrainingError("A weight is no number any more; lower `learning_rate` in the recipe.") from None
+        raise TrainingError("A weight is no longer a number; lower `learning_rate` in the recipe.") from None
     load(plain, path)
     return plain
 

@@ -52,13 +52,15 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
     """
     splits = splits_of_patients(roots)
     if any("train" in splits.get(short_name(folder.name), ()) for folder in series):
-        raise TrainingError("A CT series is of a patient of the split `train`; leave it out of --series, as it may have been learnt from.")
+        raise TrainingError(
+            "A CT series belongs to a patient of the split `train`, so the network may have learned from it: leave it out of --series."
+        )
     network = pose.read(folder)
     facts = json.loads((folder / DESCRIPTION).read_text())
     network.threshold = facts["threshold"] = threshold(network, examples_of(roots, "val"))
     facts["test_uses"] = TestSplitLog(folder.parent).record("pose", network.version)
     for split in ("val", "test"):
-        say(f"pose: judged on {split}")
+        say(f"pose: evaluated on {split}")
         facts[split] = figures(network, examples_of(roots, split))
     facts["beside"] = beside(roots)
     facts["projections"] = {films.name: of_projections(network, films) for films in series}

@@ -54,7 +54,7 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
         "libraries": provenance.in_words(provenance.libraries()),
     }
     replace_text(out / DESCRIPTION, description(facts))
-    say(f"pose: written to {out}; now set its threshold and judge it: python -m training.pose judge")
+    say(f"pose: written to {out}; now set its threshold and evaluate it: python -m training.pose judge")
 
 
 def description(facts: Mapping[str, Any]) -> str:
@@ -73,7 +73,7 @@ def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence
     if refused := {patient for patient in patients if splits.get(short_name(patient)) != {"train"}}:
         raise TrainingError(
             f"{len(refused)} of the CT series are of patients that the manifests do not have in the split `train`. "
-            "Leave them out of --series and --rendered; `python -m training.pose judge --series` may ask about them."
+            "Leave them out of --series and --rendered; `python -m training.pose judge --series` may use them."
         )
     return [*map(read_series, series), *(volume for path in rendered for volume in read_rendered(path))]
 

@@ -27,7 +27,7 @@ def chosen(names: Sequence[str], champions: Mapping[str, EnsembleFiles]) -> tupl
         made_by = (place.member.record.recipe for files in champions.values() for place in files.places)
         names = [name for name in made_by if name is not None and name in known]
     if not names:
-        raise TrainingError("No champion was made by a recipe of this Lungline: set LUNGLINE_RETRAIN_RECIPES.")
+        raise TrainingError("No champion was made with a recipe of this version of Lungline: set LUNGLINE_RETRAIN_RECIPES.")
     for name in names:
         recipe = recipes.load(name)
         if recipe.modality is None:

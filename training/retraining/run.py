@@ -109,7 +109,7 @@ def judge(
     mine = [recipe for name in learnt.recipes if (recipe := recipes.load(name)).modality is modality]
     shuffled = {}
     for recipe in mine:
-        tell(f"{recipe.name}: control with shuffled labels")
+        tell(f"{recipe.name}: shuffled-label control")
         shuffled[recipe.name] = shuffled_labels.control(recipe, start_of(learnt, settings), predictions, out)
     tell(f"{modality.value}: at the gate")
     before = predictions.judge(champion, "gate")

@@ -60,7 +60,7 @@ def test_what_was_left_out_and_what_is_torn_is_said(tmp_path: Path) -> None:
     arguments = ["build", "--from", "tree", str(tmp_path / "xray"), "--out", str(tmp_path / "manifest.csv")]
     said = CliRunner().invoke(app, arguments).stdout
     assert "1 pictures cannot be read" in said
-    assert "1 groups lie on two sides" in said
+    assert "1 groups are in two splits" in said
     assert CliRunner().invoke(app, ["check", str(tmp_path)]).exit_code == 1
     said = CliRunner().invoke(app, [*arguments, "--only-sound"]).stdout
     assert "Left out: 1 that cannot be read." in said

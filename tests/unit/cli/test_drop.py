@@ -126,7 +126,7 @@ def test_it_is_told_when_nobody_is_there_to_take_files_in(waits: list[str], tmp_
     (tmp_path / "a.dcm").touch()
     said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
     assert said.exit_code == (1 if waits else 0)
-    assert "No watcher of this home runs: start `lungline up`" in said.stderr
+    assert "No watcher runs for this home: start `lungline up`" in said.stderr
     watcher = Presence.take(load().layout.run, "watch")
     said = CliRunner().invoke(app, ["drop", *waits, str(tmp_path / "a.dcm")])
     watcher.leave()

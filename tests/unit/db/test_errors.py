@@ -140,6 +140,6 @@ def test_postgresql_s_errors_by_their_state(state: str, kind: str) -> None:
 def test_what_is_none_of_the_database_s_is_handed_on() -> None:
     error = KeyError("x")
     assert errors.translate(error) is error
-    own = LedgerError("Another worker has this run.")
+    own = LedgerError("Another worker has claimed this run.")
     assert errors.translate(own) is own
     assert isinstance(errors.translate(OSError(5, "x")), LedgerError)

@@ -86,7 +86,7 @@ def test_the_way_back_goes_one_further_each_time(connection: Connection) -> None
     for now, former in ((3, 2), (2, 1)):
         assert versions.before(connection, None) == versions.before(connection, "xray") == (f"xray-{now}", f"xray-{former}")
         versions.rollback(connection, f"xray-{now}", f"xray-{former}", [f"a-{former}"], "dr no", "worse")
-    with pytest.raises(ModelError, match="no champion before"):
+    with pytest.raises(ModelError, match="no earlier champion"):
         versions.before(connection, "xray")
     versions.promote(connection, "xray-4", ["a-4"], "dr who", "better")
     assert versions.before(connection, None) == ("xray-4", "xray-1")

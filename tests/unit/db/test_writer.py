@@ -190,13 +190,13 @@ def test_what_a_job_raises_of_its_own_is_its_own_alone(ledger_writer: tuple[Writ
     writer, engine = ledger_writer
 
     def mine(_: Connection) -> None:
-        raise LedgerError("Another worker has this run.")
+        raise LedgerError("Another worker has claimed this run.")
 
     def file(_: Connection) -> None:
         raise OSError(5, "a path")
 
     told = together(writer, [notes("a"), mine, file, notes("b")])
-    assert str(told[1]) == "Another worker has this run."
+    assert str(told[1]) == "Another worker has claimed this run."
     assert isinstance(told[2], LedgerError)
     assert kept(engine) == {"a", "b"}
 

@@ -147,10 +147,10 @@ def test_more_or_fewer_frames_than_the_header_says_give_none(syntax: UID) -> Non
     first, second, third = streams(syntax)
     for number in (1, 2):
         error = refusal(scan(syntax, [first, second, third], starts(syntax), frames=2), number)
-        assert (error.reason, error.detail) == (Reason.NOT_AN_IMAGE, "The file holds more compressed frames than its header says.")
+        assert (error.reason, error.detail) == (Reason.NOT_AN_IMAGE, "The file has more compressed frames than its header says.")
     for number in (1, 2, 3):
         error = refusal(scan(syntax, [first, second]), number)
-        assert (error.reason, error.detail) == (Reason.TRUNCATED, "The file holds fewer compressed frames than its header says.")
+        assert (error.reason, error.detail) == (Reason.TRUNCATED, "The file has fewer compressed frames than its header says.")
 
 
 @pytest.mark.parametrize("syntax", MARKED, ids=lambda one: one.keyword)

@@ -43,5 +43,5 @@ def test_a_folder_that_is_none_is_said(kind: str, name: Path) -> None:
     if kind == "file":
         name.touch()
     assert describe_fault().startswith(
-        f"TMPDIR names no folder that this user may write to, so temporary files go to {tempfile.gettempdir()}"
+        f"TMPDIR is not a folder that this user can write to, so temporary files go to {tempfile.gettempdir()}"
     )

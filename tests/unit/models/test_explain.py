@@ -50,14 +50,14 @@ def test_the_parts_of_a_network_answer_as_the_whole(name: str) -> None:
 def test_a_network_without_places_is_told() -> None:
     flat = keras.Input((8, 8, 1))
     network = keras.Model(flat, keras.layers.Dense(2)(keras.layers.Flatten()(flat)))
-    with pytest.raises(ModelError, match="tells places apart"):
+    with pytest.raises(ModelError, match="layer with places"):
         Explainer(network)
 
 
 def test_a_head_that_lacks_the_finding_is_told() -> None:
     there = shipped()[Modality.XRAY].places[0].member
     member = dataclasses.replace(there, record=there.record.model_copy(update={"outputs": ("covid19", "normal")}))
-    with pytest.raises(ModelError, match="cannot tell pneumonia, only covid19, normal: name another by `--member`"):
+    with pytest.raises(ModelError, match="does not know pneumonia, only covid19, normal: name another with `--member`"):
         output_for(member, "pneumonia", np.zeros(2, np.float32))
 
 

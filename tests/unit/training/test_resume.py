@@ -109,6 +109,6 @@ def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(
     if damage == "empty":
         path.write_bytes(b"")
     assert Checkpoint(path, "other" if damage == "another training" else "key").restore(network, rng) is None
-    assert ("begins anew" in capsys.readouterr().err) == (damage in ("truncated", "empty"))
+    assert ("starts again" in capsys.readouterr().err) == (damage in ("truncated", "empty"))
     for mine, its in zip(before, network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)

@@ -88,7 +88,7 @@ def test_without_test_rows_it_is_judged_on_val_uncounted(tiny_data: Path, tmp_pa
     (member,) = train([FIRST], start(data), tmp_path / "out", reporting(tmp_path))
     assert set(member.evaluations) == {"val"}
     assert not read(tmp_path / "counted")
-    assert [line for line in said if "not judged on test" in line and "xray" in line]
+    assert [line for line in said if "not evaluated on test" in line and "xray" in line]
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

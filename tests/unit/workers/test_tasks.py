@@ -179,7 +179,7 @@ def test_scans_wait_where_no_reader_can_be_started(bench: Bench, monkeypatch: py
     scan_id = bench.drop(png(picture("xray", 6)))
 
     def refused(*_: object) -> None:
-        raise ReadersStopped("A reader process does not come up; see `lungline doctor`.")
+        raise ReadersStopped("A reader process does not start; see `lungline doctor`.")
 
     with monkeypatch.context() as context, structlog.testing.capture_logs() as logged:
         context.setattr(bench.pool, "run", refused)

@@ -71,8 +71,8 @@ def require_sound(manifest: Path, audits: Path) -> None:
         names = _names(found)
     if names:
         raise TrainingError(
-            f"The data set has faults that would make figures too good, or stop the training: {', '.join(names)}. "
-            "`lungline data check` on its manifest says where; `lungline data build --from manifest --only-sound` leaves out what can be."
+            f"The data set has errors that would make figures too good, or stop the training: {', '.join(names)}. "
+            "`lungline data check` on its manifest shows where; `lungline data build --from manifest --only-sound` leaves out what it can."
         )
 
 

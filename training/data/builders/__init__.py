@@ -49,7 +49,7 @@ def build(kind: str, request: BuildRequest, out: Path, *, only_sound: bool) -> B
         TrainingError: the data set is not of that kind, has a class that is not known, or is empty; or the manifest cannot be written.
     """
     if out.resolve() == request.path.resolve():
-        raise TrainingError("`--out` is what the data set is built from, which stays as it is; name another file.")
+        raise TrainingError("`--out` is the file that the data set is built from, which must not change: give another file.")
     out.parent.mkdir(parents=True, exist_ok=True)
     request.beside = out.parent
     built = assemble(list(KINDS[kind](request)), request.skipped, only_sound=only_sound)
@@ -72,7 +72,7 @@ def assemble(found: Sequence[LabelledPicture], skipped: Counter[str], *, only_so
     if only_sound:
         rows = _sound(rows, statistics, pairs, skipped)
         if not rows:
-            raise TrainingError("Nothing is left of the data set without its faults; build it without `--only-sound` and check it.")
+            raise TrainingError("Without its errors, nothing is left of the data set; build it without `--only-sound`, and check it.")
     sides: dict[str, set[str]] = {}
     for row in rows:
         sides.setdefault(row.group, set()).add(row.side)

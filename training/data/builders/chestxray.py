@@ -30,7 +30,7 @@ def clone(request: BuildRequest) -> Iterator[LabelledPicture]:
     folder = request.folder()
     table = folder / "metadata.csv"
     if not table.is_file():
-        raise TrainingError("The folder holds no `metadata.csv`: name a clone of ieee8023/covid-chestxray-dataset; see docs/data.md.")
+        raise TrainingError("The folder has no `metadata.csv`: give a clone of ieee8023/covid-chestxray-dataset; see docs/data.md.")
     rows = table_of(table, request.skipped)
     if _NEEDED - set(rows[0]):
         raise TrainingError("metadata.csv lacks patientid, finding, view or filename: is this a clone of ieee8023/covid-chestxray-dataset?")
@@ -50,7 +50,7 @@ def clone(request: BuildRequest) -> Iterator[LabelledPicture]:
         patient = f"ieee8023-{row['patientid']}" if row["patientid"] else ""
         yield LabelledPicture(path, Modality.XRAY, label, request.source or _SOURCE, patient)
     if not used:
-        raise TrainingError("metadata.csv names no frontal X-ray that is there; is images/ beside it?")
+        raise TrainingError("metadata.csv names no frontal X-ray that exists; is images/ beside it?")
 
 
 def _is_frontal_xray(row: dict[str, str]) -> bool:

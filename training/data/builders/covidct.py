@@ -88,4 +88,4 @@ def _unpack(archive: Path, into: Path) -> None:
                             shutil.copyfileobj(packed, file)
                     step()
     except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise TrainingError(f"{archive.name} cannot be unpacked beside the manifest ({type(error).__name__}); clone anew.") from None
+        raise TrainingError(f"{archive.name} cannot be unpacked beside the manifest ({type(error).__name__}); clone it again.") from None

@@ -25,7 +25,7 @@ def classes(request: BuildRequest) -> Iterator[LabelledPicture]:
     folder = request.folder()
     found = list(_classes(request, folder, _modality(request, [each.name for each in subfolders(folder)]), ""))
     if not found:
-        raise TrainingError("There is no PNG, JPEG or DICOM file in folders named for classes; is it `--from tree` rather?")
+        raise TrainingError("There is no PNG, JPEG or DICOM file in folders that are named like classes; did you mean `--from tree`?")
     yield from found
 
 
@@ -38,7 +38,7 @@ def tree(request: BuildRequest) -> Iterator[LabelledPicture]:
     folder = request.folder()
     splits = [(each, SPLIT_NAMES[each.name.casefold()]) for each in subfolders(folder) if each.name.casefold() in SPLIT_NAMES]
     if not splits:
-        raise TrainingError("There is no folder `train`, `validation` or `test`; a folder a class is `--from folders`.")
+        raise TrainingError("There is no folder `train`, `validation` or `test`; if each class has a folder, use `--from folders`.")
     modality = _modality(request, [inner.name for each, _ in splits for inner in subfolders(each)])
     for each, split in splits:
         yield from _classes(request, each, modality, split)
@@ -71,6 +71,6 @@ def _modality(request: BuildRequest, names: list[str]) -> Modality:
     if len(able) == 1:
         return able[0]
     raise TrainingError(
-        "Say `--modality xray` or `--modality ct`: no folder's name tells it. "
+        "Add `--modality xray` or `--modality ct`, as no folder's name says it. "
         + " ".join(f"Classes of {modality}: {', '.join(labels(modality))}." for modality in Modality)
     )

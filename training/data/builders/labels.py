@@ -36,7 +36,7 @@ class Names:
             return label_of(modality, name if given is None else given)
         except KeyError:
             raise TrainingError(
-                f"No {modality} class is known as `{name if given is None else given}`. There are {', '.join(labels(modality))}; "
+                f"No {modality} class is called `{name if given is None else given}`. Known classes are {', '.join(labels(modality))}; "
                 f"map it with `--label '{name}=…'`, or leave it out with `--label '{name}='`."
             ) from None
 

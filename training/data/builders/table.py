@@ -17,7 +17,7 @@ def manifest(request: BuildRequest) -> Iterator[LabelledPicture]:
     path = request.path / "manifest.csv" if request.path.is_dir() else request.path
     rows = table_of(path, request.skipped)
     if missing := {"path", "label"} - set(rows[0]):
-        raise TrainingError(f"The table lacks the column {' and '.join(sorted(missing))}.")
+        raise TrainingError(f"The table has no column {' and '.join(sorted(missing))}.")
     for row in rows:
         if not row["label"]:
             request.skipped["without a label"] += 1
@@ -25,7 +25,7 @@ def manifest(request: BuildRequest) -> Iterator[LabelledPicture]:
         modality = _modality(request, row.get("modality", ""))
         split = row.get("split", "")
         if split and split.casefold() not in SPLIT_NAMES:
-            raise TrainingError(f"No split is known as `{split}`. There are {', '.join(sorted(set(SPLIT_NAMES.values())))}.")
+            raise TrainingError(f"No split is called `{split}`. Known splits are {', '.join(sorted(set(SPLIT_NAMES.values())))}.")
         if label := request.label(modality, row["label"]):
             source = request.source or row.get("source") or path.resolve().parent.name
             split = SPLIT_NAMES.get(split.casefold(), "")
@@ -38,4 +38,4 @@ def _modality(request: BuildRequest, said: str) -> Modality:
     try:
         return Modality(said.casefold().replace("-", "").replace(" ", ""))
     except ValueError:
-        raise TrainingError(f"`{said}` is no modality; a row says xray or ct, or `--modality` says it for all.") from None
+        raise TrainingError(f"`{said}` is not a modality: a row must say xray or ct, or `--modality` says it for all.") from None

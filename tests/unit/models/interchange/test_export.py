@@ -71,7 +71,7 @@ def test_what_disagrees_is_not_written(member: Member, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     cold = _retold(member, temperature=1e-7)  # by which the last bit of a logit decides
-    with pytest.raises(ModelError, match="does not answer as it does in Keras"):
+    with pytest.raises(ModelError, match="does not answer as in Keras"):
         export(cold, "onnx", out)
     assert not list(out.iterdir())
 

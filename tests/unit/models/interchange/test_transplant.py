@@ -92,9 +92,9 @@ def test_system_2_whose_lambda_is_not_run(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("made", "said"),
     [
-        ({"width": 48}, r"Layer `conv2d_?\d*` of the file does not fit the recipe's `conv6`: .* 3x3x32x48.* expected are 3x3x32x64"),
+        ({"width": 48}, r"Layer `conv2d_?\d*` of the file does not fit the recipe's `conv6`: .* 3x3x32x48.* the recipe's are 3x3x32x64"),
         ({"side": 200}, r"`dense_?\d*` .* does not fit the recipe's `logits`"),
-        ({"middle": "tanh"}, r"`conv2d_?\d*` .* computes otherwise than the recipe's `conv1`: its activation is tanh"),
+        ({"middle": "tanh"}, r"`conv2d_?\d*` .* differs from the recipe's `conv1`: its activation is tanh"),
         ({"last": "relu"}, r"its activation is relu, expected is softmax or linear or sigmoid"),
     ],
 )
@@ -106,11 +106,11 @@ def test_what_does_not_fit_is_told_by_its_layer(made: dict[str, object], said: s
 
 def test_too_few_and_too_many_layers_are_told(theirs: keras.Model, tmp_path: Path) -> None:
     theirs.save_weights(tmp_path / "six.weights.h5")
-    with pytest.raises(ModelError, match="lacks a layer for the recipe's"):
+    with pytest.raises(ModelError, match="has no layer for the recipe's"):
         moved(tmp_path / "six.weights.h5", "compact_cnn")
     longer = keras.Sequential([keras.Input((300, 300, 3)), *theirs.layers[:-1], keras.layers.Dense(8), keras.layers.Dense(2)])
     longer.save(tmp_path / "seven.h5")
-    with pytest.raises(ModelError, match=r"layer that the recipe lacks: `dense_\d+` \(8x2, 2\)"):
+    with pytest.raises(ModelError, match=r"layer that the recipe does not have: `dense_\d+` \(8x2, 2\)"):
         moved(tmp_path / "seven.h5", "cnn6")
 
 
@@ -118,7 +118,7 @@ def test_a_base_of_other_names_is_not_taken_by_its_order(tmp_path: Path) -> None
     network = keras.Sequential([keras.Input((224, 224, 3)), keras.layers.Conv2D(64, 3, name="mine"), keras.layers.Flatten()])
     network.add(keras.layers.Dense(2))
     network.save(tmp_path / "mine.h5")
-    with pytest.raises(ModelError, match=r"lacks a layer for the recipe's `block1_conv1` \(3x3x3x64, 64\)"):
+    with pytest.raises(ModelError, match=r"has no layer for the recipe's `block1_conv1` \(3x3x3x64, 64\)"):
         moved(tmp_path / "mine.h5", "flask_vgg16")
 
 

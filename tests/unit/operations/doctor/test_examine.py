@@ -50,7 +50,7 @@ def test_a_tmpdir_that_is_no_folder_is_wrong(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
     monkeypatch.setattr(tempfile, "tempdir", None)  # Python looks once
 
-    assert "TMPDIR names no folder that this user may write to" in wrong(machine.check_temporary)
+    assert "TMPDIR is not a folder that this user can write to" in wrong(machine.check_temporary)
 
 
 def test_a_slip_of_the_pen_in_the_environment_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +63,7 @@ def test_a_slip_of_the_pen_in_the_environment_is_wrong(monkeypatch: pytest.Monke
 def test_a_gpu_that_is_not_there_is_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"LUNGLINE_{name}", "99")
 
-    assert f"LUNGLINE_{name} names GPU 99, and TensorFlow sees none such" in wrong(machine.check_devices)
+    assert f"LUNGLINE_{name} names GPU 99, but TensorFlow does not see that GPU" in wrong(machine.check_devices)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_process_that_does_not_get_ready_is_wrong(names: list[str], missing: s
     [
         (retraining.check_recipes, "RETRAIN_RECIPES", "xray-cnn,nonsense", "No recipe is named `nonsense`"),
         (retraining.check_recipes, "RETRAIN_RECIPES", "admission-cnn", "has no gate"),
-        (retraining.check_training_data, "TRAINING_DATA", "{}/none", "holds no manifest.csv"),
+        (retraining.check_training_data, "TRAINING_DATA", "{}/none", "has no manifest.csv"),
         (retraining.check_weights, "WEIGHTS_DIR", "{}/none", "is no folder"),
         (retraining.check_weights, "WEIGHTS_DIR", "{}/file", "is no folder"),
     ],
@@ -119,7 +119,7 @@ def test_reports_needs_of_a_retraining_and_the_last_outcome(tmp_path: Path, monk
 
     assert [diagnosis.sentence for diagnosis in found] == [
         "retraining: by ct-cnn, xray-cnn",
-        "LUNGLINE_TRAINING_DATA: holds a manifest.csv",
+        "LUNGLINE_TRAINING_DATA: has a manifest.csv",
         "last training run: failed: The disk is full. See docs/retraining.md",
     ]
     assert all(diagnosis.is_right for diagnosis in found)

@@ -17,7 +17,7 @@ def test_a_manifest_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
 
 def test_folder_without_a_covid_chestxray_clone_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
-    with pytest.raises(TrainingError, match=r"holds no `metadata.csv`: name a clone of ieee8023/covid-chestxray-dataset"):
+    with pytest.raises(TrainingError, match=r"has no `metadata.csv`: give a clone of ieee8023/covid-chestxray-dataset"):
         made("ieee8023", tmp_path / "pictures", tmp_path)
 
 
@@ -65,7 +65,7 @@ def test_a_manifest_that_a_spreadsheet_wrote_is_read(tmp_path: Path, encoding: s
 def test_unreadable_rows_are_all_named(tmp_path: Path) -> None:
     good = "".join(f"{number}.png,ct,cap,,g{number},s,train\n" for number in range(20))
     path = written(tmp_path, HEAD + 'x.png,ct,cap,"Doe,g,s,train\n' + good + "y.png,ct,cap,,g,s,train,more\n")
-    with pytest.raises(TrainingError, match=r"as row 1: 2, 23\.") as refused:
+    with pytest.raises(TrainingError, match=r"is row 1\): 2, 23\.") as refused:
         manifests.read(path)
     assert "Doe" not in str(refused.value)
     skipped: Counter[str] = Counter()

@@ -51,7 +51,7 @@ def test_all_that_is_missing_is_told_of_each_modality(write: Callable[[list[Row]
     with pytest.raises(TrainingError) as caught:
         sufficiency.require(folder, [Modality.XRAY, Modality.CT], ["xray-cnn", "ct-cnn"])
     assert "There is no xray scan in `train`" in str(caught.value)
-    assert "The ct scans in `train` have one finding alone (non_covid)" in str(caught.value)
+    assert "The ct scans in `train` have only one finding (non_covid)" in str(caught.value)
 
 
 def test_what_is_judged_is_of_labels_that_figures_are_about(write: Callable[[list[Row]], Path]) -> None:

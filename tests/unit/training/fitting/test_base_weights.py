@@ -46,7 +46,7 @@ def test_public_base_loads_and_one_changed_number_renames_it(
     fill, told = loader(architecture, "imagenet", tmp_path)
     assert f"{stem}_notop.weights.h5" in told
     assert "given RGB in [0, 1]" in told
-    assert "not one that Lungline knows" in capsys.readouterr().err
+    assert "not a file that Lungline knows" in capsys.readouterr().err
     network = build(architecture, 3, fill)
     (inner,) = [layer for layer in network.layers if isinstance(layer, keras.Model)]
     for mine, its in zip(inner.get_weights(), base.get_weights(), strict=True):

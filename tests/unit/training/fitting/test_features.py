@@ -133,7 +133,7 @@ def test_all_of_the_room_is_taken_before_it_is_filled(trunk: keras.Model, folder
             raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(features, "KerasRuntime", Full)
-    with pytest.raises(TrainingError, match="make room"):
+    with pytest.raises(TrainingError, match="free some space"):
         _views(Shelf(folder), trunk, PICTURES, TURNED)
     assert taken[0][0] >= taken[0][1] > 0
     assert not list(folder.iterdir())

@@ -115,7 +115,7 @@ def test_a_recipe_of_ours_answers_to_no_published_system(tiny_data: Path, monkey
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(tiny_data))
     done = run("train", "xray-cnn", "--as-published", "--weights", "none")
     assert isinstance(done.exception, TrainingError)
-    assert "answers to no published system" in str(done.exception)
+    assert "belongs to no published system" in str(done.exception)
 
 
 def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,7 +134,7 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
     assert not (home / "training").exists()
     promoted = run("models", "promote", read_ensemble(home / "trials" / "xray-cnn", "xray").version, "--by", "me", "--why", "to see")
     assert promoted.exit_code == 0, promoted.exception
-    assert "a trial on at most 9 pictures" in promoted.stderr
+    assert "comes from a test run on at most 9 pictures" in promoted.stderr
 
 
 def test_a_limit_takes_labels_and_sources_in_turn(tiny_data: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_equal_one_that_learnt_from_newer_labels_passes() -> None:
 def test_a_better_one_passes() -> None:
     ruling = rule.judge(predicted(1, skill=1.2), predicted(2, skill=3.0), NOTHING, 1)
     assert ruling.decision is Decision.PASSED
-    assert ruling.reason == "no harm is shown; better"
+    assert ruling.reason == "no harm was found; better"
 
 
 def test_faster_equal_passes_and_timing_noise_does_not() -> None:
@@ -155,7 +155,7 @@ def test_nothing_is_promoted_on_scans_of_a_single_finding() -> None:
     one_class = predicted(1, wanted=np.zeros(2 * _PATIENTS, np.intp))
     ruling = rule.judge(one_class, one_class, NEWER, 1)
     assert ruling.decision is Decision.HELD
-    assert "lack a finding" in ruling.reason
+    assert "do not have all findings" in ruling.reason
     outcomes = {clause.name: clause.outcome for clause in ruling.clauses}
     assert outcomes[rule.MACRO_AUROC] is outcomes[rule.LOWER_BOUND] is ClauseOutcome.UNDEFINED
     assert outcomes[rule.SENSITIVITY] is ClauseOutcome.PASSED

@@ -121,7 +121,7 @@ def test_another_order_of_outputs_is_another_version(files: Path) -> None:
     [
         ([], "--outputs covid19,normal"),
         (["--outputs", "covid19"], "has 2 outputs, and --outputs names 1"),
-        (["--outputs", "covid19,measles"], "`measles` is no finding of xray"),
+        (["--outputs", "covid19,measles"], "`measles` is not a finding of xray"),
         (["--outputs", "pneumonia,normal"], "needs covid19"),
         (["--outputs", "covid19,covid19"], "each name once"),
     ],

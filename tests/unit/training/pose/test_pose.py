@@ -117,7 +117,7 @@ def test_a_series_of_a_training_patient_is_taken(tmp_path: Path) -> None:
 
 def test_laterals_are_not_judged_on_patients_of_training(tmp_path: Path) -> None:
     shutil.copytree(SHIPPED, tmp_path / "pose")
-    with pytest.raises(TrainingError, match="may have been learnt from"):
+    with pytest.raises(TrainingError, match="may have learned from"):
         judge(tmp_path / "pose", [data_set(tmp_path, {"ctmd_A1": "train"})], [tmp_path / "covid_ct_md_A1"])
     assert not (tmp_path / FILE_NAME).exists()  # no look was taken
 
