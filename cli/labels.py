@@ -25,8 +25,9 @@ def import_(
     """Import readers' labels. Invalid rows are listed by line, the others are imported; exit 1 if there was an invalid row."""
     import hashlib
 
-    from db import label_rows, labels
+    from db import labels
     from db.migrate import open_database
+    from lungline import label_rows
     from lungline.errors import LabelsError
     from lungline.layout import Store
     from lungline.pseudonyms import PseudonymKey
@@ -39,7 +40,7 @@ def import_(
     except OSError as error:
         raise LabelsError(f"The file of labels cannot be read ({error.strerror}).") from None
     table = label_rows.read(data)
-    named = labels.hashes(table, Store(settings.store))
+    named = Store(settings.store).named(table.file_names)
     key = PseudonymKey.load_or_create(settings.key_file)
     with open_database(settings).begin() as connection:
         done = labels.enter(connection, table, named, key, who=_who(), sha256=hashlib.sha256(data).hexdigest())

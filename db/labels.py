@@ -12,12 +12,11 @@ from db import audit
 from db.audit import Action
 from db.clock import now
 from db.insert import insert_all, slices
-from db.label_rows import Fault, LabelRow, Refused, Table
 from db.tables import audit as audit_rows
 from db.tables import labels, scans
 from lungline.findings import Modality, finding_of, label_of
 from lungline.ids import new_id
-from lungline.layout import Store
+from lungline.label_rows import Fault, LabelRow, LabelTable, Refused
 from lungline.pseudonyms import PseudonymKey
 
 _SHA256: Final = re.compile("[0-9a-f]{64}")
@@ -51,14 +50,9 @@ class Imported:
         return f"{rows} rows: {self.added} new, {self.known} known before, {len(self.refused)} refused{conflicts}."
 
 
-def hashes(table: Table, store: Store) -> dict[str, set[str]]:
-    """What the first column holds -> the hashes of the bytes that it may mean, where it names files. Walks the store; opens no database."""
-    return store.named({row.scan for row in table.rows}) if table.by == "file_name" else {}
-
-
 def enter(
     connection: Connection,
-    table: Table,
+    table: LabelTable,
     named: Mapping[str, set[str]],
     key: PseudonymKey,
     *,
@@ -71,7 +65,7 @@ def enter(
     Args:
         connection: in a transaction.
         table: of the file.
-        named: what `hashes` told.
+        named: name of each of its `file_names` -> hashes of the bytes that it may mean.
         key: under which instance UIDs stand in the database.
         who: a person, or the watcher.
         sha256: of the file.
@@ -118,7 +112,7 @@ def _value(row: LabelRow, candidates: Sequence[_Scan]) -> dict[str, object] | Fa
     return {"id": new_id(), "scan_id": meant[0].id, "label": label, "finding": finding, "reader": row.reader, "read_at": row.read_at}
 
 
-def _scans(connection: Connection, table: Table, named: Mapping[str, set[str]], key: PseudonymKey) -> Found:
+def _scans(connection: Connection, table: LabelTable, named: Mapping[str, set[str]], key: PseudonymKey) -> Found:
     if table.by == "sop_instance_uid":
         keys = {row.scan: key.pseudonym("image", row.scan) for row in table.rows if row.scan}
         by_key = _by(connection, scans.c.image_key, set(keys.values()))

@@ -121,9 +121,9 @@ class Store:
         return sorted(path.name for path in _entries(self.folder(sha256)))
 
     def named(self, names: Collection[str]) -> dict[str, set[str]]:
-        """Name -> hashes of the bytes that were dropped by it, of those names that there are. Walks the whole store."""
+        """Name -> hashes of the bytes that were dropped by it, of those names that there are. Walks the whole store if there are any."""
         found: dict[str, set[str]] = {}
-        for folder in self.folders():
+        for folder in self.folders() if names else ():
             for path in _entries(folder):
                 if path.name in names:
                     found.setdefault(path.name, set()).add(folder.name)

@@ -14,9 +14,10 @@ from typing import Literal
 
 import structlog
 
-from db import label_rows, labels
+from db import labels
 from db.audit import US
 from db.writer import Writer
+from lungline import label_rows
 from lungline.durable import sync_folder
 from lungline.errors import LabelsError
 from lungline.ids import new_id
@@ -136,7 +137,7 @@ class LabelDrops:
         except LabelsError as error:
             self._refuse(kept, str(error), sha256)
             return
-        named = labels.hashes(table, self._store)
+        named = self._store.named(table.file_names)
         import_id = _import_id(kept)
         done = self._writer.do(
             lambda connection: labels.enter(connection, table, named, self._key, who=US, sha256=sha256, import_id=import_id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select, text
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import drops, label_rows, labels, migrate, rereads, results, status
+from db import drops, labels, migrate, rereads, results, status
 from db import scans as scan_states
 from db.drops import Drop
 from db.jobs import Claim
@@ -18,6 +18,7 @@ from db.rereads import Choice
 from db.results import ScanFacts, Verdict
 from db.scans import State
 from db.tables import Outcome, Priority, scans
+from lungline import label_rows
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey

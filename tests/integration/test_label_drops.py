@@ -11,8 +11,9 @@ from sqlalchemy import text
 
 from cli import reconcile
 from cli.drop import drop_and_wait
-from db import label_rows, labels, status
+from db import labels, status
 from db.writer import Writer
+from lungline import label_rows
 from lungline.errors import LedgerError, StoreError
 from lungline.settings import PREFIX, Settings, load
 from watcher import label_drops

@@ -7,16 +7,17 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from db import audit, drops, label_rows, labels, migrate, results
+from db import audit, drops, labels, migrate, results
 from db import scans as scan_states
 from db.audit import Action
 from db.drops import Drop
-from db.label_rows import Fault
 from db.labels import Imported
 from db.results import ScanFacts, Verdict
 from db.tables import Priority
+from lungline import label_rows
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
+from lungline.label_rows import Fault
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
@@ -56,7 +57,7 @@ def enter(
     connection: Connection, rows: str, head: str = "sha256,finding,reader,read_at", store: Path = Path("none"), **more: str
 ) -> Imported:
     table = label_rows.read(f"{head}\n{rows}".encode())
-    return labels.enter(connection, table, labels.hashes(table, Store(store)), KEY, who="me", sha256="f" * 64, **more)
+    return labels.enter(connection, table, Store(store).named(table.file_names), KEY, who="me", sha256="f" * 64, **more)
 
 
 def faults(done: Imported) -> list[tuple[int, Fault]]:

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, select, update
 from typer.testing import CliRunner
 
 from cli.data import app
-from db import drops, label_rows, labels, results
+from db import drops, labels, results
 from db import scans as scan_states
 from db.drops import Drop
 from db.results import ScanFacts, Verdict
 from db.tables import Priority, scans
 from db.writer import Writer
 from imaging.phantoms import picture
+from lungline import label_rows
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.layout import Store

@@ -56,7 +56,7 @@ _SENTENCES: Final = {
 
 @dataclass(frozen=True)
 class LabelRow:
-    """One row, before the ledger was asked. `scan` is what its first column holds and may name a patient: it is shown nowhere."""
+    """One row, before the database was asked. `scan` is what its first column holds and may name a patient: it is shown nowhere."""
 
     line: int
     scan: str
@@ -75,15 +75,20 @@ class Refused:
 
 
 @dataclass(frozen=True)
-class Table:
+class LabelTable:
     """A file of labels. `by` is the column that says which scan."""
 
     by: str
     rows: tuple[LabelRow, ...]
     refused: tuple[Refused, ...]
 
+    @property
+    def file_names(self) -> frozenset[str]:
+        """Names of files whose scans are meant; none where another column says which."""
+        return frozenset(row.scan for row in self.rows) if self.by == "file_name" else frozenset()
 
-def read(data: bytes) -> Table:
+
+def read(data: bytes) -> LabelTable:
     """Reads a CSV file with a head: `finding`, `reader`, `read_at`, one of `SCAN_COLUMNS`, and `frame` if it likes.
 
     Args:
@@ -105,7 +110,7 @@ def read(data: bytes) -> Table:
         raise LabelsError(f"The file of labels has no row below its header; each row must be {_FORM}.")
     read = [row for record in table.records for row in _rows(record, head, by[0])]
     rows = tuple(row for row in read if isinstance(row, LabelRow))
-    return Table(by[0], rows, tuple(row for row in read if isinstance(row, Refused)))
+    return LabelTable(by[0], rows, tuple(row for row in read if isinstance(row, Refused)))
 
 
 def _columns(twice: Sequence[tuple[str, int, int]]) -> str:

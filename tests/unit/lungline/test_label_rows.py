@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from db import label_rows
-from db.label_rows import BYTES_MAX, Fault, Table
+from lungline import label_rows
 from lungline.errors import LabelsError
+from lungline.label_rows import BYTES_MAX, Fault, LabelTable
 
 HEAD = "sha256,finding,reader,read_at\n"
 GOOD = "aa,covid19,dr who,2024-11-20T10:00:00+01:00\n"
 
 
-def read(text: str) -> Table:
+def read(text: str) -> LabelTable:
     return label_rows.read(text.encode("utf-8", "surrogateescape"))
 
 
