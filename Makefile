@@ -50,8 +50,9 @@ run: setup ## Start everything in the foreground; Ctrl-C stops it
 	@exec .venv/bin/lungline up
 
 # Three at a time, even on two cores: most of the time tests wait for what they start. Each has servers, ports and a home of its own.
+# In the order of tests/conftest.py, which begins with the longest files.
 test: setup ## Unit, integration and acceptance tests; ARGS='-m slow' for those that take minutes
-	@.venv/bin/pytest -n 3 --dist loadfile $(ARGS)
+	@.venv/bin/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	.venv/bin/ruff check .

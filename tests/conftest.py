@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +17,31 @@ from tests import networks
 from tests.servers import Broker, NoServer, PgBouncer, Postgres
 
 _Server = TypeVar("_Server", Broker, Postgres, PgBouncer)
+_TESTS = Path(__file__).resolve().parent
+_WAIT = ("acceptance/", "integration/")
+_COMPUTE = ("unit/training/", "unit/models/")
 _TRAINING_DATA = os.environ.get(f"{PREFIX}TRAINING_DATA")  # before `home` hides it from the tests
 
 
 def pytest_configure() -> None:
     networks.begin_run()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that wait for servers and files that train come first, in turn; else in the random order that was drawn.
+
+    So tests that run at a time do not all wait, or all compute, and none of the longest is left for the end.
+    """
+    waiting: dict[Path, list[pytest.Item]] = {}
+    computing: dict[Path, list[pytest.Item]] = {}
+    short: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        room = item.path.relative_to(_TESTS).as_posix()
+        kind = waiting if room.startswith(_WAIT) else computing if room.startswith(_COMPUTE) else short
+        kind.setdefault(item.path, []).append(item)
+    pairs = zip_longest(sorted(waiting.items()), computing.items())
+    files = [file for pair in pairs for file in pair if file is not None]
+    items[:] = [item for _, group in (*files, *short.items()) for item in group]
 
 
 def pytest_unconfigure() -> None:
