@@ -18,7 +18,7 @@ from jobs.queues import may_ask_for_run, queue_lengths, require, ring, server_ru
 from lungline.errors import BrokerError
 from lungline.settings import load
 from tests.integration.jobs.test_tls import WORKER, started
-from tests.integration.test_flower import Flower
+from tests.integration.supervisor.test_flower import Flower
 from tests.servers import Broker, free_port
 from tests.waiting import wait_for
 

@@ -19,7 +19,7 @@ from lungline import broker
 from lungline.errors import BrokerError, LunglineError, SettingsError
 from lungline.settings import load
 from operations.doctor.installation import check_broker
-from tests.integration.test_flower import Flower
+from tests.integration.supervisor.test_flower import Flower
 from tests.servers import Broker, free_port
 from tests.tls import Authority, Door
 from tests.waiting import wait_for

@@ -3,7 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from lungline.settings import PREFIX, load
-from tests.integration.intake.place import Place
+from tests.integration.watcher.intake.place import Place
 
 
 @pytest.fixture

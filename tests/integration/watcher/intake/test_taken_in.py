@@ -10,7 +10,7 @@ import pytest
 from db.tables import Outcome, Priority
 from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
-from tests.integration.intake.place import Place
+from tests.integration.watcher.intake.place import Place
 from watcher.limits import Limits
 
 

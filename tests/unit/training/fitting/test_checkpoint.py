@@ -18,7 +18,7 @@ from training.fitting.checkpoint import Checkpoint, TrainingState
 from training.fitting.optimise import compile_network
 from training.members.train import Start, train
 
-REPOSITORY = Path(__file__).resolve().parents[3]
+REPOSITORY = Path(__file__).resolve().parents[4]
 EPOCHS = 8
 
 

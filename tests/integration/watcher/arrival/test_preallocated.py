@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.corpus.files import dicom
-from tests.integration.arrival.watching import Watching
+from tests.integration.watcher.arrival.watching import Watching
 
 FILM = dicom(np.random.default_rng(0).integers(20, 4000, (256, 256)).astype(np.uint16), "DX")
 

@@ -11,7 +11,7 @@ from db.tables import Outcome
 from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.settings import load
-from tests.integration.intake.place import Place
+from tests.integration.watcher.intake.place import Place
 from watcher.entering import enter_rows
 from watcher.limits import USUAL
 from watcher.watch import Watcher

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.arrival.watching import Watching
+from tests.integration.watcher.arrival.watching import Watching
 
 
 @pytest.fixture

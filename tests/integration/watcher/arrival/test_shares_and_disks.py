@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.arrival.watching import PICTURE, Watching, different, mounted, needs_root
+from tests.integration.watcher.arrival.watching import PICTURE, Watching, different, mounted, needs_root
 
 
 @needs_root

@@ -10,7 +10,7 @@ import pytest
 from db.tables import Outcome, Priority
 from lungline.errors import StoreError
 from lungline.reasons import Reason
-from tests.integration.intake.place import Place
+from tests.integration.watcher.intake.place import Place
 from watcher.faults import until_possible
 from watcher.file_errors import FileError
 from watcher.limits import Limits

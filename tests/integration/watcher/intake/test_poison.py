@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from db.tables import Outcome
-from tests.integration.intake.place import Place
+from tests.integration.watcher.intake.place import Place
 
 UNBINDABLE = "\udcff"  # half a letter: no database takes it
 

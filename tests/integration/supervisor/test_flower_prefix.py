@@ -19,7 +19,7 @@ from jobs.kinds import READ
 from jobs.queues import ring
 from lungline.errors import SettingsError
 from lungline.settings import load
-from tests.integration.test_flower import Flower
+from tests.integration.supervisor.test_flower import Flower
 from tests.servers import Broker, free_port
 
 _PASSED = ("Authorization", "Cookie", "Content-Type", "Location", "Set-Cookie", "WWW-Authenticate")
