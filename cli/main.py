@@ -26,6 +26,7 @@ from cli import (
     retrain,
     settings,
     status,
+    studies,
     train,
     up,
     work,
@@ -62,6 +63,8 @@ app.command()(status.status)
 app.command()(drop.drop)
 app.command()(results.results)
 app.command()(results.show)
+app.command()(studies.studies)
+app.add_typer(studies.app, name="study")
 app.command()(key.key)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile.reconcile)

@@ -27,24 +27,26 @@ def results(
 
 
 def show(
-    scan: str = typer.Argument(help="A scan's id, or a file with the same bytes.", metavar="SCAN|FILE"),
+    scan: str = typer.Argument(help="A scan's id, a file with the same bytes, or the pseudonym of a study.", metavar="SCAN|FILE|STUDY"),
     as_json: bool = typer.Option(False, "--json", help="One JSON object."),
     explain: bool = typer.Option(False, "--explain", help="Draw where a network looked for the finding (Grad-CAM)."),
     member: str | None = typer.Option(None, help="The member to explain, by name or version. Default: the one with the largest weight."),
     out: Path | None = typer.Option(None, help="The PNG file of `--explain`, or a folder for it. Default: HOME/explained."),
 ) -> None:
-    """Show all that is known of a scan, with the names of its files."""
+    """Show all that is known of a scan, with the names of its files; or of a study, with its series."""
     import hashlib
 
     from sqlalchemy import text
 
     from cli.output import as_text, notice, print_one, printable
+    from cli.studies import print_study
     from db.connect import read_only
     from db.migrate import open_database
     from db.scans import find_scans
     from lungline.errors import LedgerError
     from lungline.layout import Store
     from lungline.settings import load
+    from operations.studies import find_studies
 
     settings = load()
     key: Literal["id", "sha256"] = "id"
@@ -57,6 +59,11 @@ def show(
         def rows(statement: str, **parameters: str) -> list[dict[str, Any]]:
             return [dict(row) for row in connection.execute(text(statement), parameters).mappings()]
 
+        if studies := find_studies(connection, value):
+            for study in studies:
+                print_study(study, as_json=as_json)
+            notice()
+            return
         found = [dict(row) for row in connection.execute(find_scans(key, value)).mappings()]
         if not found:
             raise LedgerError(

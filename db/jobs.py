@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from db.clock import now
@@ -58,6 +59,24 @@ def enter(connection: Connection, new_jobs: Sequence[NewJob], since: datetime | 
     """
     rows = [_row(job) for job in sorted(new_jobs, key=lambda job: (job.kind, job.subject))]  # in one order, so that none wait in a circle
     return len(insert_all(connection, jobs, jobs.c.id, rows, due_at=now(), created_at=since or now()))
+
+
+def postpone(connection: Connection, job: NewJob, seconds: float) -> None:
+    """Enters a job that is due in so many seconds; one that is open already is due then instead, and stays as urgent as it was.
+
+    An open job's row is locked until the transaction ends: whoever is about to end it waits, and then sees what this transaction wrote.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    entered = dialect.insert(jobs).values({**_row(job), "due_at": now(seconds), "created_at": now(seconds)})
+    is_more_urgent = entered.excluded.priority < jobs.c.priority
+    changed = {
+        "due_at": entered.excluded.due_at,
+        "created_at": entered.excluded.created_at,  # doorbells are answered in this order
+        "rung_at": case((jobs.c.state == JobState.WAITING, None), else_=jobs.c.rung_at),
+        "priority": case((is_more_urgent, entered.excluded.priority), else_=jobs.c.priority),
+        "queue": case((is_more_urgent, entered.excluded.queue), else_=jobs.c.queue),
+    }
+    connection.execute(entered.on_conflict_do_update(index_elements=[jobs.c.kind, jobs.c.subject], set_=changed))
 
 
 def _row(job: NewJob) -> dict[str, object]:

@@ -6,14 +6,17 @@ from typing import Final
 
 from sqlalchemy import Connection, and_, bindparam, insert, select, update
 
-from db import jobs
+from db import jobs, series
 from db.clock import now
 from db.jobs import Claim
 from db.scans import REREAD
-from db.tables import predictions, probabilities, scans, verdicts
+from db.tables import Priority, Rank, predictions, probabilities, scans, verdicts
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
+
+HEADER_VERSION: Final = 1
+"""Grows with each fact that is looked for in headers besides: scans of an earlier one can be filled by `lungline reprocess --headers`."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,19 @@ class ScanFacts:
     view: str | None = None
     manufacturer: str | None = None
     device_model: str | None = None
+    body_part: str | None = None
+    orientation: str | None = None
+    instance_number: int | None = None
+    slice_position_mm: float | None = None
+    slice_thickness_mm: float | None = None
+    slice_spacing_mm: float | None = None
+    kernel: str | None = None
+    derivation: str | None = None
+    acquisition: int | None = None
+    slices_expected: int | None = None
+    lung_share: float | None = None
+    """Of a CT slice: how much of the body's box the lungs fill, 0 to 1."""
+    header_version: int = HEADER_VERSION
 
 
 @dataclass(frozen=True)
@@ -52,13 +68,18 @@ class Verdict:
     predictions: Sequence[tuple[str, str, dict[str, float]]] = ()  # (member, its version, finding -> probability)
 
 
-def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict) -> bool:
+def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict, quiet_seconds: float = series.QUIET_SECONDS) -> bool:
     """Ends one job as `record_all` does; False, and nothing written, if its claim is void."""
-    return record_all(connection, [(claim, facts, verdict)])[0]
+    return record_all(connection, [(claim, facts, verdict)], quiet_seconds)[0]
 
 
-def record_all(connection: Connection, judged: Sequence[tuple[Claim, ScanFacts, Verdict]]) -> list[bool]:
-    """Ends the jobs of reading scans with a verdict each; which were written: of a claim that is void, nothing is."""
+def record_all(
+    connection: Connection, judged: Sequence[tuple[Claim, ScanFacts, Verdict]], quiet_seconds: float = series.QUIET_SECONDS
+) -> list[bool]:
+    """Ends the jobs of reading scans with a verdict each; which were written: of a claim that is void, nothing is.
+
+    The series of these scans are assessed once they were quiet for `quiet_seconds`.
+    """
     held = jobs.finish_all(connection, [claim for claim, _, _ in judged])
     kept = [(claim.subject, facts, verdict) for claim, facts, verdict in judged if claim in held]
     reread = {claim.subject for claim in held if claim.kind == REREAD}
@@ -66,7 +87,18 @@ def record_all(connection: Connection, judged: Sequence[tuple[Claim, ScanFacts, 
         _write_facts(connection, {scan_id: facts for scan_id, facts, _ in kept})
         stand = {scan_id for scan_id, _, verdict in kept if scan_id in reread and _replace_current(connection, scan_id, verdict.ensemble)}
         _write(connection, [(scan_id, verdict) for scan_id, _, verdict in kept if scan_id not in stand])
+        _note_series(connection, [(claim, facts) for claim, facts, _ in judged if claim in held], quiet_seconds)
     return [claim in held for claim, _, _ in judged]
+
+
+def _note_series(connection: Connection, judged: Sequence[tuple[Claim, ScanFacts]], quiet_seconds: float) -> None:
+    """Once for each series of a batch: most of its scans are of one."""
+    urgent: dict[tuple[str | None, str | None, str | None, Modality | None], bool] = {}
+    for claim, facts in judged:
+        names = (facts.patient_key, facts.study_key, facts.series_key, facts.modality)
+        urgent[names] = urgent.get(names, False) or claim.priority == Rank.STAT
+    for names, is_urgent in sorted(urgent.items(), key=str):  # in one order, so that two workers do not wait in a circle
+        series.note_scan(connection, *names, Priority.STAT if is_urgent else Priority.SCANS, quiet_seconds)
 
 
 def _write_facts(connection: Connection, facts: Mapping[str, ScanFacts]) -> None:

@@ -32,7 +32,7 @@ _RESULT = """
     SELECT s.id AS scan_id, s.sha256, s.frame, s.modality, v.finding, v.probability, v.status, v.reason, v.disagreement, v.entropy,
            v.ensemble, s.patient_key, s.patient_sex, s.patient_age_band, s.study_key, s.series_key, s.image_key, s.view,
            s.manufacturer, s.device_model, s.rows, s.columns, s.priority, s.received_at, v.finished_at,
-           {turnaround} AS turnaround_seconds{more}
+           {turnaround} AS turnaround_seconds, s.orientation, s.instance_number, s.slice_position_mm, s.body_part{more}
     FROM scans s JOIN verdicts v ON v.scan_id = s.id
 """
 
@@ -51,6 +51,20 @@ _PAIRS: Final = {
          FROM json_each_text({json}) WITH ORDINALITY AS e (key, value, n))
     """,
 }
+_SERIES = """
+    SELECT s.series_key, t.study_key, nullif(t.patient_key, '') AS patient_key, nullif(s.modality, '') AS modality, a.finding,
+           a.probability, a.status, a.stage, a.reason, a.slices, a.slices_used, a.slices_expected, a.gaps, a.ensemble, a.rule, a.priority,
+           a.first_received_at, a.finished_at, {assessed_in} AS turnaround_seconds{more}
+    FROM series_assessments a JOIN series s ON s.id = a.series_id JOIN studies t ON t.id = s.study_id
+"""
+_STUDY = """
+    SELECT t.study_key, nullif(t.patient_key, '') AS patient_key, nullif({modalities}, '') AS modalities, a.finding, a.probability,
+           a.status, a.stage, a.reason, a.series, a.scans,
+           CASE WHEN t.patient_key = '' THEN 0
+                ELSE (SELECT count(*) FROM studies p WHERE p.patient_key = t.patient_key AND p.id < t.id) END AS prior_studies,
+           a.priority, a.first_received_at, a.finished_at, {assessed_in} AS turnaround_seconds
+    FROM study_assessments a JOIN studies t ON t.id = a.study_id WHERE a.superseded_at IS NULL
+"""
 
 _RUN_STATE = """coalesce(runs.outcome, (SELECT j.state FROM jobs j WHERE j.kind = 'train' AND j.subject = runs.id), 'waiting')"""
 
@@ -69,6 +83,14 @@ VIEWS: Final[dict[str, str]] = {
     "worklist": """
         SELECT * FROM scan_results WHERE finding = 'covid19' OR status = 'review'
         ORDER BY CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END, CASE WHEN finding = 'covid19' THEN probability END DESC, received_at
+    """,
+    "series_results": _SERIES.replace("{more}", "") + "WHERE a.superseded_at IS NULL",
+    "series_history": _SERIES.replace("{more}", ", a.superseded_at"),
+    "study_results": _STUDY,
+    "study_worklist": """
+        SELECT * FROM study_results WHERE finding = 'covid19' OR status = 'review'
+        ORDER BY CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END, CASE WHEN finding = 'covid19' THEN probability END DESC,
+                 first_received_at
     """,
     "daily_counts": """
         SELECT {day} AS day, modality, finding, status, count(*) AS scans
@@ -127,8 +149,10 @@ def create(connection: Connection) -> None:
     dialect = connection.dialect.name
     turnaround = _SECONDS[dialect].format(late="v.finished_at", early="s.received_at")
     day = _DAY[dialect].format(time="finished_at")
+    assessed_in = _SECONDS[dialect].format(late="a.finished_at", early="a.first_received_at")
     made_of = {"{turnaround}": turnaround, "{day}": day, "{run_state}": _RUN_STATE, "{recipes}": _LIST[dialect].format(json="runs.recipes")}
     made_of |= {f"{{{column}}}": _PAIRS[dialect].format(json=f"runs.{column}") for column in ("split", "libraries", "settings")}
+    made_of |= {"{assessed_in}": assessed_in, "{modalities}": _LIST[dialect].format(json="a.modalities")}
     for name, body in VIEWS.items():
         for mark, expression in made_of.items():
             body = body.replace(mark, expression)

@@ -95,6 +95,17 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
     return _luma(raw, dataset), frames, found
 
 
+def describe(data: bytes, frame: int) -> Facts:
+    """The header's facts of one frame (from 1), its pixels left alone.
+
+    Raises:
+        UnreadableScan, Exception: as `decode` does.
+    """
+    dataset = _parse(data)
+    check_frame(frame, _check(dataset))
+    return facts(dataset, frame)
+
+
 class _Source(BytesIO):
     """The file's bytes; remembers whether a read went beyond their end, which pydicom passes over in silence."""
 

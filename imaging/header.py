@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from imaging import slices, tags, views
+from imaging.acquisition import Acquisition, acquisition
 from imaging.body_part import BodyPart, body_part
 from imaging.units import Unit, unit
 from lungline.findings import Modality
@@ -55,6 +56,8 @@ class Facts:
     """AP, PA, LL, RL, LATERAL …"""
     manufacturer: str | None = None
     device_model: str | None = None
+    body_part: BodyPart | None = None
+    acquisition: Acquisition = field(default_factory=Acquisition)
 
 
 def facts(dataset: "Dataset", frame: int = 1) -> Facts:
@@ -76,6 +79,8 @@ def facts(dataset: "Dataset", frame: int = 1) -> Facts:
         view=None if code == "CT" else views.view(dataset),
         manufacturer=_device(tags.text(dataset, "Manufacturer")),
         device_model=_device(tags.text(dataset, "ManufacturerModelName")),
+        body_part=body_part(dataset, frame),
+        acquisition=acquisition(dataset, frame, max(1, tags.whole(dataset, "NumberOfFrames", 1))),
     )
 
 

@@ -52,6 +52,24 @@ def read(data: bytes, frame: int = 1) -> Image:
     return Image(pixels, frames, rows, columns, facts)
 
 
+def read_facts(data: bytes, frame: int = 1) -> Facts:
+    """What the header of a file says of one frame (from 1), without decoding its pixels; of PNG and JPEG nothing.
+
+    Raises:
+        UnreadableScan: as `read` does.
+    """
+    try:
+        if formats.detect(data) is not Format.DICOM:
+            return Facts()
+        from imaging import dicom
+
+        return dicom.describe(data, frame)
+    except UnreadableScan:
+        raise
+    except Exception:
+        raise UnreadableScan(Reason.NOT_AN_IMAGE) from None
+
+
 def _or_unwritten(error: UnreadableScan, data: bytes) -> UnreadableScan:
     """Of an image that cannot be decoded and ends in zeros: its sender set the file's length first, and never came to its end."""
     is_unwritten = error.reason is Reason.NOT_AN_IMAGE and any(data[:_ZEROS]) and len(data) > _ZEROS and not any(data[-_ZEROS:])

@@ -66,12 +66,22 @@ def rejection_of_unknown(dataset: "Dataset", frame: int = 1) -> Reason | None:
 
 def review(dataset: "Dataset", frame: int = 1) -> Reason | None:
     """Why a person should look at a frame that is not rejected: a projection, or free text that speaks of another plane."""
-    words, text = _words(dataset, frame), " | ".join(tags.words(dataset, "SeriesDescription", "DerivationDescription"))
-    if _PROJECTION.search(words) or _PROJECTED.search(text) or _derivations(dataset) & _PROJECTION_CODES:
+    if is_projection(dataset, frame):
         return Reason.PROJECTION
+    words, text = _words(dataset, frame), _free_text(dataset)
     if plane(dataset, frame) is Plane.UNKNOWN and _OTHER_PLANE.search(text) and not _AXIAL.search(words):
         return Reason.VIEW_IN_DOUBT
     return None
+
+
+def is_projection(dataset: "Dataset", frame: int = 1) -> bool:
+    """Whether a frame shows the brightest or darkest of several slices, by its type, its free text or its derivation's code."""
+    is_said = _PROJECTION.search(_words(dataset, frame)) or _PROJECTED.search(_free_text(dataset))
+    return bool(is_said or _derivations(dataset) & _PROJECTION_CODES)
+
+
+def _free_text(dataset: "Dataset") -> str:
+    return " | ".join(tags.words(dataset, "SeriesDescription", "DerivationDescription"))
 
 
 def _words(dataset: "Dataset", frame: int) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from db import rereads, runs, scans
+from db import assessments, headers, rereads, runs, scans, series
 from db.job_leases import Cause
 from db.tables import Priority, Rank
 from lungline.reasons import Reason
@@ -54,13 +54,26 @@ def _fail_run(connection: Connection, run_id: str, _: Cause) -> None:
     runs.give_up(connection, run_id)
 
 
+def _keep_facts(connection: Connection, scan_id: str, _: Cause) -> None:
+    headers.give_up(connection, scan_id)
+
+
+def _ask_a_person(connection: Connection, series_id: str, _: Cause) -> None:
+    assessments.give_up_series(connection, series_id)
+
+
 _SCAN_QUEUES: Final = tuple(priority.value for priority in Priority)
 
 READ: Final = Kind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
 REREAD: Final = Kind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_verdict, in_background=True, most_rung=32)
+HEADERS: Final = Kind(headers.HEADERS, READ.task, (Priority.SCANS.value,), _keep_facts, in_background=True, most_rung=32)
+ASSESS: Final = Kind(series.ASSESS, "lungline.assess_series", (Priority.STAT.value, series.QUEUE), _ask_a_person)
 TRAIN: Final = Kind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), _fail_run, runs.DEATHS_ALLOWED, exclusive=True)
 
-KINDS: Final = (READ, REREAD, TRAIN)
+KINDS: Final = (READ, REREAD, HEADERS, ASSESS, TRAIN)
+
+INFERENCE_QUEUES: Final = (Priority.STAT.value, series.QUEUE, Priority.SCANS.value)
+"""In the order in which an inference worker serves them: an assessment takes milliseconds, and waits behind no backlog of scans."""
 
 
 def queues_of(kinds: Iterable[Kind]) -> tuple[str, ...]:

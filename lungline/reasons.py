@@ -131,6 +131,17 @@ class Reason(StrEnum):
         "Another process still had the file open for writing when it was read.",
         "Find out which program keeps the file open. If it writes more, the file is read again.",
     )
+    # of a series: its slices were read, and something speaks against trusting what they show together
+    SLICES_MISSING = (
+        "slices_missing",
+        "Slices are missing between others, or fewer came than the header says that there are.",
+        "Have the PACS send the series again: what came already counts once.",
+    )
+    NO_LUNG_SLICES = (
+        "no_lung_slices",
+        "No slice of the series shows enough of the lungs.",
+        "Look at the series. If it is of the chest, have the PACS send the axial series of the lungs.",
+    )
     VIEW_IN_DOUBT = (
         "view_in_doubt",
         "The header mentions a lateral, turned or lying-down film, or a plane other than axial, but does not say it clearly.",

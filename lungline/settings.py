@@ -58,6 +58,15 @@ class Settings(BaseSettings):
         default="auto", description="How changes in the inbox are noticed; `auto` polls only where inotify does not work."
     )
     quiet_seconds: float = Field(default=1.0, ge=0.05, le=600, description="How long a file must stay unchanged before it is taken in.")
+    series_quiet_seconds: float = Field(
+        default=60, ge=0.1, le=86400, description="How long no slice of a series must come before it is assessed, provisionally."
+    )
+    series_final_seconds: float = Field(
+        default=900,
+        ge=0.1,
+        le=604800,
+        description="How long no slice of a series must come before it counts as complete, where its header does not say how many it has.",
+    )
     ignore: str = Field(
         default="*.part,*.partial,*.filepart,*.crdownload,*.download,*.tmp,~$*,DICOMDIR,Thumbs.db,desktop.ini,"
         "@eaDir,@Recycle,#recycle,#snapshot,$RECYCLE.BIN,System Volume Information,__MACOSX",

@@ -35,14 +35,13 @@ def lung_box(pixels: Pixels) -> tuple[int, int, int, int]:
         it shows no lungs; around the whole picture where it shows no body.
     """
     rows, columns = pixels.shape
-    scale = _LOOKED_AT / max(rows, columns)
-    height, width = max(8, round(rows * scale)), max(8, round(columns * scale))
-    small = (np.clip(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), 0, 1) * 255).astype(np.uint8)
-    bright = np.asarray(cv2.threshold(small, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1], np.uint8)
+    bright = _bright(pixels)
+    height, width = bright.shape
     top, bottom, left, right = _body(bright)
     inner = _lungs(1 - bright[top:bottom, left:right])
     if inner:
-        top, bottom, left, right = top + inner[0], top + inner[1], left + inner[2], left + inner[3]
+        box, _ = inner
+        top, bottom, left, right = top + box[0], top + box[1], left + box[2], left + box[3]
         above, beside = _MARGIN * (bottom - top), _MARGIN * (right - left)
     else:
         above = beside = 0.0
@@ -52,6 +51,27 @@ def lung_box(pixels: Pixels) -> tuple[int, int, int, int]:
         int(max(0.0, left - beside) * columns / width),
         min(columns, int(np.ceil((right + beside) * columns / width))),
     )
+
+
+def lung_share(pixels: Pixels) -> float:
+    """How much of the body the lungs fill in a slice, by the same look: 0 to 1 of the body's box, 0 where it shows none.
+
+    Args:
+        pixels: float32 (rows, columns), in [0, 1], 0 black.
+    """
+    bright = _bright(pixels)
+    top, bottom, left, right = _body(bright)
+    inner = _lungs(1 - bright[top:bottom, left:right])
+    return round(inner[1], 4) if inner else 0.0
+
+
+def _bright(pixels: Pixels) -> npt.NDArray[np.uint8]:
+    """The slice made small, 1 where it is bright by Otsu's threshold."""
+    rows, columns = pixels.shape
+    scale = _LOOKED_AT / max(rows, columns)
+    height, width = max(8, round(rows * scale)), max(8, round(columns * scale))
+    small = (np.clip(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA), 0, 1) * 255).astype(np.uint8)
+    return np.asarray(cv2.threshold(small, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1], np.uint8)
 
 
 def _body(bright: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
@@ -66,8 +86,8 @@ def _body(bright: npt.NDArray[np.uint8]) -> tuple[int, int, int, int]:
     return 0, bright.shape[0], 0, bright.shape[1]
 
 
-def _lungs(dark: npt.NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
-    """The box around the lungs among what is dark within the body's box; None if there are none."""
+def _lungs(dark: npt.NDArray[np.uint8]) -> tuple[tuple[int, int, int, int], float] | None:
+    """The box around the lungs among what is dark within the body's box, and their share of it; None if there are none."""
     _, marks, areas, _ = cv2.connectedComponentsWithStats(dark, connectivity=4)
     reach = max(1, min(dark.shape) // 40)
     outside = {0}
@@ -76,11 +96,13 @@ def _lungs(dark: npt.NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     inside = [area for mark, area in enumerate(areas.tolist()) if mark not in outside]
     largest = max((area[cv2.CC_STAT_AREA] for area in inside), default=0)
     lungs = [area for area in inside if area[cv2.CC_STAT_AREA] >= _SECOND_LUNG * largest]
-    if sum(area[cv2.CC_STAT_AREA] for area in lungs) < _SMALLEST_LUNGS * dark.size:
+    share = sum(area[cv2.CC_STAT_AREA] for area in lungs) / dark.size
+    if share < _SMALLEST_LUNGS:
         return None
-    return (
+    box = (
         min(area[cv2.CC_STAT_TOP] for area in lungs),
         max(area[cv2.CC_STAT_TOP] + area[cv2.CC_STAT_HEIGHT] for area in lungs),
         min(area[cv2.CC_STAT_LEFT] for area in lungs),
         max(area[cv2.CC_STAT_LEFT] + area[cv2.CC_STAT_WIDTH] for area in lungs),
     )
+    return box, share

@@ -20,13 +20,17 @@ def signature(status: os.stat_result) -> Signature:
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
+_LONGEST_PAUSE_SECONDS = 60.0  # between two tries to read a file
+
+
 @dataclass(slots=True)
 class _Sighting:
     signature: Signature
     is_urgent: bool
     changed: float  # when it was first seen like this
     due: float  # when to look again
-    failed: float | None = None  # since when it cannot be read
+    failed_at: float | None = None  # when it was last tried, and could not be read
+    failed_for: float = 0.0  # seconds, as far as this process was awake to try
 
 
 class StabilityTracker:
@@ -84,14 +88,18 @@ class StabilityTracker:
         self.postpone(path, at + min(1.0, self._quiet))
 
     def note_failure(self, path: str, at: float) -> bool:
-        """A file could not be read: it is due again after a pause that grows; True if it failed for too long to be tried again."""
+        """A file could not be read: it is due again after a pause that grows; True if it failed for too long to be tried again.
+
+        Time between two tries counts as far as it was meant: a watcher that was stopped meanwhile could not know better.
+        """
         known = self._seen.get(path)
         if known is None:
             return False
-        known.failed = at if known.failed is None else known.failed
-        since = at - known.failed
-        self.postpone(path, at + min(60.0, max(self._quiet, since)))
-        return since >= self._limits.unreadable
+        if known.failed_at is not None:
+            known.failed_for += min(at - known.failed_at, _LONGEST_PAUSE_SECONDS)
+        known.failed_at = at
+        self.postpone(path, at + min(_LONGEST_PAUSE_SECONDS, max(self._quiet, known.failed_for)))
+        return known.failed_for >= self._limits.unreadable
 
     def postpone(self, path: str, when: float) -> None:
         """Looks at a file again at `when`, though nothing about it changed."""

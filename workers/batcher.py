@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from db import results
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
+from db.series import QUIET_SECONDS
 from db.writer import Writer
 from lungline.errors import LedgerError, LedgerFault, LunglineError, ModelError
 from lungline.findings import Modality
@@ -60,11 +61,15 @@ ReadVerdict = tuple[Waiting, Modality | None, Verdict]
 class Batcher:
     """One thread that takes what waits, up to `most` scans, as soon as the runtime is free; urgent scans first, rereads last."""
 
-    def __init__(self, writer: Writer, most: int, broken: Callable[[], None]) -> None:
-        """`broken` is called when the runtime fails, whatever it is given; what it failed on waits again, if this process lives on."""
+    def __init__(self, writer: Writer, most: int, broken: Callable[[], None], quiet_seconds: float = QUIET_SECONDS) -> None:
+        """`broken` is called when the runtime fails, whatever it is given; what it failed on waits again, if this process lives on.
+
+        `quiet_seconds`: a series is assessed once so long no verdict of its scans came.
+        """
         self._writer = writer
         self._most = most
         self._broken = broken
+        self._quiet_seconds = quiet_seconds
         self._waiting: queue.PriorityQueue[tuple[int, int, Waiting | None]] = queue.PriorityQueue()
         self._order = itertools.count()
         self._stopped = threading.Event()
@@ -140,7 +145,7 @@ class Batcher:
     def _commit(self, rows: Sequence[ReadVerdict]) -> list[None]:
         """Writes verdicts together, and tells each scan."""
         try:
-            kept = self._writer.do(_record, rows)
+            kept = self._writer.do(_record, rows, self._quiet_seconds)
         except LedgerError as error:
             for waiting, _, _ in rows:
                 waiting.done.set_exception(error)
@@ -159,10 +164,9 @@ class Batcher:
                 waiting.done.set_exception(StoppingError("The worker stops."))
 
 
-def _record(connection: Connection, rows: Sequence[ReadVerdict]) -> list[bool]:
-    return results.record_all(
-        connection, [(waiting.claim, replace(waiting.facts, modality=modality), verdict) for waiting, modality, verdict in rows]
-    )
+def _record(connection: Connection, rows: Sequence[ReadVerdict], quiet_seconds: float) -> list[bool]:
+    written = [(waiting.claim, replace(waiting.facts, modality=modality), verdict) for waiting, modality, verdict in rows]
+    return results.record_all(connection, written, quiet_seconds)
 
 
 def _refuse(row: ReadVerdict, error: Exception) -> None:

@@ -15,16 +15,17 @@ from imaging.isolate import ReaderPool
 from jobs.answer import register
 from jobs.app import make_app
 from jobs.consumer import consume, mind_deafness
-from jobs.kinds import READ
+from jobs.kinds import INFERENCE_QUEUES, READ
 from jobs.leases import Leases, site
 from lungline.errors import SettingsError
 from lungline.layout import Store
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from models import devices, pose
+from models import devices, pose, series_rule
 from models.runtimes.choice import RuntimeChoice
 from workers import reading
+from workers.assessing import SeriesAssessor
 from workers.batcher import Batcher
 from workers.champions import Champions
 from workers.tasks import ScanReader
@@ -80,11 +81,14 @@ def choose_runtime(settings: Settings, slot: int) -> RuntimeChoice:
 
 def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, champions: Champions) -> None:
     leases = Leases(writer, f"{site(settings)}-{name}")
-    batcher = Batcher(writer, settings.batch_max, _end_broken)
+    batcher = Batcher(writer, settings.batch_max, _end_broken, settings.series_quiet_seconds)
     key = PseudonymKey.load_or_create(settings.key_file)
-    reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, lambda: champions.judge)
+    quiet_seconds = settings.series_quiet_seconds
+    reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, lambda: champions.judge, quiet_seconds=quiet_seconds)
+    assessor = SeriesAssessor(leases, writer, settings.series_final_seconds, series_rule.shipped())
     app = make_app(settings)
     register(app, reader.answering)
+    register(app, assessor.answering)
     ended = threading.Event()
 
     # Celery keeps weak references to receivers: these names must outlive the consumer.
@@ -94,6 +98,7 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
     def on_stop(**_: Any) -> None:
         # In a thread: a signal handler must not wait for the batch under way.
+        assessor.stop()
         threading.Thread(target=reader.stop, name="stopper").start()
 
     worker_ready.connect(on_ready)
@@ -103,7 +108,7 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     champions.watch()
     try:
         # twice the batch in threads, so that one batch is read while another runs
-        consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, READ.queues)
+        consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, INFERENCE_QUEUES)
     finally:
         ended.set()
         champions.stop()

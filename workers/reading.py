@@ -9,11 +9,12 @@ from typing import Final
 import numpy as np
 
 from imaging.header import Facts
-from imaging.read import read
+from imaging.read import read, read_facts
 from lungline.errors import UnreadableScan
 from lungline.findings import Modality
 from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
+from models.lungs import lung_share
 from models.pose import set_right
 from models.preprocess import prepare
 
@@ -22,22 +23,26 @@ FUNCTION: Final = "workers.reading:read_scan"
 
 @dataclass(frozen=True)
 class Reading:
-    """A scan as the batcher takes it. `inputs`: preprocess name -> float32 (height, width, channels)."""
+    """A scan as the batcher takes it.
+
+    `inputs`: preprocess name -> float32 (height, width, channels); `lung_share`: of the body's box in a CT slice, 0 to 1.
+    """
 
     facts: Facts
     frames: int
     rows: int
     columns: int
     inputs: dict[str, np.ndarray]
+    lung_share: float | None = None
 
 
 def read_scan(
-    path: str, sha256: str, frame: int, always: Sequence[str], by_modality: dict[Modality, Sequence[str]], hint: str | None
+    path: str, sha256: str, frame: int, always: Sequence[str], by_modality: dict[Modality, Sequence[str]] | None, hint: str | None
 ) -> Reading:
     """Reads frame `frame` (from 1) of the file at `path`, whose bytes must have the hash `sha256`.
 
     What lies wrong is turned right, and is for review. It is prepared by the preprocesses `always`, and by those of its modality, or of
-    each modality where neither header nor `hint` tells.
+    each modality where neither header nor `hint` tells. Where `by_modality` is None, the header alone is read, and no size is known.
 
     Raises:
         UnreadableScan: with the reason; never another error.
@@ -46,9 +51,12 @@ def read_scan(
     if hashlib.sha256(data).hexdigest() != sha256:
         # a sender went on writing: truncated files are looked at again, and taken in anew
         raise UnreadableScan(Reason.TRUNCATED, "The bytes changed after they were taken in.")
+    if by_modality is None:
+        return Reading(read_facts(data, frame), frames=0, rows=0, columns=0, inputs={})
     image = read(data, frame)
     facts = image.facts
     inputs: dict[str, np.ndarray] = {}
+    share = None
     if facts.rejection is None:
         known = facts.modality or facts.captured or hint
         modalities = [Modality(known)] if known else list(by_modality)
@@ -56,7 +64,8 @@ def read_scan(
         pose = set_right(image.pixels, Modality(known) if known else None)
         facts = replace(facts, review=facts.review or pose.doubt)
         inputs = {name: prepare(name, pose.pixels) for name in dict.fromkeys(names)}
-    return Reading(facts, image.frames, image.rows, image.columns, inputs)
+        share = lung_share(pose.pixels) if known == Modality.CT else None
+    return Reading(facts, image.frames, image.rows, image.columns, inputs, share)
 
 
 def _bytes(path: str) -> bytes:

@@ -7,18 +7,20 @@ from typing import Any, Final
 
 import structlog
 
-from db import job_leases, scans
+from db import headers, job_leases, scans
 from db.job_leases import Cause
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.scans import Scan
+from db.series import QUIET_SECONDS
 from db.writer import Writer
 from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
 from jobs.answer import Answering, Tell
-from jobs.kinds import READ, READ_FAILURES, REREAD
+from jobs.kinds import HEADERS, READ, READ_FAILURES, REREAD
 from jobs.leases import Leases, let_go
 from lungline.errors import LedgerError, LunglineError, ModelError, StoreError, UnreadableScan
+from lungline.findings import Modality
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
@@ -30,6 +32,7 @@ from workers.reading import Reading
 _MAX_LOOKS: Final = 4  # at bytes that seem to be missing
 _LOOK_SECONDS: Final = 0.5
 _FRAMES_AT_ONCE: Final = 500
+_VOID: Final = "void: another worker has it"
 
 log = structlog.get_logger()
 
@@ -47,8 +50,10 @@ class ScanReader:
         batcher: Batcher,
         judge: Callable[[], Judge],  # the one of now
         pause_seconds: float = 5.0,  # before a scan that cannot be read now is given back
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
-        self.answering = Answering(leases, (READ, REREAD), scans.find, self._read)
+        self.answering = Answering(leases, (READ, REREAD, HEADERS), scans.find, self._read)
+        self._quiet_seconds = quiet_seconds
         self._writer = writer
         self._store = store
         self._key = key
@@ -67,12 +72,7 @@ class ScanReader:
 
     def _read(self, claim: Claim, scan: Scan, _: Tell) -> str:
         try:
-            judge = self._judge()
-            reading = self._decode(scan, judge)
-            if scan.frame == 1:
-                self._enter_frames(scan, reading.frames)
-            facts = scan_facts(reading, self._key)
-            verdict = self._batcher.submit(Waiting(claim, scan.hint, reading, facts, judge)).result()
+            return self._read_header(claim, scan) if claim.kind == HEADERS.name else self._find_verdict(claim, scan)
         except UnreadableScan as error:
             return self._turn_away(claim, error.reason, error.detail)
         except ModelError:
@@ -86,9 +86,21 @@ class ScanReader:
         except Exception as error:  # of this scan: it must not come back for ever
             log.error("an error in Lungline; the scan is quarantined", scan=claim.subject, error=type(error).__name__)
             return self._turn_away(claim, Reason.INTERNAL_ERROR, Reason.INTERNAL_ERROR.sentence)
+
+    def _find_verdict(self, claim: Claim, scan: Scan) -> str:
+        judge = self._judge()
+        reading = self._decode(scan, judge)
+        if scan.frame == 1:
+            self._enter_frames(scan, reading.frames)
+        facts = scan_facts(reading, self._key)
+        verdict = self._batcher.submit(Waiting(claim, scan.hint, reading, facts, judge)).result()
         if verdict is None:
-            return "void: another worker has it"
+            return _VOID
         return f"{_summary(verdict)}, {'read again' if claim.kind == REREAD.name else f'waited {scan.waited_seconds:.1f} s'}"
+
+    def _read_header(self, claim: Claim, scan: Scan) -> str:
+        facts = scan_facts(self._decode(scan, None), self._key)
+        return "header read" if self._writer.do(headers.record, claim, facts, self._quiet_seconds) else _VOID
 
     def _enter_frames(self, scan: Scan, frames: int) -> None:
         """Some at a time: all else that is written waits meanwhile. If it is interrupted, the first frame waits again, and does it anew."""
@@ -96,8 +108,11 @@ class ScanReader:
             some = range(first, min(first + _FRAMES_AT_ONCE, frames + 1))
             self._writer.do(scans.enter_frames, scan, some)
 
-    def _decode(self, scan: Scan, judge: Judge) -> Reading:
-        """Raises StoreError while the store is away; that bytes are missing is believed after several looks at one that is there."""
+    def _decode(self, scan: Scan, judge: Judge | None) -> Reading:
+        """Without a judge, the header alone.
+
+        Raises StoreError while the store is away; that bytes are missing is believed after several looks at one that is there.
+        """
         error = UnreadableScan(Reason.BYTES_MISSING)
         for _ in range(_MAX_LOOKS):
             if not self._store.is_there():
@@ -105,7 +120,8 @@ class ScanReader:
             path = self._store.find(scan.sha256, scan.file_id)
             if path is not None:
                 try:
-                    reading: Reading = self._pool.run(str(path), scan.sha256, scan.frame, judge.always, judge.by_modality, scan.hint)
+                    asked = (judge.always, judge.by_modality) if judge else ((), None)
+                    reading: Reading = self._pool.run(str(path), scan.sha256, scan.frame, *asked, scan.hint)
                     return self._marked(scan, reading)
                 except UnreadableScan as failure:
                     if failure.reason not in (Reason.BYTES_MISSING, Reason.UNREADABLE):
@@ -133,24 +149,27 @@ class ScanReader:
         return "returned: the worker stops" if self._stopping.is_set() else f"returned: {error}"
 
     def _let_go(self, claim: Claim, cause: Cause) -> str:
-        ended, reason = self._writer.do(let_go, claim, (READ, REREAD), cause), READ_FAILURES[cause]
+        ended, reason = self._writer.do(let_go, claim, (READ, REREAD, HEADERS), cause), READ_FAILURES[cause]
         log.warning("reader ended", scan=claim.subject, reason=reason.value, quarantined=ended)
         return f"{'quarantined' if ended else 'waits again'}: {reason}"
 
     def _turn_away(self, claim: Claim, reason: Reason, detail: str) -> str:
         if not self._writer.do(failed_reads.turn_away, claim, reason, detail):
-            return "void: another worker has it"
-        return f"{'its verdict stands' if claim.kind == REREAD.name else 'quarantined'}: {reason}"
+            return _VOID
+        return f"{'its verdict stands' if claim.kind != READ.name else 'quarantined'}: {reason}"
 
 
 def scan_facts(reading: Reading, key: PseudonymKey) -> ScanFacts:
     """The header's facts as the database may hold them: what names a patient becomes a pseudonym."""
     raw = reading.facts
     plain: dict[str, Any] = {field.name: getattr(raw, field.name) for field in fields(Facts) if field.name in _SAME}
+    if raw.modality is Modality.CT:  # of a film these say nothing
+        plain |= vars(raw.acquisition)
     return ScanFacts(
         modality=raw.modality,
         rows=reading.rows,
         columns=reading.columns,
+        lung_share=reading.lung_share,
         patient_key=_pseudonym(key, "patient", raw.patient_id),
         study_key=_pseudonym(key, "study", raw.study_uid),
         series_key=_pseudonym(key, "series", raw.series_uid),
@@ -159,7 +178,7 @@ def scan_facts(reading: Reading, key: PseudonymKey) -> ScanFacts:
     )
 
 
-_SAME = frozenset({"patient_sex", "patient_age_band", "view", "manufacturer", "device_model"})
+_SAME = frozenset({"patient_sex", "patient_age_band", "view", "manufacturer", "device_model", "body_part"})
 
 
 def _pseudonym(key: PseudonymKey, kind: str, value: str | None) -> str | None:

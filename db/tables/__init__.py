@@ -15,6 +15,7 @@ from db.tables.scans import (
     scans,
     verdicts,
 )
+from db.tables.series import Stage, series, series_assessments, studies, study_assessments
 
 __all__ = [
     "JobState",
@@ -22,6 +23,7 @@ __all__ = [
     "Priority",
     "Rank",
     "RunOutcome",
+    "Stage",
     "audit",
     "clauses",
     "facts",
@@ -38,6 +40,10 @@ __all__ = [
     "reprocesses",
     "runs",
     "scans",
+    "series",
+    "series_assessments",
+    "studies",
+    "study_assessments",
     "verdicts",
     "versions",
 ]

@@ -76,10 +76,23 @@ scans = Table(
     Column("rows", Integer),
     Column("columns", Integer),
     Column("reread_reason", String(32)),  # why its last reread failed
+    Column("body_part", String(8)),
+    Column("orientation", String(8)),
+    Column("instance_number", Integer),
+    Column("slice_position_mm", Double),  # along the slice's normal
+    Column("slice_thickness_mm", Double),
+    Column("slice_spacing_mm", Double),
+    Column("kernel", String(8)),  # how sharp its reconstruction is
+    Column("derivation", String(12)),
+    Column("acquisition", Integer),
+    Column("slices_expected", Integer),  # of its series, as its header says
+    Column("lung_share", Double),  # of the body's box
+    Column("header_version", Integer),  # which facts were looked for (db/results.py); NULL: those before series were known
     UniqueConstraint("sha256", "frame"),
 )
 Index("ix_scans_file_id", scans.c.file_id)
 Index("ix_scans_image_key_frame", scans.c.image_key, scans.c.frame)
+Index("ix_scans_series_key", scans.c.series_key)
 
 quarantine = Table(
     "quarantine",

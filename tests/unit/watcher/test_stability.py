@@ -94,6 +94,15 @@ def test_unreadable_file_is_tried_ever_less_and_given_up(tmp_path: Path) -> None
     assert tries < 25
 
 
+def test_watcher_that_was_stopped_gives_no_file_up_when_it_wakes(tmp_path: Path) -> None:
+    tracker = StabilityTracker(1.0, Limits())
+    tracker.see("a", tmp_path.lstat(), 0.0)
+
+    assert not tracker.note_failure("a", 1.0)
+
+    assert not tracker.note_failure("a", 5000.0)  # the process was stopped in between, and could not try
+
+
 def test_end_marks(tmp_path: Path) -> None:
     def lacks(data: bytes) -> bool:
         path = tmp_path / "x"

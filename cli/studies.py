@@ -1,0 +1,67 @@
+"""`lungline studies` and `lungline study`: what is said of whole studies."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from operations.studies import Study
+
+app = typer.Typer(no_args_is_help=True)
+
+_COLUMNS = ("study_key", "modalities", "finding", "probability", "status", "stage", "reason", "series", "scans", "finished_at")
+
+_SERIES = ("modality", "finding", "probability", "status", "stage", "reason", "slices", "slices_used", "gaps", "set_aside")
+
+
+@app.callback()
+def study() -> None:
+    """One study."""
+
+
+def studies(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    worklist: Annotated[
+        bool, typer.Option("--worklist", help="Those to look at first, in that order: covid19, and all for review.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all columns of study_results.")] = False,
+) -> None:
+    """Print what was last said of studies."""
+    from cli.output import notice, print_rows
+    from db.connect import read_only
+    from db.migrate import open_database
+    from lungline.settings import load
+    from operations.studies import list_studies
+
+    with read_only(open_database(load())).connect() as connection:
+        print_rows(list_studies(connection, limit, worklist=worklist), as_json=as_json, columns=_COLUMNS)
+    notice()
+
+
+@app.command()
+def finish(study: Annotated[str, typer.Argument(metavar="STUDY", help="Its pseudonym, as `lungline studies` prints it.")]) -> None:
+    """Say that a study is complete: its series are assessed at once, as final, without waiting for more slices."""
+    from db.migrate import open_database
+    from lungline.settings import load
+    from operations.studies import finish_study
+
+    with open_database(load()).begin() as connection:
+        closed = finish_study(connection, study)
+    print(f"{closed} series will be assessed now; `lungline show {study}` prints the answer.")
+
+
+def print_study(study: "Study", *, as_json: bool) -> None:
+    """One JSON object, or the study, its series and the patient's earlier studies, a table each."""
+    from cli.output import print_one, print_rows
+
+    if as_json:
+        print_one(study.study | {"series": study.series, "priors": study.priors}, as_json=True)
+        return
+    print_one(study.study, as_json=False)
+    print_rows([row | {"set_aside": _in_words(row["set_aside"])} for row in study.series], as_json=False, columns=_SERIES)
+    if study.priors:
+        print_rows(study.priors, as_json=False, columns=("study_key", "finding", "probability", "status", "finished_at"))
+
+
+def _in_words(set_aside: "dict[str, int]") -> str:
+    return ", ".join(f"{count} {why.replace('_', ' ')}" for why, count in set_aside.items())

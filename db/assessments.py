@@ -1,0 +1,139 @@
+"""What is said of series and of studies: one current assessment each; a new one supersedes it in the same transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select, update
+
+from db.clock import now
+from db.tables import Priority, Stage, jobs, scans, series, series_assessments, studies, study_assessments
+from lungline.findings import Status
+from lungline.ids import new_id
+from lungline.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What series and studies have in common."""
+
+    finding: str | None
+    probability: float | None
+    status: Status
+    stage: Stage
+    reason: str | None
+    """A reason code (lungline/reasons.py)."""
+    priority: Priority
+    first_received_at: datetime
+
+
+@dataclass(frozen=True)
+class SeriesAssessment(Assessment):
+    """What is said of a series."""
+
+    slices: int
+    """That have a verdict."""
+    slices_used: int
+    slices_expected: int | None
+    gaps: int | None
+    """How many slices are missing between those that are there; None where positions are not known."""
+    ensemble: str | None
+    rule: str
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class StudyAssessment(Assessment):
+    """What is said of a study."""
+
+    modalities: list[str]
+    """In alphabetical order."""
+    series: int
+    scans: int
+
+
+@dataclass(frozen=True)
+class AssessedSeries:
+    """A series of a study with its current assessment."""
+
+    series_id: str
+    modality: str | None
+    is_open: bool
+    """Another assessment of it is due."""
+    assessment: SeriesAssessment
+
+
+def write_series(connection: Connection, series_id: str, assessment: SeriesAssessment) -> bool:
+    """Makes an assessment a series' current one; False, and nothing written, if the current one says the same."""
+    return _write(connection, series_assessments, "series_id", series_id, assessment)
+
+
+def give_up_series(connection: Connection, series_id: str) -> None:
+    """Says of a series whose job ended its workers too often that a person must look, in the transaction that ends the job."""
+    columns = (scans.c.priority, scans.c.received_at, series.c.study_id)
+    mine = series.join(studies, studies.c.id == series.c.study_id).join(
+        scans, (scans.c.series_key == series.c.series_key) & (scans.c.study_key == studies.c.study_key)
+    )
+    found = connection.execute(select(*columns).select_from(mine).where(series.c.id == series_id).order_by(scans.c.id)).all()
+    given_up = SeriesAssessment(
+        finding=None,
+        probability=None,
+        status=Status.REVIEW,
+        stage=Stage.FINAL,
+        reason=Reason.INTERNAL_ERROR,
+        priority=Priority(found[0].priority),
+        first_received_at=found[0].received_at,
+        slices=len(found),
+        slices_used=0,
+        slices_expected=None,
+        gaps=None,
+        ensemble=None,
+        rule="none",
+        inputs={},
+    )
+    write_series(connection, series_id, given_up)
+
+
+def write_study(connection: Connection, study_id: str, assessment: StudyAssessment) -> bool:
+    """Makes an assessment a study's current one; False, and nothing written, if the current one says the same."""
+    return _write(connection, study_assessments, "study_id", study_id, assessment)
+
+
+def _write(connection: Connection, table: Table, subject: str, subject_id: str, assessment: Assessment) -> bool:
+    values = vars(assessment)
+    current = table.c[subject] == subject_id, table.c.superseded_at.is_(None)
+    former = connection.execute(select(table).where(*current)).mappings().first()
+    if former is not None and all(former[name] == value for name, value in values.items()):
+        return False
+    connection.execute(update(table).where(*current).values(superseded_at=now()))
+    connection.execute(insert(table).values({"id": new_id(), subject: subject_id, "finished_at": now(), **values}))
+    return True
+
+
+def lock_study(connection: Connection, study_id: str) -> None:
+    """Until the transaction ends, no other writes this study's assessment: two of its series may end at once."""
+    connection.execute(select(studies.c.id).where(studies.c.id == study_id).with_for_update())
+
+
+def of_study(connection: Connection, study_id: str) -> list[AssessedSeries]:
+    """The series of a study that have been assessed, in the order in which they came."""
+    is_open = select(jobs.c.id).where(jobs.c.subject == series.c.id).exists().label("is_open")
+    mine = series.join(series_assessments, series_assessments.c.series_id == series.c.id)
+    query = select(series.c.id.label("of"), series.c.modality, is_open, series_assessments).select_from(mine)
+    query = query.where(series.c.study_id == study_id, series_assessments.c.superseded_at.is_(None)).order_by(series.c.id)
+    return [
+        AssessedSeries(row["of"], row["modality"] or None, row["is_open"], _series_assessment(row))
+        for row in connection.execute(query).mappings()
+    ]
+
+
+def _series_assessment(row: Any) -> SeriesAssessment:
+    plain = {name: row[name] for name in SeriesAssessment.__dataclass_fields__}
+    typed = {"status": Status(row["status"]), "stage": Stage(row["stage"]), "priority": Priority(row["priority"])}
+    return SeriesAssessment(**plain | typed)
+
+
+def count_scans(connection: Connection, study_key: str, patient_key: str | None) -> int:
+    """How many scans of a study have come, whatever became of them, as far as their headers were read."""
+    mine = scans.c.study_key == study_key, func.coalesce(scans.c.patient_key, "") == (patient_key or "")
+    return connection.scalar(select(func.count()).select_from(scans).where(*mine)) or 0

@@ -1,0 +1,41 @@
+"""`python -m training.series`: chooses the rule from slices to series for the CT ensemble that ships, and tells how each did."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def main(
+    data: Annotated[list[str], typer.Option(help="PATH=SPLIT,SPLIT: a labelled data set, and its splits that no member was trained on.")],
+    table: Annotated[list[Path], typer.Option(help="A table of labelled slices of whole series, to choose on.")],
+    report: Annotated[list[Path], typer.Option(help="A table of series that nothing was chosen on, to report on.")],
+    out: Annotated[Path, typer.Option(help="Where the rule is written.")],
+    lung_share_min: Annotated[float, typer.Option(help="Slices whose lungs fill less of the body's box do not count.")] = 0.1,
+) -> None:
+    """Choose by sources left out, fit on all of them, write the rule, and report on the series kept apart."""
+    from lungline.durable import replace_text
+    from lungline.findings import Modality
+    from models import registry
+    from training.series import choose, patients
+
+    pictures = [one for said in data for one in patients.of_folder(Path(said.split("=")[0]), said.split("=")[1].split(","))]
+    known = patients.score([*pictures, *(one for path in table for one in patients.of_table(path))], lung_share_min)
+    for (source, is_covid19), count in sorted(Counter((one.source, one.is_covid19) for one in known).items()):
+        typer.echo(f"{source}: {count} {'covid19' if is_covid19 else 'non_covid'}")
+    trials = choose.compare(known)
+    typer.echo("\n| rule | log loss [95 % over sources] | AUROC by patient |\n|---|---|---|")
+    for trial in trials:
+        typer.echo(f"| {trial.name} | {trial.loss:.3f} [{trial.loss_low:.3f}, {trial.loss_high:.3f}] | {trial.auroc:.3f} |")
+    rule = choose.make_rule(trials[0], known, lung_share_min, registry.shipped()[Modality.CT].version)
+    replace_text(out, rule.model_dump_json(indent=2) + "\n")
+    typer.echo(f"\n{rule.version}: {trials[0].name}, accepted below {rule.low:.3f} or above {rule.high:.3f}")
+    for one in patients.score((picture for path in report for picture in patients.of_table(path)), lung_share_min):
+        found = rule.judge(one.slices)
+        truth = "covid19" if one.is_covid19 else "non_covid"
+        typer.echo(f"{one.name} ({truth}, {len(one.slices)} slices): {found.finding} {found.probability:.3f}")
+
+
+if __name__ == "__main__":
+    typer.run(main)

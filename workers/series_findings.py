@@ -1,0 +1,185 @@
+"""From the verdicts of its scans to what a series shows. Pure: all that it needs is given to it."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from db.assessments import SeriesAssessment
+from db.series import Series, Slice
+from db.tables import Priority, Stage
+from imaging.acquisition import Derivation
+from imaging.geometry import Plane
+from lungline.findings import Modality, Status
+from lungline.reasons import Reason
+from models.series_rule import SeriesRule, SliceScore
+
+VIEWS_RULE: Final = "xray-most-suspicious-view-1"
+_SAME_PLACE_MM: Final = 0.05  # positions are written with a few digits
+_GAP: Final = 1.5  # times the usual step between neighbours: one more slice would have room
+_ORDER: Final = ("covid19", "pneumonia", "non_covid", "normal")  # the most suspicious first
+
+
+def assess(of: Series, slices: Sequence[Slice], rule: SeriesRule, final_seconds: float) -> SeriesAssessment:
+    """What a series shows by the verdicts that there are.
+
+    Args:
+        of: the series.
+        slices: its scans with their current verdicts, one at least.
+        rule: from slice scores of a CT to the series'.
+        final_seconds: of silence after which no more slices are waited for.
+    """
+    expected = max((one.expected for one in slices if one.expected), default=None) if of.modality == Modality.CT else None
+    is_complete = expected is not None and len(slices) >= expected
+    is_final = of.is_closed or is_complete or of.silent_seconds >= final_seconds
+    common: dict[str, Any] = {
+        "stage": Stage.FINAL if is_final else Stage.PROVISIONAL,
+        "priority": Priority.STAT if any(one.priority == Priority.STAT for one in slices) else Priority.SCANS,
+        "first_received_at": min(one.received_at for one in slices),
+        "slices": len(slices),
+        "slices_expected": expected,
+    }
+    read = [one for one in slices if one.status != Status.REJECTED]
+    if not read:
+        return _rejected(slices, common)
+    return _of_slices(slices, read, rule, common) if of.modality == Modality.CT else _of_views(read, common)
+
+
+def suspicion(finding: str | None, probability: float | None) -> tuple[int, float]:
+    """Sorts findings, the most suspicious first: the surest covid19, then other disease, then normal, the least sure first."""
+    if finding is None:
+        return len(_ORDER), 0.0
+    sure = probability or 0.0
+    return _ORDER.index(finding), sure if finding in ("normal", "non_covid") else -sure
+
+
+def _rejected(slices: Sequence[Slice], common: dict[str, Any]) -> SeriesAssessment:
+    """No image of it is of a kind that the models know; why most of them are not."""
+    reason, _ = Counter(one.reason for one in slices).most_common(1)[0]
+    return SeriesAssessment(
+        finding=None,
+        probability=None,
+        status=Status.REJECTED,
+        reason=reason,
+        slices_used=0,
+        gaps=None,
+        ensemble=None,
+        rule=VIEWS_RULE,
+        inputs={"set_aside": {"rejected": len(slices)}},
+        **common,
+    )
+
+
+def _of_views(read: Sequence[Slice], common: dict[str, Any]) -> SeriesAssessment:
+    """Each film is a view of its own: the most suspicious one speaks for all. Laterals were rejected as scans."""
+    worst = min(read, key=lambda one: (suspicion(one.finding, one.probability), one.scan_id))
+    return SeriesAssessment(
+        finding=worst.finding,
+        probability=worst.probability,
+        status=Status(worst.status),
+        reason=worst.reason,
+        slices_used=len(read),
+        gaps=None,
+        ensemble=worst.ensemble,
+        rule=VIEWS_RULE,
+        inputs={"scan_id": worst.scan_id, "set_aside": {"rejected": common["slices"] - len(read)}},
+        **common,
+    )
+
+
+def _of_slices(slices: Sequence[Slice], read: Sequence[Slice], rule: SeriesRule, common: dict[str, Any]) -> SeriesAssessment:
+    """Only slices count that the models know: axial, no projections, of lung, one a position, of one reconstruction."""
+    plain = [one for one in read if one.derivation != Derivation.PROJECTION and one.orientation in (None, Plane.AXIAL, Plane.UNKNOWN)]
+    chosen, reconstructions = choose_reconstruction(plain)
+    single = one_a_position(chosen)
+    lung = [one for one in single if one.lung_share is None or one.lung_share >= rule.lung_share_min]
+    set_aside = {
+        "rejected": len(slices) - len(read),
+        "projection": len(read) - len(plain),
+        "other_reconstructions": len(plain) - len(chosen),
+        "duplicates": len(chosen) - len(single),
+        "beyond_lungs": len(single) - len(lung),
+    }
+    used = lung or single or list(read)  # a series without lungs is for review, not for silence
+    gaps = count_gaps(single)
+    ensemble = Counter(one.ensemble for one in used).most_common(1)[0][0]
+    score = rule.judge([SliceScore(one.position_mm, one.covid19 or 0.0) for one in used], ensemble)
+    is_short = bool(gaps) or (common["stage"] is Stage.FINAL and (common["slices_expected"] or 0) > common["slices"])
+    reason = Reason.NO_LUNG_SLICES if not lung else Reason.SLICES_MISSING if is_short else None
+    places = [one.position_mm for one in used if one.position_mm is not None]
+    return SeriesAssessment(
+        finding=score.finding,
+        probability=score.probability,
+        status=Status.REVIEW if reason or score.is_unsure else Status.ACCEPTED,
+        reason=reason,
+        slices_used=len(used),
+        gaps=gaps,
+        ensemble=ensemble,
+        rule=rule.version,
+        inputs={
+            "set_aside": set_aside,
+            "orientations": sorted({one.orientation or Plane.UNKNOWN for one in slices}),
+            "reconstructions": reconstructions,
+            "acquisition": used[0].acquisition,
+            "kernel": used[0].kernel,
+            "thickness_mm": used[0].thickness_mm,
+            "from_mm": min(places, default=None),
+            "to_mm": max(places, default=None),
+            "scores": [[one.scan_id, one.position_mm, one.lung_share, round(one.covid19 or 0.0, 6)] for one in used],
+        },
+        **common,
+    )
+
+
+def choose_reconstruction(slices: Sequence[Slice]) -> tuple[list[Slice], int]:
+    """The slices of one reconstruction, and how many there are: the same part of the body was reconstructed in several ways.
+
+    Acquisitions of different parts of the body are no two reconstructions of one: all of them count.
+    """
+    ways: dict[tuple[object, ...], list[Slice]] = {}
+    for one in slices:
+        ways.setdefault((one.acquisition, one.kernel, one.thickness_mm), []).append(one)
+    ordered = sorted(ways.values(), key=lambda way: (-len(way), way[0].scan_id))
+    chosen: list[Slice] = []
+    count = 0
+    for way in ordered:
+        if chosen and _overlap(chosen, way):
+            count += 1
+            continue
+        chosen += way
+        count += 1 if not count else 0
+    return sorted(chosen, key=lambda one: one.scan_id), max(count, 1)
+
+
+def _overlap(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
+    """Whether more than half of the shorter one's length lies in the other; also where positions are not known."""
+    here, there = ([one.position_mm for one in each if one.position_mm is not None] for each in (some, others))
+    if not here or not there:
+        return True
+    shared = min(max(here), max(there)) - max(min(here), min(there))
+    shorter = min(max(here) - min(here), max(there) - min(there))
+    return shared > shorter / 2 or (shorter == 0 and shared >= 0)
+
+
+def one_a_position(slices: Sequence[Slice]) -> list[Slice]:
+    """The slice that came last at each position, in their order; those without a position all count."""
+    kept: list[Slice] = []
+    for one in sorted(slices, key=lambda one: (one.position_mm is None, one.position_mm or 0.0, one.scan_id)):
+        before = kept[-1].position_mm if kept else None
+        if one.position_mm is not None and before is not None and one.position_mm - before <= _SAME_PLACE_MM:
+            kept[-1] = one
+        else:
+            kept.append(one)
+    return kept
+
+
+def count_gaps(slices: Sequence[Slice]) -> int | None:
+    """How many slices are missing between neighbours, by the usual step; None where fewer than three have a position."""
+    places = np.array(sorted(one.position_mm for one in slices if one.position_mm is not None))
+    if len(places) < 3 or len(places) < len(slices):
+        return None
+    steps = np.diff(places)
+    usual = float(np.median(steps))
+    wide = steps[steps > _GAP * usual]
+    return int((np.round(wide / usual) - 1).sum())
