@@ -57,11 +57,11 @@ def evaluate(
     from db.migrate import open_database
     from lungline.ids import new_id
     from lungline.progress import say
-    from training import report
     from training.data.datasets import digest
     from training.evaluation.candidates import chosen
     from training.evaluation.judge import Judge
     from training.predictions.predict import Predictions
+    from training.report.writing import write_report
 
     asked = chosen(_known(settings, models, writes=data is None), versions or ())
     predictions = Predictions(root, kept=settings.layout.features)
@@ -82,7 +82,7 @@ def evaluate(
         print(found[-1].card)
     if not found:
         raise TrainingError("The data set has no picture to evaluate these models on; `lungline data check` shows what it contains.")
-    print(report.write(settings.layout.reports / new_id(), found, predictions))
+    print(write_report(settings.layout.reports / new_id(), found, predictions))
 
 
 def _known(settings: "Settings", models: Path | None, *, writes: bool) -> "list[Candidate]":

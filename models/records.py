@@ -138,7 +138,7 @@ class Epoch(Record):
     """What an epoch of training came to."""
 
     epoch: int
-    loss: float
+    loss: float | None
     validation_auroc: float | None = None
     validation_loss: float | None = None
     validation_accuracy: float | None = None

@@ -24,7 +24,7 @@ from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.loop import fit
-from training.metrics.figures import Votes
+from training.metrics.figures import SHUFFLED_TRAININGS, Votes
 from training.recipes import Recipe
 
 # Of a frontal chest film, where lungs are: shares of its height and width. As Maguolo & Nanni (Information Fusion 2021,
@@ -35,7 +35,7 @@ _FILM_COLUMNS: Final = (0.08, 0.92)
 # So many epochs are enough to learn something from labels that are right; from shuffled ones nothing must be learnt. One training may by
 # chance take a side that goes with the truth (bright pictures, say), so several are made, each on another order.
 _SHUFFLED_EPOCHS: Final = 3
-SHUFFLES: Final = 3
+SHUFFLES: Final = SHUFFLED_TRAININGS
 
 # A source with fewer pictures of a class on either side tells nothing.
 _FEWEST: Final = 5

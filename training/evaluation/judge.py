@@ -19,7 +19,7 @@ from models.records import EnsembleRecord, Evaluated, Evaluation, Figure, Member
 from training import recipes
 from training.data.examples import Labelled
 from training.evaluation import baselines, controls
-from training.evaluation.card import card
+from training.evaluation.card import DescribedEnsemble, card
 from training.evaluation.leave_one_out import leave_each_source_out
 from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import base_weights, distillation
@@ -44,15 +44,6 @@ _OF_A_VOTE: Final = ("accepted_share", "accepted_accuracy", "disagreement")
 
 # Thumbnails are made of pictures that keep their framing, as it tells the source.
 _THUMBNAILS_OF: Final = "gray-96"
-
-
-class DescribedEnsemble(EnsembleRecord):
-    """An ensemble's JSON, with what its file does not say of itself."""
-
-    name: str
-    modality: Modality | None
-    outputs: tuple[str, ...]  # its modality's findings
-    limit: int | None = None  # a member is a trial, and so is the ensemble
 
 
 @dataclass(frozen=True)
@@ -112,7 +103,7 @@ class Judge:
                 predicted[split] = self._predictions.judge(files, split)
                 evaluation = self._evaluate_member(member, files, predicted[split], is_last=split == splits[-1])
             record = record.model_copy(update={_CALLED[split]: evaluation})
-        text = card(record.as_json(), member.version)
+        text = card(record, member.version)
         if writes:
             _write(member.folder / MEMBER, record, member.folder / CARD, text)
         return EvaluatedVersion(member.version, _with_origin(record, splits), text, files, predicted)
@@ -137,7 +128,7 @@ class Judge:
             evaluation = Evaluation.of(measure.findings_figures(predicted[split]), **parts)
             record = record.model_copy(update={_CALLED[split]: evaluation})
         described = _described(record, files)
-        text = card(described.as_json(), files.version)
+        text = card(described, files.version)
         if writes:
             _write(path, record, path.with_suffix(".md"), text)
         return EvaluatedVersion(files.version, _with_origin(described, splits), text, files, predicted)

@@ -79,7 +79,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
         if predictions:
             _judge(root, member, ensemble, predictions, models)
         else:
-            (member.folder / CARD).write_text(card(member.record.as_json(), member.version), encoding="utf-8")
+            (member.folder / CARD).write_text(card(member.record, member.version), encoding="utf-8")
         adopt(root, models)
         in_store = read_member(models / name / member.version)
         return Imported(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)

@@ -22,7 +22,7 @@ from models.records import MemberRecord
 from models.registry import shipped
 from models.runtimes.keras import KerasRuntime
 from models.weights import load, save_half
-from training import recipes, report
+from training import recipes
 from training.data.examples import Labelled
 from training.evaluation.judge import EvaluatedVersion, Judge
 from training.evaluation.test_split_log import TestSplitLog
@@ -35,6 +35,7 @@ from training.members.compose import compose, compose_admission
 from training.metrics import calibration
 from training.predictions.predict import Predictions
 from training.recipes import Recipe
+from training.report.writing import write_report
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
     else:
         found = _judge(made, out, predictions, judge, splits)
     if reporting:
-        report.write(reporting.folder, found, predictions)
+        write_report(reporting.folder, found, predictions)
     return [read_member(member.folder) for member in made]
 
 

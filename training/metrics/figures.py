@@ -8,6 +8,7 @@ import numpy.typing as npt
 from models.records import Figure
 
 RESAMPLES = 2000
+SHUFFLED_TRAININGS = 3  # of the control with shuffled labels
 
 Votes = npt.NDArray[np.float64]  # (n, outputs)
 Wanted = npt.NDArray[np.intp]  # (n,), index of the right output

@@ -1,9 +1,9 @@
-"""Ten pictures of the split that was judged, some of them answered wrong, with what the network looked at."""
+"""Ten pictures of the split that was evaluated, some of them answered wrong, with what the network looked at."""
 
 import base64
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -13,6 +13,7 @@ from models.explain import Explainer
 from training.evaluation.judge import EvaluatedVersion
 from training.predictions.measure import SplitPredictions
 from training.predictions.predict import Predictions
+from training.report.contents import ShownPicture
 
 _SHOWN: Final = 10
 _WRONG: Final = 4  # of these, if there are so many
@@ -20,36 +21,33 @@ _SIDE: Final = 192  # pixels, as they are shown
 _QUALITY: Final = 80  # of the JPEG: nothing is measured on it
 
 
-def pictures(found: EvaluatedVersion, predicted: SplitPredictions, predictions: Predictions) -> list[dict[str, Any]]:
-    """Each with `label`, `answer`, `probability` (of the answer), `probabilities`, `member`, and two data URIs: `picture`, as the network
-    saw it, and `explained`, the same under the Grad-CAM of the answer.
+def pictures(found: EvaluatedVersion, predicted: SplitPredictions, predictions: Predictions) -> tuple[ShownPicture, ...]:
+    """Each as the network saw it, and under the Grad-CAM of its answer.
 
     The network is the member with the greatest weight in the vote. Nothing tells whose picture it is.
     """
-    place = max(found.files.places, key=lambda place: place.weight)
+    place = max(found.files.places, key=lambda one: one.weight)
     rows = chosen(predicted)
     seen = predictions.read([predicted.examples[row] for row in rows], place.member.preprocess, "pictures to show")
     said = predicted.votes.argmax(axis=1)
     network = predictions.network(place.member)
     logits = predictions.answer(place.member, seen)
     answers = [predicted.findings[said[row]] for row in rows]
-    asked = np.array([explain.output_for(place.member, answer, row) for answer, row in zip(answers, logits, strict=True)], np.intp)
+    asked = np.array([explain.output_for(place.member, answer, one) for answer, one in zip(answers, logits, strict=True)], np.intp)
     maps = Explainer(network).maps(seen, asked)
-    return [
-        {
-            "label": predicted.findings[predicted.wanted[row]],
-            "answer": answer,
-            "probability": round(float(predicted.votes[row].max()), 4),
-            "probabilities": {
-                finding: round(float(vote), 4) for finding, vote in zip(predicted.findings, predicted.votes[row], strict=True)
-            },
-            "accepted": bool(predicted.accepted[row]),
-            "member": place.member.version,
-            "picture": _jpeg(explain.shown(picture)),
-            "explained": _jpeg(explain.overlay(picture, heat)),
-        }
+    return tuple(
+        ShownPicture(
+            label=predicted.findings[predicted.wanted[row]],
+            answer=answer,
+            probability=round(float(predicted.votes[row].max()), 4),
+            probabilities={finding: round(float(vote), 4) for finding, vote in zip(predicted.findings, predicted.votes[row], strict=True)},
+            accepted=bool(predicted.accepted[row]),
+            member=place.member.version,
+            picture=_jpeg(explain.shown(picture)),
+            explained=_jpeg(explain.overlay(picture, heat)),
+        )
         for row, answer, picture, heat in zip(rows, answers, seen, maps, strict=True)
-    ]
+    )
 
 
 def chosen(predicted: SplitPredictions) -> list[int]:

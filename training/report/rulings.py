@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from training.evaluation.sections import Section, Table
+from training.evaluation.card import Section, Table
 from training.rulings import ChallengerRuling, Clause
 
 _HEAD: Final = ("clause", "says", "champion", "challenger", "difference, or interval", "scans (groups)")

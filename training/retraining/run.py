@@ -11,7 +11,7 @@ from lungline.progress import say
 from lungline.settings import Settings
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, read_ensemble, read_member
 from models.runtimes.choice import RuntimeChoice
-from training import recipes, report
+from training import recipes
 from training.evaluation.judge import EvaluatedVersion, Judge
 from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import tensorboard
@@ -20,6 +20,7 @@ from training.gate.rule import Besides
 from training.members.compose import compose, members_of
 from training.members.train import Start, train
 from training.predictions.predict import Predictions
+from training.report.writing import write_report
 from training.rulings import ChallengerRuling, Ruling
 
 Tell = Callable[[str], None]  # what it is at, for people
@@ -152,7 +153,7 @@ def report_on(
     folder = settings.layout.reports / run_id
     try:
         found, predictions = _found(ruled_challengers, members, learnt, settings, folder)
-        report.write(folder, found, predictions, [each.ruling for each in ruled_challengers])
+        write_report(folder, found, predictions, [each.ruling for each in ruled_challengers])
         tensorboard.write(folder / "tensorboard", members)
     except Exception as error:  # whatever it is, the ruling stands, and the run must not be made again for a page
         say(f"no report: {type(error).__name__}")

@@ -19,7 +19,7 @@ import yaml  # type: ignore[import-untyped]
 from lungline.findings import Modality
 from models.files import ENSEMBLES
 from tests.unit.training import drawn
-from training import recipes, report
+from training import recipes
 from training.evaluation.card import card
 from training.evaluation.judge import EvaluatedVersion, Judge
 from training.evaluation.test_split_log import TestSplitLog
@@ -27,8 +27,10 @@ from training.members.compose import compose
 from training.members.train import Start, make
 from training.predictions.predict import Predictions
 from training.recipes import Recipe
+from training.report.contents import Report
 from training.report.page import page
 from training.report.pictures import chosen
+from training.report.writing import write_report
 from training.rulings import ChallengerRuling, Clause, ClauseOutcome, Decision
 
 CURVE = "Loss, validation AUROC and accuracy, epoch by epoch"
@@ -74,7 +76,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         Clause("newer_labels", ClauseOutcome.NOT_GIVEN),
     )
     ruling = ChallengerRuling(Decision.HELD, "no reason to change", clauses, 3, "xray", "xray-1-a", "xray-1-b")
-    path = report.write(folder, found, predictions, [ruling])
+    path = write_report(folder, found, predictions, [ruling])
     assert path == folder / "index.html"
     return Run(found, predictions, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
 
@@ -203,7 +205,7 @@ def test_which_pictures_is_fixed_by_their_bytes(run: Run) -> None:
 
 
 def test_the_page_shows_what_the_json_holds_and_no_more(run: Run) -> None:
-    assert page(run.report) == (run.folder / "index.html").read_text()
+    assert page(Report.model_validate(run.report)) == (run.folder / "index.html").read_text()
 
 
 def test_undefined_figures_leave_gaps_and_a_note(run: Run) -> None:
@@ -213,7 +215,7 @@ def test_undefined_figures_leave_gaps_and_a_note(run: Run) -> None:
     one.pop("figures")
     one["validation"].pop("macro_auroc")
     one["curve"] = [{"epoch": 1, "loss": None, "validation_auroc": None, "seconds": 1.0}]
-    root = ET.fromstring(page(told))
+    root = ET.fromstring(page(Report.model_validate(told)))
     (caveats,) = root.findall(f".//{XHTML}article[1]/{XHTML}section[@class='caveats']")
     assert "Trained on 32 pictures at the most" in text(caveats)
     assert "macro AUROC is not defined" in text(caveats)
@@ -223,11 +225,11 @@ def test_undefined_figures_leave_gaps_and_a_note(run: Run) -> None:
 
 def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
     told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
-    figure = {"metric": "accuracy", "value": 0.9, "low": 0.8, "high": 1.0}
+    figure = {"value": 0.9, "low": 0.8, "high": 1.0}
     told["versions"][0]["told"]["as_published"] = {
         "system": "A system (a page, 2020)",
         "protocol": "Picture by picture.",
-        "figure": figure,
+        "figure": {"metric": "accuracy", **figure},
         "published": {"metric": "accuracy", "value": 0.98, "on": "ten pictures"},
         "wrong": ["Patients on both sides."],
         "unstated": ["the learning rate"],
@@ -240,7 +242,7 @@ def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
             "confusion": {"covid19": {"covid19": 9, "normal": 1}, "normal": {"covid19": 3, "normal": 7}},
         },
     }
-    (own,) = ET.fromstring(page(told)).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
+    (own,) = ET.fromstring(page(Report.model_validate(told))).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
     assert run.found[0].record.figures
     honest = run.found[0].record.figures["accuracy"].value
     for said in ("covid19 10 0.750 [0.800, 1.000]", "normal 3 7", "Its base sees two views."):
@@ -252,11 +254,11 @@ def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
 def test_what_could_be_markup_is_shown_as_text(run: Run) -> None:
     told = dict(run.report)
     told |= {"versions": [], "gate": [run.report["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
-    assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(told)))
+    assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(Report.model_validate(told))))
 
 
 def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
-    said = card(run.found[0].record.as_json(), run.found[0].version)
+    said = card(run.found[0].record, run.found[0].version)
     assert said == run.found[0].card
     front = yaml.safe_load(said.split("---\n")[1])
     assert front["license"] == "other"
