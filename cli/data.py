@@ -36,7 +36,7 @@ _FROM = (
 
 @app.callback()
 def data() -> None:
-    """Labelled scans for training: build a manifest of them, and check it before anything is trained on it."""
+    """Build and check the manifest of labelled scans for training."""
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import typer
 
-app = typer.Typer(help="The database.", no_args_is_help=True)
+app = typer.Typer(help="Update the database.", no_args_is_help=True)
 
 
 @app.callback()

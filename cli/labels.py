@@ -14,7 +14,7 @@ _COLUMNS = ("scan_id", "modality", "reader", "label", "finding", "read_at", "con
 
 @app.callback()
 def labels() -> None:
-    """Readers' findings: imported, compared with the models', and learnt from by the next training."""
+    """Import and show readers' labels, which the next training learns from."""
 
 
 @app.command("import")

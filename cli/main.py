@@ -45,7 +45,9 @@ app = typer.Typer(
 
 @app.callback()
 def lungline(
-    version: bool = typer.Option(False, "--version", is_eager=True, callback=lambda asked: _print_version() if asked else None),
+    version: bool = typer.Option(
+        False, "--version", help="Show the version and exit.", is_eager=True, callback=lambda asked: _print_version() if asked else None
+    ),
 ) -> None:
     """Only carries the option."""
 

@@ -22,7 +22,7 @@ _Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="The reason; ke
 
 @app.callback()
 def models() -> None:
-    """The networks that read scans: versions, figures, where they come from, and which judge."""
+    """Show, promote, roll back, export and import networks."""
     from lungline import log
 
     log.configure("models")  # to standard error: what is passed over, which runtime runs what
@@ -100,7 +100,7 @@ def promote(
         members = [place.member.version for place in files.places]
         before = versions.promote(connection, version, members, by, why, although_refused=although_refused)
     if trials := [place.member for place in files.places if place.member.record.limit]:
-        say(f"{trials[0].version} comes from a test run on at most {trials[0].record.limit} pictures: its answers mean nothing.")
+        say(f"{trials[0].version} comes from a trial run on at most {trials[0].record.limit} pictures: its answers mean nothing.")
     print(
         f"{version} is champion now, in place of {before}. To go back: lungline models rollback --modality {files.name} --by NAME "
         f"--why TEXT"

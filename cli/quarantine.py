@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from lungline.settings import Settings
 
-app = typer.Typer(help="What was turned away, and why.", no_args_is_help=True)
+app = typer.Typer(help="Files and scans that could not be read: show and release them.", no_args_is_help=True)
 
 _COLUMNS = ("quarantine_id", "reason", "bytes", "seen_at", "names")
 

@@ -21,15 +21,15 @@ def train(
         ),
     ] = False,
     limit: Annotated[
-        int | None, typer.Option(min=8, help="A test run: at most this many pictures of each split, each recipe by itself.")
+        int | None, typer.Option(min=8, help="A trial run: at most this many pictures of each split, each recipe by itself.")
     ] = None,
     no_test: Annotated[
-        bool, typer.Option("--no-test", help="Do not evaluate on the test split, while you have yet to choose; a test run never does.")
+        bool, typer.Option("--no-test", help="Do not evaluate on the test split, while you have yet to choose; a trial run never does.")
     ] = False,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the members and their ensembles. Default: HOME/training (test runs: HOME/trials/RECIPE); the result "
+            help="Folder for the members and their ensembles. Default: HOME/training (trial runs: HOME/trials/RECIPE); the result "
             "goes into the store."
         ),
     ] = None,

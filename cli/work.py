@@ -2,7 +2,7 @@
 
 import typer
 
-work = typer.Typer(help="One worker process; `lungline up` starts these by itself.", no_args_is_help=True)
+work = typer.Typer(help="Run one worker process; `lungline up` starts them automatically.", no_args_is_help=True)
 
 
 @work.callback()

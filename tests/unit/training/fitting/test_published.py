@@ -134,7 +134,7 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
     assert not (home / "training").exists()
     promoted = run("models", "promote", read_ensemble(home / "trials" / "xray-cnn", "xray").version, "--by", "me", "--why", "to see")
     assert promoted.exit_code == 0, promoted.exception
-    assert "comes from a test run on at most 9 pictures" in promoted.stderr
+    assert "comes from a trial run on at most 9 pictures" in promoted.stderr
 
 
 def test_a_limit_takes_labels_and_sources_in_turn(tiny_data: Path) -> None:
