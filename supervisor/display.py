@@ -1,6 +1,5 @@
 """How `lungline up` shows its progress: one live line of counts on a terminal, a log line now and then elsewhere."""
 
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -14,6 +13,7 @@ from rich.text import Text
 from db.connect import connect
 from db.status import counts
 from lungline import log
+from lungline.threads import Repeating
 
 Counts = Mapping[str, int | float | None]
 
@@ -23,23 +23,22 @@ _LINE_SECONDS: Final = 10  # at least so long between two log lines of counts
 _log = structlog.get_logger()
 
 
-class Counter(threading.Thread):
+class Counter:
     """Counts in a thread, so that a database that hangs does not keep the supervisor from its work."""
 
     def __init__(self, database_url: str) -> None:
-        super().__init__(daemon=True)
+        """Begins to count."""
         self.latest: Counts | None = None
         """As `db.status.counts`; None while the database does not answer."""
-        self._database_url = database_url
+        self._engine = connect(database_url)
+        self._thread = Repeating("counts", _COUNT_SECONDS, self._count, "scans cannot be counted")
+        self._thread.start()
 
-    def run(self) -> None:
-        engine = connect(self._database_url)
-        while True:
-            try:
-                self.latest = counts(engine)
-            except Exception:  # whatever it is, this thread goes on counting
-                self.latest = None
-            time.sleep(_COUNT_SECONDS)
+    def _count(self) -> None:
+        try:
+            self.latest = counts(self._engine)
+        except Exception:  # the display says that the database does not answer; nothing else is to be said here
+            self.latest = None
 
 
 class LiveLine:

@@ -15,8 +15,9 @@ from lungline.processes import is_ready, own_command, own_processes
 from lungline.settings import Settings, unknown
 from lungline.temporary import describe_fault
 from supervisor import own_broker
+from supervisor.child import Child
 from supervisor.display import Counter, open_display, say
-from supervisor.supervisor import Child, Supervisor
+from supervisor.supervisor import Supervisor
 
 _TEND_SECONDS: Final = 0.5
 
@@ -94,7 +95,6 @@ def _greet(settings: Settings) -> None:
 def _attend(settings: Settings, supervisor: Supervisor) -> None:
     """Keeps the processes alive and shows how it goes, until this process is asked to stop."""
     counter = Counter(settings.database_url)
-    counter.start()
     ready = False
     with open_display() as display:
         while supervisor.tend(_TEND_SECONDS):

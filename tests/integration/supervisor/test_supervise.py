@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from lungline.presence import live
-from supervisor.supervisor import Child
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans can be found and ended on Linux alone")
@@ -21,7 +20,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="orphans can be 
 _DRIVER = """
 import os, sys
 from pathlib import Path
-from supervisor.supervisor import Child, Supervisor
+from supervisor.child import Child
+from supervisor.supervisor import Supervisor
 from lungline import log
 folder = Path(sys.argv[1])
 log.configure("up")
@@ -101,14 +101,6 @@ def test_dead_process_restarts_after_growing_pauses(drive: Callable[..., Driver]
     assert all(gap >= pause for gap, pause in zip(gaps, (1, 2, 4), strict=True))
     assert sound & driver.children()
     assert driver.end() == 0
-
-
-def test_pauses_are_capped_and_forgotten_after_a_minute() -> None:
-    now = 0.0
-    child = Child("frail", list, clock=lambda: now)
-    assert [child.ended() for _ in range(8)] == [1, 2, 4, 8, 16, 30, 30, 30]
-    now += 61
-    assert child.ended() == 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -226,17 +218,6 @@ def test_a_process_that_cannot_start_is_tried_again(drive: Callable[..., Driver]
     (driver.folder / "away").rename(driver.folder / "program")
     wait_for(driver.children)
     assert driver.end() == 0
-
-
-def test_logs_do_not_grow_without_end(tmp_path: Path) -> None:
-    log = tmp_path / "talker.log"
-    with log.open("ab") as output:
-        output.write(b"first\n" * 2_000_000)
-        output.flush()
-        Child("talker", list).tidy(tmp_path)
-        output.write(b"second\n")
-    assert log.read_bytes() == b"second\n"
-    assert (tmp_path / "talker.log.1").stat().st_size == 12_000_000
 
 
 def _daemon_of(driver: Driver) -> int:
