@@ -20,6 +20,7 @@ from cli import (
     labels,
     models,
     quarantine,
+    receive,
     reconcile,
     reprocess,
     results,
@@ -60,6 +61,7 @@ def _print_version() -> None:
 app.command()(up.up)
 app.command()(work.watch)
 app.add_typer(work.work, name="work")
+app.command()(receive.receive)
 app.command()(flower.flower)
 app.command()(status.status)
 app.command()(drop.drop)

@@ -54,6 +54,8 @@ _CODECS: Final = {
     **dict.fromkeys(_JPEG_LS, "pyjpegls"),
     **dict.fromkeys((JPEG2000Lossless, JPEG2000, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K), "pylibjpeg"),
 }
+SYNTAXES: Final = tuple(_CODECS)
+"""The transfer syntaxes that are read."""
 # Tags ascend (PS3.5 7.1), from group 0002 or 0008, or 0004 in a directory; explicit VR in either byte order, or implicit VR.
 _FIRST_ELEMENT: Final = re.compile(rb"[\x02\x04\x08]\0..([A-Z]{2}|..\0\0)|\0[\x02\x04\x08]..[A-Z]{2}", re.DOTALL)
 _MONOCHROME: Final = ("MONOCHROME1", "MONOCHROME2")

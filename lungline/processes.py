@@ -18,7 +18,8 @@ def own_processes(settings: "Settings") -> Mapping[str, Sequence[str]]:
     """What `lungline up` starts of Lungline itself: each one's name and its arguments, in the order of their start."""
     slots = len(settings.devices.split(","))  # `auto` and `cpu` are one slot, too
     workers = {f"inference-{slot}": ("work", "inference", "--slot", str(slot)) for slot in range(slots)}
-    return {"watch": ("watch",), **workers, "training": ("work", "training"), "flower": ("flower",)}
+    receiver = {} if settings.dicom_port is None else {"receive": ("receive",)}
+    return {"watch": ("watch",), **receiver, **workers, "training": ("work", "training"), "flower": ("flower",)}
 
 
 def not_ready(settings: "Settings", names: Sequence[str] = ()) -> list[str]:

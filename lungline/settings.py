@@ -73,6 +73,23 @@ class Settings(BaseSettings):
         description="Comma-separated patterns, in upper or lower case, for names of files and folders that are left alone and not "
         "counted; hidden ones always are.",
     )
+    dicom_port: int | None = Field(
+        default=None, ge=0, le=65535, description="The port that the DICOM receiver listens on, such as 11112. Default: it is off."
+    )
+    dicom_address: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that the receiver listens on; `0.0.0.0` for all."
+    )
+    dicom_ae_title: str = Field(
+        default="LUNGLINE",
+        pattern=r"^[A-Z0-9_-]{1,16}$",
+        description="The receiver's AE title. With `STAT` behind it, what is sent to it is urgent.",
+    )
+    dicom_peers: str = Field(
+        default="", description="Comma-separated AE titles, or `TITLE@ADDRESS`, that may send to the receiver. Default: all."
+    )
+    dicom_certificate: Path | None = Field(default=None, description="A PEM file with the receiver's certificate: it speaks TLS only then.")
+    dicom_key: Path | None = Field(default=None, description="A PEM file with the certificate's key, if the certificate's file has it not.")
+    dicom_ca: Path | None = Field(default=None, description="A PEM file of the CA whose certificates senders must show. Default: none.")
     devices: str = Field(
         default="auto",
         description="`auto`, `cpu`, or GPU numbers such as `0,1`, with a worker for each. A worker whose GPU is missing reads on "
@@ -168,7 +185,7 @@ class Settings(BaseSettings):
         for name, default in (("inbox", self.layout.inbox), ("store", self.layout.store), ("key_file", self.layout.pseudonym_key)):
             value: Path = getattr(self, name)
             setattr(self, name, default if value == Path() else value.expanduser().absolute())
-        for name in ("broker_ca", "weights_dir", "training_data"):
+        for name in ("broker_ca", "weights_dir", "training_data", "dicom_certificate", "dicom_key", "dicom_ca"):
             if (said := getattr(self, name)) is not None:
                 setattr(self, name, said.expanduser().absolute())
         if not self.database_url:
