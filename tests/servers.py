@@ -22,7 +22,7 @@ from lungline.errors import BrokerError
 from lungline.temporary import folder_for_sockets
 from supervisor.own_broker import find_server
 
-_START_SECONDS = 20.0
+_START_SECONDS = 120.0
 
 
 class NoServer(Exception):
@@ -101,7 +101,7 @@ class Postgres:
             capture_output=True,
             user=self._user,
             cwd=self._folder,
-            timeout=60,
+            timeout=300,
         )
         self._command = [binaries / "postgres", "-D", data, "-k", self._folder, "-h", "", "-F", "-c", "max_connections=50"]
         self._run()

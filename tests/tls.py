@@ -83,4 +83,4 @@ class Door:
 
 
 def _openssl(command: str, *arguments: str | Path) -> None:
-    subprocess.run(["openssl", *command.split(), *map(str, arguments)], check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *command.split(), *map(str, arguments)], check=True, capture_output=True, timeout=300)

@@ -7,8 +7,8 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-def wait_for(happened: Callable[[], _T], what: str = "it", seconds: float = 60.0) -> _T:
-    """Asks again and again until the answer is true, and returns it.
+def wait_for(happened: Callable[[], _T], what: str = "it", seconds: float = 180.0) -> _T:
+    """Asks again and again until the answer is true, and returns it. The bound is for what hangs, not for what a busy machine delays.
 
     Raises:
         TimeoutError: it did not happen in time; names `what`.

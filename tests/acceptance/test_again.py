@@ -10,16 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from lungline.layout import Store
 from lungline.settings import Settings
 from models.files import adopt
 from models.registry import SHIPPED
 from tests.acceptance.drops import backlog, put
 from tests.acceptance.stack import LUNGLINE, Stack
-
-pytestmark = pytest.mark.timeout(500)
 
 _BECAUSE = ("--by", "dr who", "--why", "another threshold")
 

@@ -25,8 +25,6 @@ from tests.acceptance.drops import Drop, backlog, bad, good, odd_names, put
 from tests.acceptance.stack import Stack
 from tests.corpus.files import PLANTED, PLANTED_WORDS, dicom, jpeg, png
 
-pytestmark = pytest.mark.timeout(400)
-
 SLOW = png(picture("xray", 900, side=512))
 
 

@@ -3,11 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.stack import Stack
-
-pytestmark = pytest.mark.timeout(300)
 
 
 def test_the_demo_shows_what_is_read_and_what_is_turned_away(

@@ -18,8 +18,6 @@ from imaging.read import read as decode
 from tests.acceptance.stack import Stack
 from tests.corpus.files import png
 
-pytestmark = pytest.mark.timeout(500)
-
 
 @dataclass(frozen=True)
 class Read:

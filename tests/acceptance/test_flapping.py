@@ -54,7 +54,6 @@ def flap(stack: Stack, rng: random.Random) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_nothing_is_lost_doubled_or_judged_half(make_stack: Callable[..., Stack]) -> None:
     stack = make_stack()
     stack.up()

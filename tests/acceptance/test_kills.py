@@ -14,8 +14,6 @@ from tests.acceptance.stack import Stack
 from tests.servers import Broker
 from tests.waiting import wait_for
 
-pytestmark = pytest.mark.timeout(500)
-
 REFUSED = 1  # of `bad`
 
 

@@ -5,12 +5,8 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from tests.acceptance.drops import backlog, good, put
 from tests.acceptance.stack import Stack
-
-pytestmark = pytest.mark.timeout(400)
 
 
 def test_two_homes_run_side_by_side_and_one_home_once(

@@ -120,7 +120,7 @@ def test_what_did_not_change_is_not_written_anew(connection: Connection) -> None
     assert len(rows(connection, "series_history")) == 1
 
 
-def test_a_slice_that_comes_while_its_series_is_assessed_is_not_lost(connection: Connection) -> None:
+def test_slice_that_comes_during_the_assessment_is_not_lost(connection: Connection) -> None:
     judge(connection, 1)
     claim = claim_series(connection)
     judge(connection, 2)
@@ -208,7 +208,7 @@ def test_a_series_that_ends_its_workers_is_for_review(connection: Connection) ->
     assert (found["finding"], found["status"], found["reason"]) == (None, "review", "internal_error")
 
 
-def test_old_scans_get_their_facts_and_their_series_by_their_headers(connection: Connection) -> None:
+def test_old_scans_get_facts_and_series_from_their_headers(connection: Connection) -> None:
     ids = [judge(connection, number, series_key=None, header_version=0) for number in (1, 2)]
     assert headers.count_left(connection) == 2
 

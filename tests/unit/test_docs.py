@@ -100,7 +100,7 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_files_that_pages_name_exist() -> None:
     """`db/jobs.py` by its path in the clone, `jobs.py` after such a path by its name; decisions and the changelog tell of the past."""
-    files = subprocess.run(["git", "ls-files"], cwd=_ROOT, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+    files = subprocess.run(["git", "ls-files"], cwd=_ROOT, capture_output=True, text=True, check=True, timeout=300).stdout.split()
     names, folders = {Path(file).name for file in files}, {str(folder) for file in files for folder in Path(file).parents}
     known = {*files, *names, *folders, *(f"{folder.partition('/')[2]}" for folder in folders)}
     cited = [

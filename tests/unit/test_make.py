@@ -42,7 +42,7 @@ def interpreter(clone: Path, script: str) -> None:
 def setup(clone: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "HOME": str(clone)}
     command = ["make", "setup", "PYTHON=./python", *arguments]
-    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=clone, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def asked_of_pip(clone: Path) -> list[str]:

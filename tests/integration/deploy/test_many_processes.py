@@ -57,7 +57,7 @@ class Deployed:
         """What the service's health check says."""
         assert self.running[name].poll() is None, (self.root / f"{name}.log").read_text()
         _, _, *arguments = own_services()[name]["healthcheck"]["test"]
-        told = subprocess.run([_LUNGLINE, *arguments], env=self.environment(name), capture_output=True, timeout=60, check=False)
+        told = subprocess.run([_LUNGLINE, *arguments], env=self.environment(name), capture_output=True, timeout=300, check=False)
         return told.returncode == 0
 
     def drop(self, name: str, data: bytes) -> None:

@@ -28,7 +28,6 @@ if sys.argv[0] == "-m":
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_scans_wait_for_a_sound_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sitecustomize.py").write_text(_SABOTAGE)
     broken = tmp_path / "broken"

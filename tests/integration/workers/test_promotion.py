@@ -4,8 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import pytest
-
 from imaging.phantoms import picture
 from lungline.layout import Store
 from lungline.settings import Settings
@@ -17,7 +15,6 @@ from tests.corpus.files import png
 _BECAUSE = ("--by", "dr who", "--why", "another threshold")
 
 
-@pytest.mark.timeout(400)
 def test_running_worker_takes_up_promotion_and_rollback(tmp_path: Path) -> None:
     stack = Stack(tmp_path / "stack")
     try:

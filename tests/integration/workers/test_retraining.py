@@ -130,7 +130,6 @@ def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: P
     assert {row["action"] for row in at_home.query("SELECT action FROM audit")} >= {"run", "gate", "promote"}
 
 
-@pytest.mark.timeout(400)
 def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -> None:
     draw_data_set(home.parent / "data")
     at_home.settings.retrain_promote = "ask"
@@ -183,7 +182,6 @@ def test_without_any_data_a_scheduled_run_is_skipped(at_home: Home) -> None:
     assert at_home.retrain(forced=True)["state"] == "failed"
 
 
-@pytest.mark.timeout(400)
 def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path) -> None:
     draw_data_set(home.parent / "data")
     shipped = at_home.champion()

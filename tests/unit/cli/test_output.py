@@ -82,7 +82,7 @@ def test_no_command_dies_of_a_name(encoding: dict[str, str], folder: Path) -> No
         input=json.dumps(commands).encode(),
         capture_output=True,
         env={**os.environ, **encoding},
-        timeout=100,
+        timeout=300,
         check=False,
     )
     said, complaint = ended.stdout.decode("latin-1"), ended.stderr.decode("latin-1")
@@ -100,7 +100,7 @@ def test_a_reader_that_goes_away_costs_no_traceback(command: str, folder: Path) 
     reading, writing = os.pipe()
     os.close(reading)
     try:
-        ended = subprocess.run([sys.executable, "-m", "cli", command], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+        ended = subprocess.run([sys.executable, "-m", "cli", command], stdout=writing, stderr=subprocess.PIPE, timeout=300, check=False)
     finally:
         os.close(writing)
     assert ended.returncode == 1
@@ -114,7 +114,7 @@ def test_a_full_disk_is_said() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     with open("/dev/full", "w") as full:
         ended = subprocess.run(
-            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, env=environment, timeout=60, check=False
+            [sys.executable, "-c", script], stdout=full, stderr=subprocess.PIPE, env=environment, timeout=300, check=False
         )
     assert ended.returncode == 1
     assert ended.stderr == b"lungline: standard output cannot be written (No space left on device).\n"
@@ -123,7 +123,7 @@ def test_a_full_disk_is_said() -> None:
 @pytest.mark.parametrize("closed", [1, 2])
 def test_a_command_runs_without_its_output(closed: int, folder: Path) -> None:
     shell = f'exec "$0" -m cli results {closed}>&-'
-    ended = subprocess.run(["sh", "-c", shell, sys.executable], capture_output=True, timeout=60, check=False)
+    ended = subprocess.run(["sh", "-c", shell, sys.executable], capture_output=True, timeout=300, check=False)
     assert ended.returncode == 0
     assert b"Error" not in ended.stderr
 
@@ -131,7 +131,7 @@ def test_a_command_runs_without_its_output(closed: int, folder: Path) -> None:
 def test_unencodable_text_is_replaced_or_escaped() -> None:
     script = "from cli.output import plain_output\nwith plain_output(): print('running · 3 …', 'é', '\\udcff')"
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=60, check=True)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, env=environment, timeout=300, check=True)
     assert ended.stdout == b"running - 3 ... \\xe9 \\udcff\n"
 
 

@@ -116,7 +116,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(DEPLOY / "prepare.sh", tmp_path / "deploy")
     monkeypatch.setenv("DATA_FOLDER", str(tmp_path / "data"))
     monkeypatch.setenv("TRAINING_FOLDER", str(tmp_path / "training"))
-    subprocess.run(["sh", tmp_path / "deploy" / "prepare.sh"], check=True, timeout=30)
+    subprocess.run(["sh", tmp_path / "deploy" / "prepare.sh"], check=True, timeout=300)
     return tmp_path
 
 
@@ -125,7 +125,7 @@ def test_secrets_are_made_once_and_closed_on_the_host(prepared: Path) -> None:
     assert {path.name for path in secrets.iterdir()} == {Path(secret["file"]).name for secret in compose()["secrets"].values()}
     assert stat.S_IMODE(secrets.stat().st_mode) == 0o700
     before = {path.name: path.read_text() for path in secrets.iterdir()}
-    subprocess.run(["sh", prepared / "deploy" / "prepare.sh"], check=True, timeout=30)
+    subprocess.run(["sh", prepared / "deploy" / "prepare.sh"], check=True, timeout=300)
     assert {path.name: path.read_text() for path in secrets.iterdir()} == before
     assert [path.name for path in secrets.parent.iterdir() if path.name.startswith("secrets.")] == []
     for name in ("inbox", "store"):

@@ -33,7 +33,7 @@ def shown_by_dcmtk(dataset: FileDataset, tmp_path: Path, *how: str) -> npt.NDArr
     syntax = dataset.file_meta.TransferSyntaxUID
     tool = "dcml2pnm" if syntax in JPEGLSTransferSyntaxes else "dcmj2pnm" if syntax in JPEGTransferSyntaxes else "dcm2pnm"
     command = [tool, "--write-raw-pnm", "--no-overlays", *window, str(tmp_path / "scan.dcm"), str(tmp_path / "scan.pnm")]
-    subprocess.run(command, check=True, capture_output=True, timeout=60)
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
     shown = cv2.imread(str(tmp_path / "scan.pnm"), cv2.IMREAD_UNCHANGED)
     assert shown is not None
     gray = shown if shown.ndim == 2 else cv2.cvtColor(shown.astype(np.float32), cv2.COLOR_BGR2GRAY)

@@ -11,7 +11,7 @@ def _log_of(program: str) -> str:
         [sys.executable, "-c", f"from lungline import log; log.configure('watch')\nplanted = {_PLANTED!r}\n{program}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=True,
     )
     assert done.stdout == ""
@@ -68,6 +68,6 @@ say("lost, too")
 os.write(1, b"went on")
 """
     done = subprocess.run(
-        [sys.executable, "-c", f"from lungline import log; log.configure('watch'){program}"], capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", f"from lungline import log; log.configure('watch'){program}"], capture_output=True, timeout=300, check=False
     )
     assert done.stdout == b"went on"

@@ -25,14 +25,14 @@ def test_a_worker_for_each_device(devices: str, names: list[str], monkeypatch: p
 
 def test_each_is_a_command_of_ours() -> None:
     for arguments in own_processes(load()).values():
-        said = subprocess.run([*own_command(*arguments), "--help"], capture_output=True, text=True, timeout=60, check=False)
+        said = subprocess.run([*own_command(*arguments), "--help"], capture_output=True, text=True, timeout=300, check=False)
         assert said.returncode == 0, said.stderr
 
 
 def test_folders_named_like_our_packages_do_not_shadow_them(tmp_path: Path) -> None:
     for name in ("cli", "lungline", "db"):  # as in the folder that holds a clone, or a home of the default name
         (tmp_path / name).mkdir()
-    said = subprocess.run(own_command("watch", "--help"), cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run(own_command("watch", "--help"), cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert said.returncode == 0, said.stderr
 
 

@@ -32,7 +32,7 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
     )
     processes = [subprocess.Popen([sys.executable, "-c", program, str(path), str(go)], stdout=subprocess.PIPE, text=True) for _ in range(4)]
     go.touch()
-    fingerprints = {process.communicate(timeout=60)[0].strip() for process in processes}
+    fingerprints = {process.communicate(timeout=300)[0].strip() for process in processes}
     assert fingerprints == {PseudonymKey.load_or_create(path).fingerprint}
     assert sorted(entry.name for entry in tmp_path.iterdir() if entry.is_file()) == ["go", "pseudonym.key"]
 

@@ -52,7 +52,7 @@ import sys, pathlib, models.registry, models.runtimes.choice
 models.registry.descriptions(pathlib.Path())
 print([name for name in ("keras", "tensorflow", "jax", "h5py", "openvino") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
     assert done.stdout.strip() == "[]"
 
 

@@ -13,7 +13,7 @@ from supervisor import up
 
 def test_a_second_up_on_one_home_is_refused_and_starts_nothing(home: Path) -> None:
     held = Presence.take(home / "run", "up")
-    said = subprocess.run([sys.executable, "-m", "cli", "up"], capture_output=True, text=True, timeout=30, check=False)
+    said = subprocess.run([sys.executable, "-m", "cli", "up"], capture_output=True, text=True, timeout=300, check=False)
     held.leave()
     assert said.returncode == 1
     assert said.stderr.strip() == "lungline: `up` already runs on this home; see `lungline status`."

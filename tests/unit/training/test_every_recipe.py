@@ -57,7 +57,6 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=[] if name in SMALL else pytest.mark.slow) for name in recipes.names()])
-@pytest.mark.timeout(600)
 def test_trained_saved_listed_loaded_and_asked(name: str, scans: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(scans))
     monkeypatch.setattr("training.metrics.figures.RESAMPLES", 50)

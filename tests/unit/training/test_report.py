@@ -286,7 +286,7 @@ def test_a_browser_shows_it_and_asks_nobody_for_anything(run: Run, tmp_path: Pat
         ["chromium", *options, "--enable-logging=stderr", f"--screenshot={shot}", (run.folder / "index.html").as_uri()],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=300,
         check=True,
     )
     assert "Content Security Policy" not in said.stderr

@@ -94,7 +94,7 @@ def test_unreadable_file_is_tried_ever_less_and_given_up(tmp_path: Path) -> None
     assert tries < 25
 
 
-def test_watcher_that_was_stopped_gives_no_file_up_when_it_wakes(tmp_path: Path) -> None:
+def test_paused_watcher_gives_no_file_up_when_it_wakes(tmp_path: Path) -> None:
     tracker = StabilityTracker(1.0, Limits())
     tracker.see("a", tmp_path.lstat(), 0.0)
 

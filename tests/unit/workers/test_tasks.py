@@ -46,7 +46,7 @@ class Bench:
         self.store.incoming.mkdir(parents=True)
         self.leases = Leases(self.writer, "slot")
         self.batcher = Batcher(self.writer, 4, lambda: None)
-        self.pool = ReaderPool(reading.FUNCTION, 1, timeout=30, memory_bytes=2 << 30)
+        self.pool = ReaderPool(reading.FUNCTION, 1, timeout=120, memory_bytes=2 << 30)
         self.key = PseudonymKey.load_or_create(settings.key_file)
         self.reader = ScanReader(self.leases, self.writer, self.store, self.key, self.pool, self.batcher, lambda: JUDGE, 0.01)
 

@@ -78,7 +78,7 @@ class Watching:
     def reasons(self) -> list[str]:
         return [row[0] for row in self.query("SELECT reason FROM quarantined_files ORDER BY reason")]
 
-    def until(self, done: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def until(self, done: Callable[[], bool], what: str, seconds: float = 180) -> None:
         def happened() -> bool:
             assert self.process is None or self.process.poll() is None, "the watcher ended"
             return done()

@@ -38,7 +38,6 @@ def _retold(member: Member, **changes: object) -> Member:
     return read_member(member.folder)
 
 
-@pytest.mark.timeout(300)
 def test_a_file_and_beside_it_all_that_one_must_know(tmp_path: Path) -> None:
     """By the command as it is run, by a member's name; with its libraries' chatter, if there were any."""
     out = tmp_path / "for the ward"
@@ -139,7 +138,6 @@ def test_every_preprocessing_is_told_in_words(name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("form", ENDINGS)
 @pytest.mark.parametrize("name", ["xray-mobilenetv2", "ct-mobilenetv2", "ct-resnet50-mid", "admission-mobilenetv2"])
 def test_every_shipped_member_can_be_had_in_every_format(name: str, form: str, tmp_path: Path) -> None:

@@ -62,7 +62,6 @@ def test_functional_network_with_its_base_answers_as_before(tmp_path: Path) -> N
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["h5", "keras", "weights.h5"])
 @pytest.mark.parametrize("application", ["VGG16", "ResNet50", "InceptionV3", "Xception"])
 def test_the_four_bases_of_system_1(application: str, kind: str, tmp_path: Path) -> None:
@@ -73,7 +72,6 @@ def test_the_four_bases_of_system_1(application: str, kind: str, tmp_path: Path)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", ["h5", "keras", "weights.h5", "keras-2"])
 def test_system_2_whose_lambda_is_not_run(kind: str, tmp_path: Path) -> None:
     theirs = keras_made.cap()

@@ -36,7 +36,7 @@ def watched(code: str, home: Path) -> dict[str, list[str]]:
     code = f"{_WATCHED}\n{code}\nseen['modules'] = [name for name in sys.modules if 'telemetry' in name and sys.modules[name]]\n"
     environment = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}\nprint(json.dumps(seen))"], env=environment, capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", f"{code}\nprint(json.dumps(seen))"], env=environment, capture_output=True, text=True, timeout=300, check=True
     )
     seen: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
     return {**seen, "said": done.stderr.splitlines()}
@@ -129,5 +129,5 @@ while runtimes:
     os.kill(os.getpid(), signal.SIGTERM)
 print(len(told))
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout.strip()) == (0, "3")

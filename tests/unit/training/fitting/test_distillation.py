@@ -62,7 +62,6 @@ def test_a_student_follows_votes_against_labels(tmp_path: Path) -> None:
     assert (said == bright).mean() > 0.9
 
 
-@pytest.mark.timeout(300)
 def test_a_student_tells_its_teacher_and_joins_no_ensemble(tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     small = dataclasses.replace(XRAY, architecture="small_cnn", preprocess="gray-96")
     monkeypatch.setattr(recipes, "load", lambda name: small)

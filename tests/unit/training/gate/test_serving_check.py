@@ -16,7 +16,6 @@ from training.predictions.predict import Predictions
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_agreeing_networks_are_timed_and_others_reported(tmp_path: Path) -> None:
     champion = shipped()[Modality.XRAY]
     predictions = Predictions(draw_data_set(tmp_path / "data", counts={"gate": 4}))
