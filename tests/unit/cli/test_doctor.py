@@ -12,7 +12,7 @@ def test_what_is_wrong_is_marked_and_the_exit_status_says_so(monkeypatch: pytest
     result = CliRunner().invoke(app, ["doctor"])
 
     assert result.exit_code == 1
-    assert "WRONG  LUNGLINE_BATCHMAX: no such setting" in result.stdout
+    assert "WRONG  LUNGLINE_BATCHMAX: there is no such setting" in result.stdout
     assert "ok     last training run: none yet" in result.stdout  # the last check
 
 

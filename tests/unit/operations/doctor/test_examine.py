@@ -56,7 +56,7 @@ def test_a_tmpdir_that_is_no_folder_is_wrong(tmp_path: Path, monkeypatch: pytest
 def test_a_slip_of_the_pen_in_the_environment_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_BATCHMAX", "16")
 
-    assert wrong(machine.check_environment).startswith("LUNGLINE_BATCHMAX: no such setting")
+    assert wrong(machine.check_environment).startswith("LUNGLINE_BATCHMAX: there is no such setting")
 
 
 @pytest.mark.parametrize("name", ["DEVICES", "TRAINING_DEVICE"])
@@ -90,8 +90,8 @@ def test_a_process_that_does_not_get_ready_is_wrong(names: list[str], missing: s
         (retraining.check_recipes, "RETRAIN_RECIPES", "xray-cnn,nonsense", "No recipe is named `nonsense`"),
         (retraining.check_recipes, "RETRAIN_RECIPES", "admission-cnn", "has no gate"),
         (retraining.check_training_data, "TRAINING_DATA", "{}/none", "has no manifest.csv"),
-        (retraining.check_weights, "WEIGHTS_DIR", "{}/none", "is no folder"),
-        (retraining.check_weights, "WEIGHTS_DIR", "{}/file", "is no folder"),
+        (retraining.check_weights, "WEIGHTS_DIR", "{}/none", "is not a folder"),
+        (retraining.check_weights, "WEIGHTS_DIR", "{}/file", "is not a folder"),
     ],
 )
 def test_what_no_retraining_can_begin_with_is_wrong(
@@ -118,7 +118,7 @@ def test_reports_needs_of_a_retraining_and_the_last_outcome(tmp_path: Path, monk
     found = list(examine(load(), [retraining.check_recipes, retraining.check_training_data, retraining.check_last_run]))
 
     assert [diagnosis.sentence for diagnosis in found] == [
-        "retraining: by ct-cnn, xray-cnn",
+        "retraining: with ct-cnn, xray-cnn",
         "LUNGLINE_TRAINING_DATA: has a manifest.csv",
         "last training run: failed: The disk is full. See docs/retraining.md",
     ]
