@@ -3,14 +3,12 @@
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from cli.output import print_rows
 from lungline.findings import Modality
-
-if TYPE_CHECKING:
-    from training.data.builders import Built
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -58,20 +56,19 @@ def build(
     ] = False,
 ) -> None:
     """Write the manifest of a data set. Pictures stay where they are; archives are unpacked beside the manifest."""
-    from training.data.builders import build as write
-    from training.data.builders.labelled_picture import BuildRequest
-    from training.data.builders.labels import Names
+    from lungline.settings import load
+    from operations import data_sets
 
-    place = _manifest(out)
     if kind is Kind.STORE:
         if path or modality or label or source or only_sound:
             raise typer.BadParameter("`--from store` takes no PATH and no option except --out")
-        built = _build_from_store(place)
+        built = data_sets.build_from_store(load(), out)
     elif path is None:
         raise typer.BadParameter("PATH is missing: a folder or a CSV file with the data set", param_hint="PATH")
     else:
-        built = write(kind, BuildRequest(path, Names(label or ()), modality, source), place, only_sound=only_sound)
-    _print_counts(built)
+        built = data_sets.build(kind, path, out, labels=label or (), modality=modality, source=source, only_sound=only_sound)
+    splits, rows = data_sets.count_pictures(built)
+    print_rows(rows, as_json=False, columns=("modality", "label", *splits, "groups"))
     for why, count in built.skipped.items():
         print(f"Left out: {count} {why}.")
     if built.unreadable:
@@ -89,74 +86,15 @@ def check(
     """Check a data set for leaks between its splits, copies, clashing labels and shortcuts. Exit 1 if `lungline train` would refuse it."""
     from lungline.progress import say
     from lungline.settings import load
-    from training.data import audit
+    from operations import data_sets
 
-    place = _manifest(manifest)
-    found = audit.audit(place)
+    found = data_sets.check(load(), manifest)
     for figure in found.figures:
         say(str(figure))
     for finding in found.findings:
         row = {"check": finding.check, "severity": finding.severity.value, "detail": finding.detail}
         print(json.dumps(row) if as_json else f"{finding.severity.value:<8}{finding.check:<16}{finding.detail}")
-    audit.remember(place, load().layout.audits, found)
     if not as_json:
         print(f"{len(found.errors)} errors, {len(found.findings) - len(found.errors)} warnings.")
     if found.errors:
         raise typer.Exit(1)
-
-
-def _build_from_store(place: Path) -> "Built":
-    """Labelled scans of the store alone, less what LUNGLINE_TRAINING_DATA has on a more protected side."""
-    from collections import Counter
-
-    from db.connect import read_only
-    from db.migrate import open_database
-    from lungline.errors import TrainingError
-    from lungline.layout import Store
-    from lungline.pseudonyms import PseudonymKey
-    from lungline.settings import load
-    from training.data import manifests, store_labels
-    from training.data.builders import Built
-
-    settings = load()
-    skipped: Counter[str] = Counter()
-    with read_only(open_database(settings)).connect() as connection:
-        labelled = store_labels.labelled_rows(connection, Store(settings.store), skipped)
-    known = settings.training_data / "manifest.csv" if settings.training_data else None
-    beside = manifests.read(known) if known and known.is_file() and known.resolve() != place.resolve() else []
-    if not labelled:
-        raise TrainingError("No scan in the store has a label to learn from: see `lungline labels import` and `lungline labels list`.")
-    joined = store_labels.join(beside, labelled, PseudonymKey.load_or_create(settings.key_file))
-    ours = {row.path for row in labelled}
-    rows = tuple(row for row in joined.rows if row.path in ours)
-    skipped["that LUNGLINE_TRAINING_DATA holds, or that are unreadable, have two labels, or belong to a more protected side"] += len(
-        labelled
-    ) - len(rows)
-    if not rows:
-        raise TrainingError("No labelled scan in the store can be used: see `lungline labels list`.")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    manifests.write(place, rows)
-    return Built(rows, +skipped, 0, 0)
-
-
-def _manifest(path: Path) -> Path:
-    is_folder = path.is_dir() or (path.suffix != ".csv" and not path.exists())
-    return path / "manifest.csv" if is_folder else path
-
-
-def _print_counts(built: "Built") -> None:
-    from collections import Counter
-
-    from cli.output import print_rows
-    from training.data.manifests import SPLITS
-
-    pictures = Counter((row.modality, row.label, row.split) for row in built.rows)
-    groups = {(row.modality, row.label): set[str]() for row in built.rows}
-    for row in built.rows:
-        groups[row.modality, row.label].add(row.group)
-    splits = [split for split in SPLITS if any(split == used for _, _, used in pictures)]
-    table = [
-        {"modality": modality, "label": label, **{split: pictures[modality, label, split] for split in splits}, "groups": len(names)}
-        for (modality, label), names in sorted(groups.items())
-    ]
-    print_rows(table, as_json=False, columns=("modality", "label", *splits, "groups"))

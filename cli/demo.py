@@ -4,7 +4,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from cli.drop import Dropped
+    from operations.drop import Dropped
 
 _READ_SECONDS: Final = 60.0
 _SYNTHETIC: Final = (
@@ -14,11 +14,11 @@ _SYNTHETIC: Final = (
 
 def demo() -> None:
     """Draw chest-like and other pictures, read them in a separate home (HOME/demo), and show what became of each."""
-    from cli.drop import drop_and_wait
     from cli.output import notice
     from lungline.progress import say
     from lungline.settings import load
     from operations.demo_pictures import draw
+    from operations.drop import drop_and_wait
     from operations.own_stack import StackError, running, settings_for
 
     settings = settings_for(load().layout.demo)

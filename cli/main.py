@@ -4,6 +4,7 @@ import sys
 import threading
 import traceback
 from types import TracebackType
+from typing import Annotated
 
 import typer
 
@@ -46,9 +47,12 @@ app = typer.Typer(
 
 @app.callback()
 def lungline(
-    version: bool = typer.Option(
-        False, "--version", help="Show the version and exit.", is_eager=True, callback=lambda asked: _print_version() if asked else None
-    ),
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=lambda asked: _print_version() if asked else None
+        ),
+    ] = False,
 ) -> None:
     """Only carries the option."""
 

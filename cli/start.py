@@ -6,31 +6,36 @@ import time
 from pathlib import Path
 
 _STATUS_SECONDS = 4.5  # from the start of the process: the rest is for printing and for whoever waits
+_JSON = "--json"
 
 
 def main() -> None:
     """Runs the command line."""
     command, *arguments = sys.argv[1:] or [""]
-    if command == "status" and all(word == "--json" or not word.startswith("-") for word in arguments):
-        _status([word for word in arguments if word != "--json"])
+    if command == "status" and all(word == _JSON or not word.startswith("-") for word in arguments):
+        _print_status([word for word in arguments if word != _JSON], in_one_line=_JSON in arguments or not _is_terminal())
     from cli.main import main as run
 
     run()
 
 
-def _status(processes: list[str]) -> None:
+def _print_status(processes: list[str], *, in_one_line: bool) -> None:
     """Prints and ends this process; returns if that cannot be done, so that the long way tells why."""
-    from cli.standing import find, text
+    from operations.status import find_status
 
     try:
-        said = find(processes, time.monotonic() + _STATUS_SECONDS - _age())
+        status = find_status(processes, time.monotonic() + _STATUS_SECONDS - _age())
     except Exception:
         return
     try:
-        print(text(said), flush=True)
+        print(status.as_json(indent=None if in_one_line else 2), flush=True)
     except OSError:  # whoever asked has gone
         os._exit(1)
-    os._exit(0 if said["ready"] else 1)  # what hangs in a thread would keep this process
+    os._exit(0 if status.ready else 1)  # what hangs in a thread would keep this process
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()  # None: whoever started this closed it
 
 
 def _age() -> float:

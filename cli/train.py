@@ -1,9 +1,14 @@
 """`lungline train`: makes members by their recipes out of labelled scans."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from lungline.settings import Settings
+
+_COMPARED = {True: "the same weights", False: "other weights than that run left", None: "that run left none"}
 
 
 def train(
@@ -29,8 +34,10 @@ def train(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Folder for the members and their ensembles. Default: HOME/training (trial runs: HOME/trials/RECIPE); the result "
-            "goes into the store."
+            help=(
+                "Folder for the members and their ensembles. Default: HOME/training (trial runs: HOME/trials/RECIPE); the result "
+                "goes into the store."
+            )
         ),
     ] = None,
     from_run: Annotated[
@@ -41,49 +48,28 @@ def train(
     ] = None,
 ) -> None:
     """Train members on LUNGLINE_TRAINING_DATA, and make an ensemble of them. If it was stopped, run it again to go on."""
-    from lungline.errors import TrainingError
     from lungline.settings import load
 
-    settings = load()
     if from_run:
-        from cli.train_again import train_again
-
-        train_again(settings, from_run, out)
+        _train_again(load(), from_run, out)
         return
     if not recipes:
         raise typer.BadParameter("give a RECIPE, or a run with --from-run.")
-    if settings.training_data is None:
-        raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv.")
 
-    from training.data import audit
+    from operations.train import TrainedMembers, TrainingChoice
+    from operations.train import train as operation
 
-    audit.require_sound(settings.training_data / "manifest.csv", settings.layout.audits)
+    for made in operation(load(), recipes, TrainingChoice(seed, weights, epochs, as_published, limit, no_test, out)):
+        if isinstance(made, TrainedMembers):
+            for member in made.members:
+                print(f"{member.version}  {member.folder}")
+            print(made.page)
+        else:
+            print(f"{made.version}  in the store")
 
-    from lungline.ids import new_id
-    from lungline.layout import Store
-    from models.files import adopt
-    from training.evaluation.test_split_log import TestSplitLog, of_what_ships
-    from training.members.train import Reporting, Start  # TensorFlow: seconds
-    from training.members.train import train as make
-    from training.predictions.predict import Predictions
-    from workers.catalogue import champions
 
-    kept = settings.layout.features
-    start = Start(
-        settings.training_data, seed, weights, settings.weights_dir, epochs, as_published, limit, kept, teachers=champions(settings)
-    )
-    trials = limit is not None and out is None
-    for names in [[name] for name in recipes] if trials else [recipes]:
-        folder = settings.layout.trials / names[0] if trials else out or settings.layout.training
-        test_split_log = (
-            TestSplitLog(folder)
-            if trials or out
-            else TestSplitLog(Store(settings.store).models, of_what_ships(Predictions(settings.training_data)))
-        )
-        page = settings.layout.reports / new_id()
-        for member in make(names, start, folder, Reporting(page, ("val",) if no_test or limit else ("val", "test"), test_split_log)):
-            print(f"{member.version}  {member.folder}")
-        print(page / "index.html")
-        if out is None:
-            for files in adopt(folder, Store(settings.store).models):
-                print(f"{files.version}  in the store")
+def _train_again(settings: "Settings", run_id: str, out: Path | None) -> None:
+    from operations.repeat_run import repeat_run
+
+    for made in repeat_run(settings, run_id, out, print):
+        print(f"{made.member.version}  {made.member.folder}  {_COMPARED[made.is_same]}")

@@ -1,5 +1,7 @@
 """`lungline watch` and `lungline work inference|training`: one process each; `lungline up` starts these very commands."""
 
+from typing import Annotated
+
 import typer
 
 work = typer.Typer(help="Run one worker process; `lungline up` starts them automatically.", no_args_is_help=True)
@@ -31,7 +33,9 @@ def watch() -> None:
 
 
 @work.command()
-def inference(slot: int = typer.Option(0, min=0, help="The number of this worker; one worker for each device.")) -> None:
+def inference(
+    slot: Annotated[int, typer.Option(min=0, help="The number of this worker; one worker for each device.")] = 0,
+) -> None:
     """Run an inference worker: it decodes scans, runs the ensembles, and writes verdicts."""
     from jobs.app import make_app
     from jobs.queues import require

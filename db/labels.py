@@ -12,6 +12,7 @@ from db import audit
 from db.audit import Action
 from db.clock import now
 from db.insert import insert_all, slices
+from db.rows import ViewRow, select_rows
 from db.tables import audit as audit_rows
 from db.tables import labels, scans
 from lungline.findings import Modality, finding_of, label_of
@@ -90,6 +91,13 @@ def enter(
 def refuse(connection: Connection, why: str, *, who: str, sha256: str | None, import_id: str) -> None:
     """Notes in the audit that a file is none of labels; asked again, it adds nothing."""
     _note(connection, import_id, f"refused: {why}", who, sha256)
+
+
+def list_rows(connection: Connection, *, conflicts_only: bool) -> list[ViewRow]:
+    """What `scan_labels` holds, scan by scan; `conflicts_only`: of scans whose labels contradict each other."""
+    return select_rows(
+        connection, f"SELECT * FROM scan_labels {'WHERE conflicts' if conflicts_only else ''} ORDER BY scan_id, read_at, reader"
+    )
 
 
 def _note(connection: Connection, import_id: str, detail: str, who: str, sha256: str | None) -> None:

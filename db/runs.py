@@ -164,6 +164,26 @@ def last_done(connection: Connection) -> tuple[str, list[str]] | None:
     return (row.data_sha256, row.recipes) if row else None
 
 
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is, for people who wait for it."""
+
+    state: str  # waiting, running, done, failed or skipped
+    step: str | None  # what it is at; None when it has ended
+    decision: str | None
+    reason: str | None
+
+    @property
+    def has_ended(self) -> bool:
+        return self.state not in tuple(JobState)
+
+
+def progress_of(connection: Connection, run_id: str) -> RunProgress:
+    """How far a run is that was entered before."""
+    query = select(state().label("state"), runs.c.step, runs.c.decision, runs.c.reason).where(runs.c.id == run_id)
+    return RunProgress(**connection.execute(query).mappings().one())
+
+
 def latest(connection: Connection) -> dict[str, Any] | None:
     """The run that was entered last, for people; None where there is none."""
     shown = ("recipes", "epochs_done", "step", "decision", "reason", "finished_at")

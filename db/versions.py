@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, insert, or_, select, update
 
 from db import audit
 from db.audit import US, Action
 from db.clock import now
 from db.insert import insert_new
+from db.rows import ViewRow, select_rows
 from db.tables import gates, promotions, versions
 from lungline.errors import ModelError
 from lungline.findings import Modality
@@ -59,6 +60,19 @@ def champions(connection: Connection) -> dict[str, str]:
     """The ensemble version that judges, by name: xray, ct, admission."""
     query = select(versions.c.name, versions.c.version).where(versions.c.kind == "ensemble", versions.c.state == "champion")
     return {row.name: row.version for row in connection.execute(query)}
+
+
+def list_rows(connection: Connection) -> list[ViewRow]:
+    """What `model_versions` holds."""
+    return select_rows(connection, "SELECT * FROM model_versions ORDER BY kind, name, created_at")
+
+
+def find(connection: Connection, asked: str) -> tuple[str, str] | None:
+    """A version and its kind, by the version; or by a name: the one that judges, else the latest. None where there is none."""
+    is_other = case((versions.c.state == "champion", 0), else_=1)
+    query = select(versions.c.version, versions.c.kind).where(or_(versions.c.version == asked, versions.c.name == asked))
+    row = connection.execute(query.order_by(is_other, versions.c.created_at.desc(), versions.c.version)).first()
+    return (row.version, row.kind) if row else None
 
 
 def check_grounds(by: str, why: str) -> tuple[str, str]:

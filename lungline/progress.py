@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
@@ -15,6 +15,18 @@ class Step(Protocol):
     """Tells that so many more steps are done."""
 
     def __call__(self, by: int = 1) -> None: ...
+
+
+class Progress(Protocol):
+    """Shows work of so many steps while a block runs: `steps` for people at a terminal, `silent` for others."""
+
+    def __call__(self, name: str, total: int) -> AbstractContextManager[Step]: ...
+
+
+@contextmanager
+def silent(name: str, total: int) -> Iterator[Step]:
+    """Shows nothing."""
+    yield lambda by=1: None
 
 
 @contextmanager

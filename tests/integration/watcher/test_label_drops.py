@@ -10,12 +10,12 @@ import pytest
 from sqlalchemy import text
 
 from cli import reconcile
-from cli.drop import drop_and_wait
 from db import labels, status
 from db.writer import Writer
 from lungline import label_rows
 from lungline.errors import LedgerError, StoreError
 from lungline.settings import PREFIX, Settings, load
+from operations.drop import drop_and_wait
 from watcher import label_drops
 from watcher.label_drops import LabelDrops
 from watcher.limits import Limits

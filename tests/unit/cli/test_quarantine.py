@@ -1,110 +1,33 @@
-"""`lungline quarantine release`: a refused file goes back into the inbox, over nothing that lies there."""
+"""`lungline quarantine`: how it exits."""
 
-import shutil
-import sqlite3
-import tempfile
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
 from db import drops, migrate
 from db.drops import Drop
 from db.tables import Priority
-from lungline.findings import Modality
+from lungline.errors import LedgerError
 from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
 
 
-def refused(home: Path, name: str, hint: Modality | None = None, priority: Priority = Priority.SCANS) -> tuple[str, Path]:
-    """Refuses a file; the id of its row, and its folder in the store."""
+def test_what_cannot_be_released_is_said(home: Path) -> None:
     settings = load()
-    engine = migrate.open_database(settings)
-    drop = Drop(new_id(), None, 1, priority, hint)
-    with engine.begin() as connection:
+    drop = Drop(new_id(), None, 1, Priority.SCANS, None)
+    with migrate.open_database(settings).begin() as connection:
         drops.refuse(connection, drop, Reason.UNREADABLE)
-    engine.dispose()
     folder = Store(settings.store).quarantine / drop.id
     folder.mkdir(parents=True)
-    (folder / name).write_text("refused")
-    return drop.id, folder
+    (folder / "p.png").touch()
+    said = CliRunner().invoke(app, ["quarantine", "release", drop.id, "unknown"])
+    assert said.stdout == "1 released\n"
+    assert isinstance(said.exception, LedgerError)
+    assert "1 could not be released" in str(said.exception)
 
 
-def test_it_goes_back_into_the_folders_that_say_what_it_is(home: Path) -> None:
-    quarantine_id, folder = refused(home, "p.png", Modality.XRAY, Priority.STAT)
-    said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
-    assert said.stdout == "1 released\n", said.exception
-    assert (load().inbox / "stat" / "xray" / "p.png").read_text() == "refused"
-    assert not folder.exists()
-
-
-def test_the_inbox_may_lie_on_another_file_system(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == home.stat().st_dev:
-        pytest.skip("there is one file system alone")
-    with tempfile.TemporaryDirectory(dir=other) as inbox:
-        monkeypatch.setenv("LUNGLINE_INBOX", inbox)
-        quarantine_id, folder = refused(home, "p.png")
-        said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
-        assert said.stdout == "1 released\n", said.exception
-        assert [path.name for path in Path(inbox).iterdir()] == ["p.png"]
-        assert not folder.exists()
-
-
-def test_a_long_name_goes_back_beside_what_has_it_already(home: Path) -> None:
-    name = "é" * 125 + ".png"
-    quarantine_id, folder = refused(home, name)
-    settings = load()
-    settings.inbox.mkdir()
-    (settings.inbox / name).symlink_to("nowhere")  # waits to be refused itself
-    said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
-    assert said.stdout == "1 released\n", said.exception
-    assert (settings.inbox / name).is_symlink()
-    assert [path.read_text() for path in settings.inbox.iterdir() if not path.is_symlink()] == ["refused"]
-    assert not folder.exists()
-
-
-def test_others_may_write_while_a_file_is_copied(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == home.stat().st_dev:
-        pytest.skip("there is one file system alone")
-    quarantine_id, folder = refused(home, "p.png")
-    copyfile, written = shutil.copyfile, list[int]()
-
-    def copies_slowly(source: Path, target: Path) -> None:
-        with sqlite3.connect(home / "lungline.db", timeout=0) as connection:
-            written.append(connection.execute("UPDATE files SET bytes = 7").rowcount)
-        copyfile(source, target)
-
-    with tempfile.TemporaryDirectory(dir=other) as folder_of_inbox:
-        monkeypatch.setenv("LUNGLINE_INBOX", folder_of_inbox)
-        monkeypatch.setattr("cli.inbox.shutil.copyfile", copies_slowly)
-        said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
-        assert said.stdout == "1 released\n", said.exception
-        assert [path.name for path in Path(folder_of_inbox).iterdir()] == ["p.png"]
-    assert written == [1]
-    assert not folder.exists()
-
-
-def test_what_cannot_be_copied_stays_quarantined(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    other = Path("/dev/shm")
-    if not other.is_dir() or other.stat().st_dev == home.stat().st_dev:
-        pytest.skip("there is one file system alone")
-    quarantine_id, folder = refused(home, "p.png")
-
-    def full(source: Path, target: Path) -> None:
-        target.write_text("half")
-        raise OSError(28, "No space left on device")
-
-    with tempfile.TemporaryDirectory(dir=other) as folder_of_inbox:
-        monkeypatch.setenv("LUNGLINE_INBOX", folder_of_inbox)
-        with monkeypatch.context() as patch:
-            patch.setattr("cli.inbox.shutil.copyfile", full)
-            assert isinstance(CliRunner().invoke(app, ["quarantine", "release", quarantine_id]).exception, OSError)
-        assert list(Path(folder_of_inbox).iterdir()) == []
-        said = CliRunner().invoke(app, ["quarantine", "release", quarantine_id])
-        assert said.stdout == "1 released\n", said.exception
-    assert not folder.exists()
+def test_a_release_of_nothing_is_wrong_usage() -> None:
+    assert CliRunner().invoke(app, ["quarantine", "release"]).exit_code == 2

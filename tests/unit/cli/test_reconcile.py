@@ -1,13 +1,10 @@
-"""`lungline reconcile` beside a watcher that goes on working, and on a store whose bytes were altered."""
+"""`lungline reconcile`: what it prints, and how it exits."""
 
-import hashlib
-import os
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from cli import reconcile
 from cli.main import app
 from db.drops import Drop
 from db.migrate import open_database
@@ -19,45 +16,27 @@ from lungline.settings import load
 from tests.ledger import enter
 
 
-def test_bytes_that_are_put_in_place_while_it_looks_are_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    store = Store(tmp_path)
-    sha256 = "a" * 64
-    coming = store.incoming / "1~scans~any" / "a.png"
-    coming.parent.mkdir(parents=True)
-    coming.write_bytes(b"data")
-    find = Store.find
-
-    def found_too_early(store: Store, sha256: str, file_id: str) -> Path | None:
-        path = find(store, sha256, file_id)
-        if path == coming:
-            store.folder(sha256).mkdir(parents=True)
-            path.rename(store.folder(sha256) / path.name)
-        return path
-
-    monkeypatch.setattr(Store, "find", found_too_early)
-    assert reconcile._holds(store, sha256, "1", 4)
-    assert not reconcile._holds(store, sha256, "1", 5)
-    assert not reconcile._holds(store, "b" * 64, "2", 4)
+@pytest.mark.parametrize("options", [[], ["--deep"]])
+def test_nothing_wrong_exits_0(options: list[str], home: Path) -> None:
+    load().inbox.mkdir()
+    said = CliRunner().invoke(app, ["reconcile", *options])
+    assert said.exit_code == 0, said.exception
+    assert "0 files = 0 accepted + 0 duplicates + 0 refused" in said.stdout
+    assert all(line.startswith(("ok ", "0 ")) for line in said.stdout.splitlines())
 
 
-def test_altered_bytes_are_found_by_their_hash(home: Path) -> None:
+def test_altered_bytes_exit_1_and_are_not_named(home: Path) -> None:
     settings = load()
     settings.inbox.mkdir()
-    store = Store(settings.store)
     writer = Writer(open_database(settings))
-    for data in (b"first", b"second"):
-        drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.SCANS, None)
-        folder = store.folder(str(drop.sha256))
-        folder.mkdir(parents=True)
-        (folder / "a.dcm").write_bytes(data)
-        os.link(folder / "a.dcm", folder / "the same.dcm")
-        enter(writer, drop)
+    enter(writer, Drop(new_id(), "a" * 64, 4, Priority.SCANS, None))
     writer.close()
-    for options in ([], ["--deep"]):
-        assert CliRunner().invoke(app, ["reconcile", *options]).exit_code == 0
-    (folder / "a.dcm").write_bytes(b"s3cond")
+    folder = Store(settings.store).folder("a" * 64)
+    folder.mkdir(parents=True)
+    (folder / "DOE^JANE.dcm").write_bytes(b"data")
     assert CliRunner().invoke(app, ["reconcile"]).exit_code == 0
     said = CliRunner().invoke(app, ["reconcile", "--deep"])
     assert said.exit_code == 1
-    assert "1     bytes in the store that differ from their hash" in said.stdout
-    assert "a.dcm" not in said.stdout
+    assert "1     files in the store that differ from their hash" in said.stdout
+    assert "1 problems; no watcher" in said.stdout
+    assert "DOE" not in said.stdout

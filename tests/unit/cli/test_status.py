@@ -1,6 +1,8 @@
 """`lungline status`: its object within 5 s, whatever hangs."""
 
 import json
+import os
+import pty
 import socket
 import subprocess
 import sys
@@ -10,10 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from cli.main import app
-from db import migrate, runs
+from db import migrate
 from lungline.presence import Presence
 from lungline.settings import PREFIX, load
 
@@ -75,31 +75,20 @@ def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch)
     assert "LUNGLINE_BATCH_MAX" in said.stderr
 
 
-def test_a_database_is_read_though_nothing_ever_ran_here(home: Path) -> None:
-    with migrate.open_database(load()).begin() as connection:
-        run_id = runs.enter(connection, "hand")
-    said = json.loads(CliRunner().invoke(app, ["status"]).stdout)
-    assert (said["files"], said["last_run"]["run_id"]) == (0, run_id)
-    assert not (home / "run").exists()
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_pipe_gets_one_line(options: list[str]) -> None:
+    said = subprocess.run([sys.executable, "-m", "cli", "status", *options], capture_output=True, timeout=60, check=False, text=True)
+    assert said.stdout.count("\n") == 1
+    assert json.loads(said.stdout)["ready"] is False
 
 
-def test_named_process_is_ready_though_counts_fail(home: Path, broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"{PREFIX}BROKER_URL", broker_url)
-    presences = [Presence.take(home / "run", name) for name in ("watch", "flower", "inference-0", "training")]
-    for presence in presences:
-        presence.tell(ready=True)
-    named, all_ = (CliRunner().invoke(app, ["status", *names]) for names in (["watch"], []))
-    for presence in presences:
-        presence.leave()
-    assert (named.exit_code, all_.exit_code) == (0, 1)
-    assert [json.loads(said.stdout)["ready"] for said in (named, all_)] == [True, False]
-    assert [json.loads(said.stdout)["files"] for said in (named, all_)] == [None, None]
-
-
-@pytest.mark.parametrize("made", [(), ("run",)])
-def test_asking_makes_neither_a_home_nor_a_database(made: tuple[str, ...], home: Path) -> None:
-    for name in made:
-        (home / name).mkdir()
-    said = json.loads(CliRunner().invoke(app, ["status"]).stdout)
-    assert said["files"] is None
-    assert [path.name for path in home.iterdir()] == list(made)
+@pytest.mark.parametrize(("options", "is_indented"), [([], True), (["--json"], False)])
+def test_a_terminal_gets_one_line_for_json_alone(options: list[str], is_indented: bool) -> None:
+    ours, theirs = pty.openpty()
+    said = subprocess.run([sys.executable, "-m", "cli", "status", *options], stdout=theirs, timeout=60, check=False)
+    shown = os.read(ours, 1 << 16).decode()
+    for descriptor in (ours, theirs):
+        os.close(descriptor)
+    assert said.returncode == 1
+    assert json.loads(shown)["ready"] is False
+    assert (len(shown.splitlines()) > 1) is is_indented

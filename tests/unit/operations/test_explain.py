@@ -1,6 +1,5 @@
-"""`lungline show --explain`: a picture of where a member looked, or a plain word on why there is none."""
+"""A picture of where a member looked, or a plain word on why there is none."""
 
-import json
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from sqlalchemy import insert
-from typer.testing import CliRunner
 
-from cli.main import app
 from db import drops, migrate
 from db.clock import now
 from db.drops import Drop
@@ -25,6 +22,8 @@ from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import load
 from models.registry import shipped
+from operations.explain import Explanation, explain_scan
+from operations.results import find_scans
 
 CT = shipped()[Modality.CT]
 SAID = {"finding": "covid19", "probability": 0.75, "status": "accepted", "disagreement": 0.0, "entropy": 0.5}
@@ -55,26 +54,24 @@ def dropped(state: str, verdict: dict[str, Any] | None, ensemble: str = CT.versi
     return scan_id
 
 
-def explained(*arguments: str) -> dict[str, Any]:
-    said = CliRunner().invoke(app, ["show", *arguments, "--explain", "--json"])
-    assert said.exit_code == 0, (said.output, said.exception)
-    row: dict[str, Any] = json.loads(said.stdout)
-    return row
+def explained(scan_id: str, member: str | None = None, out: Path | None = None) -> Explanation:
+    settings = load()
+    (scan,) = find_scans(settings, scan_id)
+    return explain_scan(settings, scan.record, member, out)
 
 
-def refused(*arguments: str) -> Exception:
-    said = CliRunner().invoke(app, ["show", *arguments, "--explain"])
-    assert isinstance(said.exception, LunglineError), said.output
-    return said.exception
+def refused(scan_id: str, member: str | None = None) -> Exception:
+    with pytest.raises(LunglineError) as caught:
+        explained(scan_id, member)
+    return caught.value
 
 
 def test_the_heaviest_member_is_explained_on_what_it_saw(home: Path) -> None:
     scan = dropped("done", SAID)
-    row = explained(scan)
+    explanation = explained(scan)
     heaviest = max(CT.places, key=lambda place: place.weight).member
-    assert row["explained_member"] == heaviest.version
-    assert row["explained_finding"] == "covid19"
-    path = Path(row["explained"])
+    assert (explanation.member, explanation.finding) == (heaviest.version, "covid19")
+    path = explanation.picture
     assert path.parent == home / "explained"
     assert "DOE" not in str(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -90,16 +87,15 @@ def test_the_heaviest_member_is_explained_on_what_it_saw(home: Path) -> None:
 def test_any_member_of_the_modality_may_be_asked(home: Path, tmp_path: Path) -> None:
     scan = dropped("done", SAID)
     other = min(CT.places, key=lambda place: place.weight).member
-    row = explained(scan, "--member", other.name, "--out", str(tmp_path / "map.png"))
-    assert row["explained_member"] == other.version
-    assert Path(row["explained"]) == tmp_path / "map.png"
+    explanation = explained(scan, other.name, tmp_path / "map.png")
+    assert explanation == Explanation(tmp_path / "map.png", other.version, "covid19")
     assert (tmp_path / "map.png").is_file()
     assert stat.S_IMODE((tmp_path / "map.png").stat().st_mode) == 0o600
     (tmp_path / "map.png").chmod(0o644)
-    explained(scan, "--member", other.name, "--out", str(tmp_path / "map.png"))
+    explained(scan, other.name, tmp_path / "map.png")
     assert stat.S_IMODE((tmp_path / "map.png").stat().st_mode) == 0o600  # one that was there before, too
-    assert isinstance(refused(scan, "--member", "nobody"), ModelError)
-    assert isinstance(refused(scan, "--member", "xray-cnn"), ModelError)
+    assert isinstance(refused(scan, "nobody"), ModelError)
+    assert isinstance(refused(scan, "xray-cnn"), ModelError)
 
 
 @pytest.mark.parametrize(

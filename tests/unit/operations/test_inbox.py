@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.inbox import put
+from operations.inbox import put
 
 
 @pytest.mark.parametrize("name", ["a.png", "é" * 125 + ".png", "x" * 255, "." + "x" * 254, os.fsdecode(b"\xff\xfe.dcm")])

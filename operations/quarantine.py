@@ -1,0 +1,90 @@
+"""What was turned away, with its names from the store, and how it is let try again."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from db import files, quarantine, scans
+from db.connect import read_only
+from db.migrate import open_database
+from db.quarantine import QuarantineRow
+from db.rows import ViewRow
+from db.tables import Priority
+from lungline.layout import Store
+from lungline.reasons import Reason
+from lungline.settings import Settings
+from operations.inbox import bring_near, put
+
+
+@dataclass(frozen=True)
+class QuarantinedFile:
+    """A row of `quarantined_files`, and the names that its bytes were dropped by; empty if the file stayed in the inbox."""
+
+    columns: ViewRow
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class Released:
+    """How many were released, and how many could not be: unknown, released before, or not in the store."""
+
+    released: int
+    failed: int
+
+
+def list_quarantined(settings: Settings, *, released: bool = False) -> list[QuarantinedFile]:
+    """Refused files and quarantined scans, the oldest first; `released`: those that were released, too."""
+    store = Store(settings.store)
+    with read_only(open_database(settings)).connect() as connection:
+        rows = quarantine.list_rows(connection, released=released)
+    return [
+        QuarantinedFile(columns, store.names(str(columns["sha256"])) if row.scan_id else store.refused_names(row.file_id))
+        for columns, row in rows
+    ]
+
+
+def release(settings: Settings, ids: Collection[str], reason: Reason | None = None) -> Released:
+    """Lets quarantined scans wait anew, and puts refused files back into the inbox: those with the ids, and all with the reason.
+
+    Raises:
+        OSError: a file cannot be copied; it stays quarantined.
+        StoreError: the inbox has no name left for a file.
+    """
+    engine = open_database(settings)
+    with engine.connect() as connection:
+        rows = quarantine.find_open(connection, ids, reason)
+    released = sum(_release(settings, engine, row) for row in rows)
+    unknown = set(ids) - {row.quarantine_id for row in rows}
+    return Released(released, len(unknown) + len(rows) - released)
+
+
+def _release(settings: Settings, engine: Engine, row: QuarantineRow) -> bool:
+    if row.scan_id is not None:
+        with engine.begin() as connection:
+            return scans.release(connection, row.quarantine_id)
+    return _put_back(settings, engine, row)
+
+
+def _put_back(settings: Settings, engine: Engine, row: QuarantineRow) -> bool:
+    """Puts a refused file back into the folders that say what it is; False if it was released before, or the store lacks it."""
+    folder = Store(settings.store).quarantine / row.file_id
+    entry = next(folder.iterdir(), None) if folder.is_dir() else None
+    if entry is None:
+        return False
+    with engine.connect() as connection:
+        priority, modality = files.dropped_as(connection, row.file_id)
+    target = settings.inbox.joinpath(*(["stat"] if priority is Priority.STAT else []), *([modality] if modality else []))
+    target.mkdir(parents=True, exist_ok=True)
+    near = bring_near(entry, target)  # half a gigabyte perhaps: no transaction is open meanwhile
+    try:
+        with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
+            if not quarantine.mark_file_released(connection, row.quarantine_id):
+                return False
+        put(near, target, entry.name)
+    finally:
+        if near != entry:
+            near.unlink(missing_ok=True)
+    entry.unlink(missing_ok=True)
+    folder.rmdir()
+    return True
