@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lungline.errors import ModelError
 
-SHIPPED: Final = Path(__file__).parent / "shipped" / "ensembles" / "ct-series-rule.json"
+SHIPPED: Final = Path(__file__).parent / "shipped" / "series" / "ct.json"
 Scores = npt.NDArray[np.float64]
 
 
