@@ -195,7 +195,7 @@ def test_an_engine_that_breaks_is_found_out_and_is_no_champion(
     with capture_logs() as logs:
         promote(database, adopted("ct"))
         wait_for(lambda: running._load_failure is not None)
-    assert "number that is none" in logs[-1]["why"]
+    assert "not a number" in logs[-1]["why"]
     assert running.judge is before
 
 
