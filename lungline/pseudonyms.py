@@ -2,10 +2,10 @@
 
 import hashlib
 import hmac
-import os
 import secrets
 from pathlib import Path
 
+from lungline.durable import create_text
 from lungline.errors import SettingsError
 
 _KEY_BYTES = 32
@@ -25,24 +25,12 @@ class PseudonymKey:
             SettingsError: the file is unreadable or holds no key.
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # Written beside and linked into place: two processes that start at once agree on one key, and none sees half of it.
-        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
         try:
             if not path.exists():
-                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "w") as file:
-                    file.write(secrets.token_hex(_KEY_BYTES) + "\n")
-                    file.flush()
-                    os.fsync(file.fileno())
-                try:
-                    os.link(draft, path)
-                except FileExistsError:
-                    pass
+                create_text(path, secrets.token_hex(_KEY_BYTES) + "\n", mode=0o600)  # two processes that start at once agree on one key
             secret = bytes.fromhex(path.read_text().strip())
         except (OSError, ValueError) as error:
             raise SettingsError("LUNGLINE_KEY_FILE cannot be read as a key of 64 hex digits; restore it from its backup.") from error
-        finally:
-            draft.unlink(missing_ok=True)
         if len(secret) != _KEY_BYTES:
             raise SettingsError("LUNGLINE_KEY_FILE does not hold 64 hex digits; restore it from its backup.")
         return cls(secret)

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,10 +10,9 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from lungline.durable import replace_text, sync_folder, sync_tree
+from lungline.durable import copy_into_place, replace_text, sync_folder
 from lungline.errors import ModelError
 from lungline.findings import Modality
-from lungline.ids import new_id
 from models.records import EnsembleRecord, Evaluation, MemberRecord, PlaceRecord
 
 WEIGHTS: Final = "network.weights.h5"  # Keras writes and reads no other ending
@@ -265,23 +263,14 @@ def stored_members(store: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copies a file over an older one, or a folder where there is none."""
+    """Copies a file over an older one, or a folder where there is none; a promotion that survives a power cut must find its files."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    draft = target.parent / f".{target.name}.{new_id()}"
-    if source.is_file():
-        shutil.copyfile(source, draft)
-        with draft.open("rb") as file:
-            os.fsync(file.fileno())
-        draft.replace(target)
-    elif not target.exists():
-        shutil.copytree(source, draft)
-        sync_tree(draft)
-        try:
-            draft.rename(target)
-        except OSError:  # another was quicker
-            shutil.rmtree(draft)
-    sync_folder(target.parent)  # a promotion that survives a power cut must find its files
     sync_folder(target.parent.parent)
+    try:
+        copy_into_place(source, target)
+    except OSError:
+        if not target.is_dir():  # another was quicker
+            raise
 
 
 def write_ensemble(

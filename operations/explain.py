@@ -1,6 +1,5 @@
 """Draws where a member of the ensemble looked for the finding of a scan (Grad-CAM), over what it saw."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -9,6 +8,7 @@ import numpy as np
 
 from db.scan_views import ScanRecord
 from imaging.isolate import ReaderPool
+from lungline.durable import replace_bytes
 from lungline.errors import LedgerError, ModelError, StoreError, UnreadableScan
 from lungline.findings import Modality
 from lungline.layout import Store
@@ -108,8 +108,6 @@ def _write(path: Path, data: bytes, *, is_ours: bool) -> None:
     try:
         if is_ours:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), 0o600)  # one that was there before kept its mode
-            file.write(data)
+        replace_bytes(path, data, mode=0o600)
     except OSError as error:
         raise StoreError(f"The picture cannot be written ({error.strerror}); choose another `--out`.") from None

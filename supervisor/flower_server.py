@@ -12,11 +12,11 @@ from flower.options import options
 from tornado.ioloop import IOLoop
 
 from jobs.app import make_app
+from lungline.durable import create_text, replace_text
 from lungline.errors import SettingsError
 from lungline.presence import Presence
 from lungline.settings import Settings
 from supervisor.flower_app import ClosedFlower
-from supervisor.own_broker import write_secret
 
 _USER: Final = "admin"
 _LOOPBACK: Final = "127.0.0.1"
@@ -58,7 +58,7 @@ def serve(settings: Settings, presence: Presence, *, save_seconds: float = _SAVE
     loop = IOLoop.current()
     server = ClosedFlower(make_app(settings), loop, report=lambda hears: presence.tell(ready=hears))
     port = _listen(server, settings.flower_port)
-    write_secret(settings.layout.flower_address, _address(settings, port) + "\n")
+    replace_text(settings.layout.flower_address, _address(settings, port) + "\n", mode=0o600)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.add_callback_from_signal(server.stop))
     server.start()  # returns after `stop`, which saves the history
@@ -76,7 +76,7 @@ def _password(settings: Settings) -> str:
     path = settings.layout.flower_password
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if not path.exists():
-        write_secret(path, secrets.token_urlsafe(24) + "\n")
+        create_text(path, secrets.token_urlsafe(24) + "\n", mode=0o600)
     return path.read_text().strip()
 
 

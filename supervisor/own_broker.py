@@ -1,6 +1,5 @@
 """Lungline's own Redis or Valkey server: on loopback, with a password, without persistence, since the ledger is the truth."""
 
-import os
 import secrets
 import shutil
 import socket
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from lungline.durable import replace_text
 from lungline.errors import BrokerError
 from lungline.settings import Settings
 
@@ -55,21 +55,9 @@ def command(settings: Settings) -> list[str]:
     password = (last and last.password) or secrets.token_urlsafe(32)
     port = last.port if last and last.port and _is_free(last.port) else _free_port()
     configuration = settings.layout.broker_configuration  # the command line can be read by every user of the machine
-    write_secret(configuration, _CONFIGURATION.format(password=password, folder=_quoted(settings.layout.run)))
-    write_secret(address, f"redis://:{password}@127.0.0.1:{port}/0\n")
+    replace_text(configuration, _CONFIGURATION.format(password=password, folder=_quoted(settings.layout.run)), mode=0o600)
+    replace_text(address, f"redis://:{password}@127.0.0.1:{port}/0\n", mode=0o600)
     return [str(server), str(configuration), "--port", str(port)]
-
-
-def write_secret(path: Path, text: str) -> None:
-    """Writes a file that its owner alone may read, whole or not at all."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(os.fsencode(text))  # paths in it are bytes of the file system
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _is_free(port: int) -> bool:

@@ -18,7 +18,7 @@ from db import labels
 from db.audit import US
 from db.writer import Writer
 from lungline import label_rows
-from lungline.durable import sync_folder
+from lungline.durable import replace_bytes, replace_text
 from lungline.errors import LabelsError
 from lungline.ids import new_id
 from lungline.layout import Store
@@ -114,7 +114,7 @@ class LabelDrops:
             data = _read(path, status, age, self._limits)
             if data is None:
                 return False
-            _write(kept, data)
+            replace_bytes(kept, data, mode=_PRIVATE)
         self._import(kept)
         return True
 
@@ -144,13 +144,13 @@ class LabelDrops:
         )
         log.info("labels imported", added=done.added, known=done.known, refused=len(done.refused))
         lines = [done.text, *(f"line {row.line}: {row.fault.sentence}" for row in done.refused)]
-        _write(kept.with_suffix(".txt"), "".join(f"{line}\n" for line in lines).encode())
+        replace_text(kept.with_suffix(".txt"), "".join(f"{line}\n" for line in lines), mode=_PRIVATE)
 
     def _refuse(self, kept: Path, why: str, sha256: str | None) -> None:
         import_id = _import_id(kept)
         self._writer.do(labels.refuse, why, who=US, sha256=sha256, import_id=import_id)
         log.warning("a file of labels was refused", advice=why)
-        _write(kept.with_suffix(".txt"), f"{why}\n".encode())
+        replace_text(kept.with_suffix(".txt"), f"{why}\n", mode=_PRIVATE)
 
     def _stays(self, path: str, status: os.stat_result, stay: str) -> bool:
         """Takes a file out of the inbox if the store holds it; True if it could not."""
@@ -178,15 +178,3 @@ def _read(path: str, status: os.stat_result, age: float, limits: Limits) -> byte
             raise Unfinished
         data = file.read(label_rows.BYTES_MAX + 1)
         return data if signature(os.fstat(descriptor)) == signature(status) else None
-
-
-def _write(target: Path, data: bytes) -> None:
-    """There whole, for its owner alone, or not at all."""
-    draft = target.with_name(f".{target.name}.part")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _PRIVATE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(target)
-    sync_folder(target.parent)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from lungline import RESEARCH_USE
+from lungline.durable import copy_into_place
 from lungline.errors import ModelError
-from lungline.ids import new_id
 from models.files import Member
 from models.preprocess import in_words
 from models.runtimes import agreement
@@ -66,7 +65,7 @@ def export(member: Member, form: str, out: Path) -> Path:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             for source, place in ({note: target.with_name(f"{target.name}.json")} | parts).items():
-                _put(source, place)
+                copy_into_place(source, place)
         except OSError as error:
             raise ModelError(f"The export cannot be written ({error.strerror}): give another place with --out.") from None
     return target
@@ -135,20 +134,3 @@ def _written(member: Member, form: str, made: Path) -> dict[str, Any]:
 def _digests(source: Path, name: str) -> list[tuple[str, str]]:
     files = [source] if source.is_file() else sorted(path for path in source.rglob("*") if path.is_file())
     return [((Path(name) / path.relative_to(source)).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()) for path in files]
-
-
-def _put(source: Path, target: Path) -> None:
-    """Puts a file, or a folder where there is none, in place: whole or not at all."""
-    draft = target.parent / f".{target.name}.{new_id()}"
-    try:
-        if source.is_dir():
-            shutil.copytree(source, draft)
-            draft.rename(target)
-            return
-        with draft.open("wb") as file:
-            file.write(source.read_bytes())
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True) if draft.is_dir() else draft.unlink(missing_ok=True)

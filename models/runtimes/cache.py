@@ -1,13 +1,10 @@
 """Networks as OpenVINO takes them, kept in a host's own folder, so that a worker starts without TensorFlow."""
 
 import hashlib
-import io
 import json
 import os
 import subprocess
 import sys
-import tempfile
-import time
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -21,10 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 import imaging.phantoms
+from lungline.durable import replacing
 from models.files import Member
 
 MOST: Final = 32  # networks kept; who was used last stays
-_DRAFT_SECONDS: Final = 3600  # an older draft was left behind by a process that died
 _CONVERSION_SECONDS: Final = 600.0
 _UNKNOWN: Final = "the converter died"
 
@@ -56,15 +53,9 @@ def find(folder: Path, member: Member, code: str = "") -> Converted | None:
 def keep(folder: Path, member: Member, converted: Converted, most: int = MOST) -> None:
     """Puts a converted network in place, whole or not at all, and removes those that were not used for longest, beyond `most`."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    packed = io.BytesIO()
     description, weights = (np.frombuffer(part, np.uint8) for part in (converted.description, converted.weights))
-    np.savez(packed, description=description, weights=weights, reference=converted.reference)
-    descriptor, draft = tempfile.mkstemp(dir=folder, suffix=".draft")
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(packed.getbuffer())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, folder / _name(member, _code()))  # two that convert at once write the same
+    with replacing(folder / _name(member, _code())) as draft, draft.open("wb") as file:  # two that convert at once write the same
+        np.savez(file, description=description, weights=weights, reference=converted.reference)
     _tidy(folder, most)
 
 
@@ -116,8 +107,6 @@ def _tidy(folder: Path, most: int) -> None:
             return path.stat().st_mtime
         return 0.0
 
-    stale = sorted(folder.glob("*.npz"), key=used, reverse=True)[most:]
-    stale += [draft for draft in folder.glob("*.draft") if used(draft) < time.time() - _DRAFT_SECONDS]
-    for path in stale:
+    for path in sorted(folder.glob("*.npz"), key=used, reverse=True)[most:]:
         with suppress(OSError):
             path.unlink()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from lungline import tables
+from lungline.durable import replacing
 from lungline.errors import TrainingError
 from lungline.findings import Modality, finding_of
 
@@ -135,17 +136,13 @@ def write(manifest: Path, rows: Iterable[Row]) -> None:
     Raises:
         TrainingError: the folder cannot be written.
     """
-    draft = manifest.with_name(f".{manifest.name}.part")
     folder = manifest.parent.resolve()
     try:
-        with draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
+        with replacing(manifest) as draft, draft.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:
             writer = csv.writer(file)
             writer.writerow(COLUMNS)
             for row in rows:
                 path = os.fsencode(Path(os.path.relpath(row.path, folder)).as_posix()).decode("utf-8", "surrogateescape")
                 writer.writerow((path, row.modality, row.label, row.patient, row.group, row.source, row.split))
-        draft.replace(manifest)
     except OSError as error:
         raise TrainingError(f"The manifest cannot be written ({error.strerror}); choose another `--out`.") from None
-    finally:
-        draft.unlink(missing_ok=True)

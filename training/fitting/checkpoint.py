@@ -1,6 +1,5 @@
 """What a killed training goes on from: all that its next epoch depends on, in one file that is whole or not there."""
 
-import os
 import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from lungline.durable import replacing
 from lungline.progress import say
 from models.backend import keras
 from models.records import Epoch
@@ -70,16 +70,8 @@ class Checkpoint:
         arrays = {f"{_STATE}{number}": keras.ops.convert_to_numpy(variable) for number, variable in enumerate(_variables(network))}
         arrays |= {f"{_BEST}{number}": weights for number, weights in enumerate(training_state.best)}
         arrays |= {f"{_AVERAGE}{number}": weights for number, weights in enumerate(training_state.average)}
-        part = self._path.with_suffix(".part")
-        try:
-            with part.open("wb") as file:
-                np.savez(file, told=np.array(progress.model_dump_json()), **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError:
-            part.unlink(missing_ok=True)
-            raise
-        part.replace(self._path)
+        with replacing(self._path) as draft, draft.open("wb") as file:
+            np.savez(file, told=np.array(progress.model_dump_json()), **arrays)
 
     def restore(self, network: keras.Model, rng: np.random.Generator) -> TrainingState | None:
         """Brings a compiled `network` and `rng` to where the kept training stood; None, and nothing is changed, where there is none.

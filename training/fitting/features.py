@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import time
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -12,8 +11,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from lungline.durable import replacing
 from lungline.errors import TrainingError
-from lungline.ids import new_id
 from lungline.progress import say, steps
 from models.backend import keras
 from models.preprocess import Pixels
@@ -29,7 +28,6 @@ MOST_BYTES: Final = 8 << 30
 MOST_OF_ONE: Final = 4 << 30
 
 _PIECE: Final = 32
-_ABANDONED_SECONDS: Final = 24 * 3600.0  # then a file that was never finished belongs to nobody
 
 
 def split(network: keras.Model) -> tuple[keras.Model, keras.Model] | None:
@@ -102,16 +100,12 @@ class Shelf:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             if not self._whole(path, shape):
-                part = path.with_suffix(f".{new_id()}.part")
-                try:
-                    kept = np.lib.format.open_memmap(part, "w+", np.float16, shape)
-                    with part.open("r+b") as file:  # all of its room at once: where a disk fills later, a mapped file kills the process
-                        os.posix_fallocate(file.fileno(), 0, part.stat().st_size)
+                with replacing(path) as draft:
+                    kept = np.lib.format.open_memmap(draft, "w+", np.float16, shape)
+                    with draft.open("r+b") as file:  # all of its room at once: where a disk fills later, a mapped file kills the process
+                        os.posix_fallocate(file.fileno(), 0, draft.stat().st_size)
                     self._fill(kept, name, trunk, pictures, how)
                     kept.flush()
-                    part.replace(path)
-                finally:
-                    part.unlink(missing_ok=True)
             path.touch()
             features: Features = np.load(path, mmap_mode="r")
             self._tidy()
@@ -142,17 +136,16 @@ class Shelf:
         return features
 
     def _tidy(self) -> None:
-        """Removes what was used longest ago, until the rest is small enough; and what was abandoned."""
+        """Removes what was used longest ago, until the rest is small enough."""
         assert self._folder is not None
-        now, total = time.time(), 0
+        total = 0
         stats = {}
-        for path in self._folder.iterdir():
+        for path in self._folder.glob("[!.]*.npy"):
             with suppress(FileNotFoundError):  # another training tidies, too
-                if path.is_file():
-                    stats[path] = path.stat()
+                stats[path] = path.stat()
         for path, stat in sorted(stats.items(), key=lambda entry: -entry[1].st_mtime):
             total += stat.st_size
-            if total > self._most_bytes or (path.suffix == ".part" and now - stat.st_mtime > _ABANDONED_SECONDS):
+            if total > self._most_bytes:
                 path.unlink(missing_ok=True)  # who reads it at present keeps it until the end
 
 

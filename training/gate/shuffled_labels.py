@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from pydantic import ValidationError
 
+from lungline.durable import replace_text
 from models.records import Figure
 from training.data.datasets import Example
 from training.evaluation import controls
@@ -42,7 +43,7 @@ def control(recipe: Recipe, start: Start, predictions: Predictions, folder: Path
         votes = controls.shuffled_votes(recipe, train, val, gate, load_base, seed)[rows]
         found.append(_figure(votes, gate.outputs[rows], [examples[row] for row in rows]))
     least = min(found, key=lambda figure: figure.value if figure.low is None else figure.low)
-    kept.write_text(least.model_dump_json(exclude_unset=True))
+    replace_text(kept, least.model_dump_json(exclude_unset=True))
     return least
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from lungline.durable import sync_folder, sync_tree
+from lungline.durable import replacing
 from lungline.errors import ModelError, TrainingError
 from lungline.findings import Modality
 from lungline.progress import say
@@ -207,30 +207,25 @@ def _write(
         return finished
     checkpoint = Checkpoint(out / f".{recipe.name}.checkpoint.npz", key)
     fitted = fit(recipe, train_set, val, seed=start.seed, epochs=recipe.epochs, load_base=load_base, checkpoint=checkpoint)
-    draft = out / f".{recipe.name}.part"
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
-    network = _save(recipe, fitted, draft / WEIGHTS)
-    description |= {
-        "sha256": hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest(),
-        "made_by": key,
-        **parameters(recipe, network),
-        "epochs": fitted.epochs,
-        "best_epoch": fitted.best_epoch,
-        "temperature": _temperature(recipe, network, val) if recipe.modality else 1.0,
-        "curve": fitted.curve,
-    }
-    if start.as_published and recipe.published:
-        description["as_published"] = published.compare(recipe.published, KerasRuntime(network).run(val.pictures), train_set, val)
-    (draft / MEMBER).write_text(MemberRecord.model_validate(description).text())
-    sync_tree(draft)
-    folder = out / recipe.name
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    sync_folder(out)  # before the checkpoint goes
+    with replacing(out / recipe.name) as draft:
+        draft.mkdir()
+        network = _save(recipe, fitted, draft / WEIGHTS)
+        description |= {
+            "sha256": hashlib.sha256((draft / WEIGHTS).read_bytes()).hexdigest(),
+            "made_by": key,
+            **parameters(recipe, network),
+            "epochs": fitted.epochs,
+            "best_epoch": fitted.best_epoch,
+            "temperature": _temperature(recipe, network, val) if recipe.modality else 1.0,
+            "curve": fitted.curve,
+        }
+        if start.as_published and recipe.published:
+            description["as_published"] = published.compare(recipe.published, KerasRuntime(network).run(val.pictures), train_set, val)
+        (draft / MEMBER).write_text(MemberRecord.model_validate(description).text())
+        shutil.rmtree(out / recipe.name, ignore_errors=True)
     checkpoint.remove()
     say(f"{recipe.name}: written.")
-    return read_member(folder)
+    return read_member(out / recipe.name)
 
 
 def _finished(folder: Path, key: str) -> Member | None:

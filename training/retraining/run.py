@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lungline.durable import copy_into_place
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.progress import say
@@ -78,10 +79,7 @@ def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> No
     for member in kept.values():
         if not (out / member.name).exists():
             member.checked_weights()
-            draft = out / f".{member.name}.part"
-            shutil.rmtree(draft, ignore_errors=True)
-            shutil.copytree(member.folder, draft)
-            draft.rename(out / member.name)
+            copy_into_place(member.folder, out / member.name)
 
 
 def judge(

@@ -204,7 +204,7 @@ def test_a_store_that_is_away_is_not_made_anew(home_of: Callable[..., Home]) -> 
     assert len(home.kept) == len(home.reports) == 1
 
 
-@pytest.mark.parametrize("step", ["enter", "_write", "_stays"])
+@pytest.mark.parametrize("step", ["enter", "replace_text", "_stays"])
 def test_a_watcher_may_die_at_any_step(home_of: Callable[..., Home], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     home = home_of()
     path = home.drop()
@@ -212,18 +212,11 @@ def test_a_watcher_may_die_at_any_step(home_of: Callable[..., Home], monkeypatch
     class Died(BaseException):
         pass
 
-    written: list[Path] = []
-    write = label_drops._write
-
-    def dies(*arguments: object, **_: object) -> None:
-        if step == "_write" and not written:  # the second: the report
-            write(*arguments)  # type: ignore[arg-type]
-            written.append(path)
-            return
+    def dies(*_: object, **__: object) -> None:
         raise Died
 
     drops = LabelDrops(home.watcher._store, home.watcher._writer, home.watcher._intake._key, "move", Limits())
-    where = {"enter": labels, "_write": label_drops, "_stays": LabelDrops}[step]
+    where = {"enter": labels, "replace_text": label_drops, "_stays": LabelDrops}[step]
     with monkeypatch.context() as patch:
         patch.setattr(where, step, dies)
         if step == "enter":  # the writer's thread must live on

@@ -1,7 +1,6 @@
 """Whole training runs on drawn pictures, from the row to the outcome: promoted, held, refused or skipped, and what fails cleanly."""
 
 import dataclasses
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from lungline.layout import Store
 from lungline.settings import Settings, load
 from models.files import WEIGHTS
 from tests.drawn_data_set import COUNTS, draw_data_set
+from tests.integration.arrival.watching import mounted
 from tests.ledger import claim_run
 from training import recipes
 from workers import catalogue
@@ -186,13 +186,11 @@ def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path
     draw_data_set(home.parent / "data")
     shipped = at_home.champion()
     claim = at_home.begin()
-    out = at_home.settings.layout.training / claim.subject
-    out.mkdir(parents=True)
-    os.symlink("/dev/full", out / ".xray-cnn.checkpoint.part")
-    row = at_home.retrain(claim)
-    assert (row["state"], at_home.champion()) == ("failed", shipped)
-    assert "disk is full" in row["reason"]
-    assert not out.exists()
+    with mounted(at_home.settings.layout.training, "-t", "tmpfs", "-o", "size=1m", "none"):
+        row = at_home.retrain(claim)
+        assert (row["state"], at_home.champion()) == ("failed", shipped)
+        assert "disk is full" in row["reason"]
+        assert list(at_home.settings.layout.training.iterdir()) == []
 
 
 def test_admission_is_not_retrained(at_home: Home, home: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from lungline.progress import steps
 from training.data import manifests
@@ -81,9 +82,7 @@ def remember(manifest: Path, audits: Path, found: Audit) -> None:
     place = _place(manifest, audits)
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        draft = place.with_suffix(".part")
-        draft.write_text(json.dumps({"errors": _names(found)}))
-        draft.replace(place)
+        replace_text(place, json.dumps({"errors": _names(found)}))
     except OSError:
         pass  # then all is looked at again
 

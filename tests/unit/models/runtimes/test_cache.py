@@ -52,18 +52,14 @@ def test_a_damaged_or_cut_file_is_not_believed(tmp_path: Path, member: Member, n
     assert cache.find(tmp_path, member) is None
 
 
-def test_those_unused_for_longest_go_and_drafts_of_the_dead(tmp_path: Path, member: Member, network: Converted) -> None:
+def test_networks_unused_for_longest_go(tmp_path: Path, member: Member, network: Converted) -> None:
     others = [dataclasses.replace(member, record=member.record.model_copy(update={"sha256": str(number) * 64})) for number in range(3)]
     for age, other in zip((30, 20, 10), others, strict=True):
         cache.keep(tmp_path, other, network, most=2)
         (newest,) = (path for path in tmp_path.glob("*.npz") if path.stat().st_mtime > 1e9)
         os.utime(newest, (1e9 - age, 1e9 - age))
     assert [cache.find(tmp_path, other) is not None for other in others] == [False, True, True]
-    draft = tmp_path / "x.draft"
-    draft.write_bytes(b"")
-    os.utime(draft, (1e9, 1e9))
     cache.keep(tmp_path, member, network, most=2)
-    assert not draft.exists()
     assert len(list(tmp_path.glob("*.npz"))) == 2
 
 
