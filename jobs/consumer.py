@@ -2,7 +2,6 @@
 
 import os
 import signal
-import threading
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -11,6 +10,7 @@ from celery import Celery
 
 from jobs.queues import queue_lengths
 from lungline.errors import BrokerError
+from lungline.threads import Repeating
 
 _EXIT_DEAF: Final = 70
 
@@ -48,25 +48,29 @@ def mind_deafness(
     app: Celery,
     queues: Sequence[str],
     answering: Busy,
-    ended: threading.Event,
     look_seconds: float = 5.0,
     deaf_seconds: float = 30.0,
-) -> None:
-    """Ends a worker that no longer hears: connected to Redis after an outage, and consuming nothing (celery #8091, #9054, #10302).
+) -> Repeating:
+    """A thread, not started yet, that ends a worker that no longer hears: it is connected to Redis after an outage, and consumes nothing.
 
-    What counts is consumption: doorbells lie in Redis, nothing is being done, and no task has begun for half a minute. That is counted in
-    looks: a worker that was paused (SIGSTOP, a suspended machine) has missed nothing when it wakes.
+    That is a known fault (celery #8091, #9054, #10302). What counts is consumption: doorbells lie in Redis, nothing is being done, and no
+    task has begun for half a minute. That is counted in looks: a worker that was paused (SIGSTOP, a suspended machine) has missed nothing
+    when it wakes.
     """
     begun, silent = answering.begun, 0.0
-    while not ended.wait(look_seconds):
+
+    def look() -> None:
+        nonlocal begun, silent
         try:
             rings = sum(queue_lengths(app, queues).values()) > 0
         except BrokerError:
             rings = False
         if not rings or answering.busy or answering.begun != begun:
             begun, silent = answering.begun, 0.0
-            continue
+            return
         silent += look_seconds
         if silent > deaf_seconds:  # more, since the first look may have come at once after a pause
             log.error("no doorbell was heard although some wait in Redis; this worker ends so that another starts")
             os._exit(_EXIT_DEAF)
+
+    return Repeating("deafness", look_seconds, look, "not known whether doorbells are heard")

@@ -1,6 +1,5 @@
 """The champions that judge here: loaded at the start, and taken up anew, beside the running ones, when the database names others."""
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from sqlalchemy import Engine
 from db import errors, versions
 from db.connect import read_only
 from lungline.errors import LunglineError
+from lungline.threads import Repeating
 from models import registry
 from models.admission import Admission
 from models.ensemble import Ensemble
@@ -57,38 +57,35 @@ class Champions:
         self._models = models
         self._runtime_choice = runtime_choice
         self._batch_max = batch_max
-        self._ask_seconds = ask_seconds
         self._pauses = pauses
-        self._stopped = threading.Event()
         self._load_failure: _LoadFailure | None = None
         self._away = False
         with engine.begin() as connection:
             catalogue.enter(connection, models)
             wanted = versions.champions(connection)
         self.judge = self._load(wanted, None)
-        self._thread = threading.Thread(target=self._watch, name="champions", daemon=True)
+        self._thread = Repeating("champions", ask_seconds, self._look, "champions not looked at")
 
     def watch(self) -> None:
         """Begins to ask the database for new champions."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Ends asking; what is being loaded is given up."""
-        self._stopped.set()
+    def stop(self, timeout: float = 0.0) -> None:
+        """Ends asking, and gives up what is being loaded; waits `timeout` seconds at most until that has ended."""
+        self._thread.stop(timeout)
 
-    def _watch(self) -> None:
-        while not self._stopped.wait(self._ask_seconds):
-            wanted = self._ask()
-            if wanted is None or wanted == self.judge.names or self._waits(wanted):
-                continue
-            try:
-                judge = self._load(wanted, self.judge)
-            except Exception as error:  # this thread must go on; of others' errors only the type, as their words may quote anything
-                self._put_off(wanted, str(error) if isinstance(error, LunglineError) else type(error).__name__)
-                continue
-            if not self._stopped.is_set():
-                log.info("new champions judge from the next batch on", versions=judge.versions, before=self.judge.versions)
-                self.judge, self._load_failure = judge, None
+    def _look(self) -> None:
+        wanted = self._ask()
+        if wanted is None or wanted == self.judge.names or self._waits(wanted):
+            return
+        try:
+            judge = self._load(wanted, self.judge)
+        except Exception as error:  # of others' errors only the type, as their words may quote anything
+            self._put_off(wanted, str(error) if isinstance(error, LunglineError) else type(error).__name__)
+            return
+        if not self._thread.is_stopping:
+            log.info("new champions judge from the next batch on", versions=judge.versions, before=self.judge.versions)
+            self.judge, self._load_failure = judge, None
 
     def _ask(self) -> dict[str, str] | None:
         try:

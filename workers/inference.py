@@ -22,6 +22,7 @@ from lungline.layout import Store
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
+from lungline.threads import Repeating
 from models import devices, pose, series_rule
 from models.runtimes.choice import RuntimeChoice
 from workers import reading
@@ -89,7 +90,6 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     app = make_app(settings)
     register(app, reader.answering)
     register(app, assessor.answering)
-    ended = threading.Event()
 
     # Celery keeps weak references to receivers: these names must outlive the consumer.
     def on_ready(**_: Any) -> None:
@@ -103,14 +103,16 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    threading.Thread(target=mind_deafness, args=(app, READ.queues, reader.answering, ended), name="deafness", daemon=True).start()
-    threading.Thread(target=mind_hanging, args=(batcher, ended), name="hanging", daemon=True).start()
+    watches = (mind_deafness(app, READ.queues, reader.answering), mind_hanging(batcher))
+    for watch in watches:
+        watch.start()
     champions.watch()
     try:
         # twice the batch in threads, so that one batch is read while another runs
         consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, INFERENCE_QUEUES)
     finally:
-        ended.set()
+        for watch in watches:
+            watch.stop()
         champions.stop()
         reader.stop()
         leases.stop()
@@ -118,24 +120,27 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
 def mind_hanging(
     batcher: Batcher,
-    ended: threading.Event,
     look_seconds: float = 5.0,
     hanging_seconds: float = 600.0,  # a batch takes seconds, also on a machine that does much else
     end: Callable[[], None] = lambda: os._exit(_EXIT_BROKEN),
-) -> None:
-    """Ends a worker whose runtime does not answer any more, as one on a GPU that has fallen off the bus: another starts afresh.
+) -> Repeating:
+    """A thread, not started yet, that ends a worker whose runtime does not answer any more, as one on a GPU that has fallen off the bus.
 
     Counted in looks at the same batch: a pause of this process (SIGSTOP, a suspended machine) is not the runtime's.
     """
     batch, silent = batcher.under_way, 0.0
-    while not ended.wait(look_seconds):
+
+    def look() -> None:
+        nonlocal batch, silent
         if batcher.under_way is None or batcher.under_way != batch:
             batch, silent = batcher.under_way, 0.0
-            continue
+            return
         silent += look_seconds
         if silent > hanging_seconds:
-            log.error("the engine has not answered for minutes; ending so that another worker starts", seconds=round(silent))
+            log.error("the runtime has not answered for minutes; ending so that another worker starts", seconds=round(silent))
             end()
+
+    return Repeating("hanging", look_seconds, look, "not known whether the runtime answers")
 
 
 def _end_broken() -> None:

@@ -1,7 +1,6 @@
 """What runs in the training process: a run from its row to an outcome. It promotes nothing: who started it does (workers/outcome.py)."""
 
 import errno
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +18,7 @@ from lungline.findings import Modality
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
+from lungline.threads import Repeating
 from models import registry
 from models.files import EnsembleFiles
 from training.data import audit, snapshot, store_labels, sufficiency
@@ -98,10 +98,14 @@ class Retraining:
         from training.retraining import run  # TensorFlow: seconds
 
         learnt = run.Learnt(taken.folder, self._asked.seed, names)
-        with _Watch(self):
+        watch = Repeating("progress", _LOOK_SECONDS, self.look, "progress not written")
+        watch.start()
+        try:
             for champion in touched:
                 run.keep_others(champion, names, self._out)
             members = run.learn(learnt, self._settings, self._out, self._tell)
+        finally:
+            watch.stop(timeout=60)
         self._note(epochs_done=progress.of(self._out, names)[0])
         ruled_challengers = [self._rule_on(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
@@ -170,26 +174,3 @@ class Retraining:
             self._step = step
             log.info("training", run=self._claim.subject, step=step)
             self._note(step=step, epochs_done=epochs)
-
-
-class _Watch:
-    """Looks how far it is, every other second, while the block trains."""
-
-    def __init__(self, retraining: Retraining) -> None:
-        self._retraining = retraining
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join(timeout=60)
-
-    def _run(self) -> None:
-        while not self._ended.wait(_LOOK_SECONDS):
-            try:
-                self._retraining.look()
-            except Exception as error:  # told again as soon as the database is back; a training does not end for its progress
-                log.warning("progress not written", error=errors.name(error))

@@ -151,7 +151,6 @@ def run(settings: Settings) -> None:
     trainer = Trainer(settings, writer, leases)
     app = make_app(settings)
     register(app, trainer.answering)
-    ended = threading.Event()
 
     # Celery keeps weak references to receivers: these names must outlive the consumer.
     def on_ready(**_: Any) -> None:
@@ -163,11 +162,12 @@ def run(settings: Settings) -> None:
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    threading.Thread(target=mind_deafness, args=(app, TRAIN.queues, trainer.answering, ended), name="deafness", daemon=True).start()
+    deafness = mind_deafness(app, TRAIN.queues, trainer.answering)
+    deafness.start()
     try:
         consume(app, f"{NAME}@{site(settings)}", 1, TRAIN.queues)
     finally:
-        ended.set()
+        deafness.stop()
         leases.stop()
         writer.close()
         engine.dispose()

@@ -29,14 +29,14 @@ def answer():
     ended.set()
 signal.signal(signal.SIGCONT, lambda *_: threading.Timer(0.5, answer).start())
 watch = {
-    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), hands, ended, 0.1, 1.0),
-    "hanging": lambda: inference.mind_hanging(batcher, ended, 0.1, 1.0),
-}[sys.argv[1]]
-watcher = threading.Thread(target=watch)
-watcher.start()
+    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), hands, 0.1, 1.0),
+    "hanging": lambda: inference.mind_hanging(batcher, 0.1, 1.0),
+}[sys.argv[1]]()
+watch.start()
 print("ready", flush=True)
-while watcher.is_alive():
-    watcher.join(0.05)
+while not ended.wait(0.05):
+    pass
+watch.stop()
 """
 _READS = """
 from imaging.isolate import ReaderPool

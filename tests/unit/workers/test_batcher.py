@@ -228,7 +228,10 @@ def test_a_worker_whose_engine_hangs_ends(writer: Writer) -> None:
     assert batcher.under_way is None
     done = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(10)
-    mind_hanging(batcher, ended, 0.01, 0.05, ended.set)  # returns when it has ended the worker
+    hanging = mind_hanging(batcher, 0.01, 0.05, ended.set)
+    hanging.start()
+    assert ended.wait(10)
+    hanging.stop()
     gate.open.set()
     assert done.result(10) == VERDICT
     wait_for(lambda: batcher.under_way is None)

@@ -49,8 +49,7 @@ def running(database: Engine, models: Path, runtime_choice: RuntimeChoice) -> It
     running = Champions(database, models, runtime_choice, 4, ask_seconds=0.1, pauses=(0.2,))
     running.watch()
     yield running
-    running.stop()
-    running._thread.join(30)
+    running.stop(timeout=30)
 
 
 @pytest.fixture
