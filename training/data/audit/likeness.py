@@ -6,6 +6,8 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from scipy import sparse
+from scipy.sparse import csgraph
 
 from training.data.audit.image_statistics import ImageStatistics, mirror
 
@@ -50,18 +52,13 @@ def identical(statistics: Sequence[ImageStatistics | None]) -> Iterator[tuple[in
 
 def joined(pairs: Sequence[Pair], size: int) -> list[int]:
     """For each of `size` pictures the smallest that it hangs together with by `pairs`."""
-    first = list(range(size))
-
-    def top(number: int) -> int:
-        while first[number] != number:
-            first[number] = first[first[number]]
-            number = first[number]
-        return number
-
-    for a, b, _ in pairs:
-        low, high = sorted((top(a), top(b)))
-        first[high] = low
-    return [top(number) for number in range(size)]
+    if not size:
+        return []
+    firsts, seconds = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    graph = sparse.coo_array((np.ones(len(pairs), bool), (firsts, seconds)), shape=(size, size))
+    _, components = csgraph.connected_components(graph, directed=False)
+    _, smallest = np.unique(components, return_index=True)
+    return [int(number) for number in smallest[components]]
 
 
 def _near(statistics: Sequence[ImageStatistics]) -> Iterator[Pair]:

@@ -280,3 +280,10 @@ def test_the_labelled_scans_have_warnings_alone(training_data: Path) -> None:
     all_found = found(training_data / "manifest.csv")
     assert all_found.errors == []
     assert {finding.check for finding in all_found.findings} == {"shortcut"}
+
+
+def test_copies_of_copies_hang_together() -> None:
+    pairs = [(1, 4, 3.0), (2, 3, 3.0), (4, 6, 3.0), (1, 6, 3.0)]
+    assert likeness.joined(pairs, 7) == [0, 1, 2, 2, 1, 5, 1]
+    assert likeness.joined([], 2) == [0, 1]
+    assert likeness.joined([], 0) == []
