@@ -9,5 +9,5 @@ def flower() -> None:
     from supervisor import flower_server
 
     settings = load()
-    log.configure("flower")
+    log.configure("flower", settings.log_format)
     flower_server.serve(settings, Presence.take(settings.layout.run, "flower"))

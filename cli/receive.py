@@ -7,5 +7,6 @@ def receive() -> None:
     from lungline.settings import load
     from pacs.receive import NAME, run
 
-    log.configure(NAME)
-    run(load())
+    settings = load()
+    log.configure(NAME, settings.log_format)
+    run(settings)

@@ -23,8 +23,8 @@ def watch() -> None:
     from lungline.settings import load
     from watcher.watch import run
 
-    log.configure("watch")
     settings = load()
+    log.configure("watch", settings.log_format)
     try:
         require(make_app(settings))
     except BrokerError as error:  # files are taken in all the same, and rung for once that is mended
@@ -43,8 +43,8 @@ def inference(
     from lungline.settings import load
     from workers.inference import run
 
-    log.configure(f"inference-{slot}")
     settings = load()
+    log.configure(f"inference-{slot}", settings.log_format)
     require(make_app(settings))
     run(settings, slot)
 
@@ -58,7 +58,7 @@ def training() -> None:
     from lungline.settings import load
     from workers.training import run
 
-    log.configure("training")
     settings = load()
+    log.configure("training", settings.log_format)
     require(make_app(settings))
     run(settings)

@@ -20,6 +20,7 @@ from pydantic_settings.exceptions import SettingsError as SourceError
 from lungline import broker
 from lungline.errors import SettingsError
 from lungline.layout import Home
+from lungline.log import LogFormat
 from lungline.schedule import Schedule, crontab_of, zone_of
 
 PREFIX = "LUNGLINE_"
@@ -107,6 +108,10 @@ class Settings(BaseSettings):
         default="",
         pattern=r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$",
         description="The path of Flower behind a reverse proxy that passes the path on, such as `lungline/flower`.",
+    )
+    log_format: LogFormat = Field(
+        default="auto",
+        description="The form of log lines: `logfmt`, `json`, or `auto`: logfmt on a terminal, one JSON object a line elsewhere.",
     )
     weights_dir: Path | None = Field(
         default=None, description="A folder of ImageNet weights (`NAME_notop.weights.h5`) for training without internet."

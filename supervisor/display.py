@@ -12,7 +12,6 @@ from rich.text import Text
 
 from db.connect import connect
 from db.status import counts
-from lungline import log
 from lungline.threads import Repeating
 
 Counts = Mapping[str, int | float | None]
@@ -76,7 +75,6 @@ def open_display() -> Iterator[LiveLine | LogLines]:
         return
     live = Live(console=console, auto_refresh=False, transient=True)
     live.start()
-    log.configure("up")  # once more, since `live` has taken over standard error
     try:
         yield LiveLine(live)
     finally:

@@ -30,7 +30,7 @@ def run(settings: Settings) -> None:
         SettingsError: a folder cannot be made, or the database is another installation's.
         BrokerError: this machine needs a Redis server of its own and has none.
     """
-    log.configure("up")
+    log.configure("up", settings.log_format)
     make_folders(settings)
     presence = Presence.take(settings.layout.run, "up")
     settings.layout.flower_address.unlink(missing_ok=True)  # an earlier Flower's

@@ -29,9 +29,9 @@ def main() -> None:
     order = TrainingOrder.model_validate_json(sys.stdin.readline())
     die_with(order.parent)
     _give_way()
-    log.configure("training")
+    settings = load()
+    log.configure("training", settings.log_format)
     try:
-        settings = load()
         engine = connect(settings.database_url)
         outcome = without_gpu(settings) or Retraining(settings, engine, order.claim, order.run).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
