@@ -44,4 +44,4 @@ def test_a_name_that_is_no_setting_is_said(monkeypatch: pytest.MonkeyPatch) -> N
     result = CliRunner().invoke(app, ["settings"])
 
     assert result.exit_code == 0
-    assert "LUNGLINE_BATCHMAX is no setting" in result.stderr
+    assert "LUNGLINE_BATCHMAX is not a setting" in result.stderr

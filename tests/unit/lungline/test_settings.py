@@ -108,7 +108,7 @@ def test_inbox_and_store_must_lie_apart(inbox: str, store: str, home: Path, monk
 
 def test_a_name_in_the_toml_that_is_no_setting_is_refused(home: Path) -> None:
     (home / "lungline.toml").write_text("batchmax = 8\n")
-    with pytest.raises(SettingsError, match=r"lungline\.toml: `batchmax` is no setting\. See docs/settings\.md"):
+    with pytest.raises(SettingsError, match=r"lungline\.toml: `batchmax` is not a setting\. See docs/settings\.md"):
         load()
 
 
