@@ -1,12 +1,12 @@
 """The report of a run: one page that needs nothing beside it, and the same as JSON. What a report must show: docs/models.md."""
 
-import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from lungline import RESEARCH_USE, __version__
+from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from lungline.progress import say
 from models.records import MemberRecord
@@ -51,8 +51,8 @@ def write_report(
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-        _put(folder / REPORT, report.text())
-        _put(folder / PAGE, page(report))
+        replace_text(folder / REPORT, report.text(), mode=0o600)
+        replace_text(folder / PAGE, page(report), mode=0o600)
     except OSError as error:
         raise TrainingError(f"The report cannot be written below LUNGLINE_HOME ({error.strerror}); check its folder `reports`.") from None
     return folder / PAGE
@@ -68,12 +68,3 @@ def _version(found: EvaluatedVersion, predictions: Predictions) -> ReportedVersi
         curves={each.data: curves(each) for each in predicted},
         pictures=ShownPictures(split=predicted[-1].data, shown=pictures(found, predicted[-1], predictions)) if predicted else None,
     )
-
-
-def _put(path: Path, text: str) -> None:
-    """A file that nobody else may read, whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
-    draft.unlink(missing_ok=True)
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
