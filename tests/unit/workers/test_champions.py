@@ -114,7 +114,7 @@ def test_a_start_without_the_champions_files_is_refused(
     version = adopted("xray")
     promote(database, version)
     shutil.rmtree(models)
-    with pytest.raises(ModelError, match=f"{version}.*not at hand.*rollback"):
+    with pytest.raises(ModelError, match=f"{version}.*are missing.*rollback"):
         Champions(database, models, runtime_choice, 4)
 
 
