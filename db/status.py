@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from sqlalchemy import Column, Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select
 
 from db import jobs, scans
 from db.clock import now
@@ -11,14 +11,21 @@ from db.scans import READ, State
 from db.tables import Outcome, files
 
 
-def _count(connection: Connection, column: Column[str]) -> Counter[str]:
-    return Counter({row[0]: row[1] for row in connection.execute(select(column, func.count()).group_by(column))})
+def _count_files(connection: Connection) -> Counter[Outcome]:
+    """Drops by outcome. All are counted at once, and the few that were not accepted: an index counts faster than it tells apart."""
+    of = {
+        outcome: select(func.count()).where(files.c.outcome == outcome).scalar_subquery()
+        for outcome in (Outcome.DUPLICATE, Outcome.REFUSED)
+    }
+    total, *others = connection.execute(select(select(func.count()).select_from(files).scalar_subquery(), *of.values())).one()
+    found = dict(zip(of, others, strict=True))
+    return Counter({Outcome.ACCEPTED: total - sum(others), **found})
 
 
 def counts(engine: Engine) -> dict[str, int | float | None]:
     """Drops by outcome, scans by state, and for how long the oldest waiting scan has waited (None if none waits), from one snapshot."""
     with read_only(engine).connect() as connection:
-        by_outcome = _count(connection, files.c.outcome)
+        by_outcome = _count_files(connection)
         by_state = scans.count_states(connection)
         first = jobs.oldest(connection, READ)
         at = connection.execute(select(now())).scalar_one()

@@ -47,7 +47,7 @@ jobs = Table(
     UniqueConstraint("kind", "subject"),
 )
 Index("ix_jobs_queue_state_created_at", jobs.c.queue, jobs.c.state, jobs.c.created_at)
-Index("ix_jobs_kind_state", jobs.c.kind, jobs.c.state)
+Index("ix_jobs_kind_state_created_at", jobs.c.kind, jobs.c.state, jobs.c.created_at)
 Index("ix_jobs_subject", jobs.c.subject)
 Index(
     "uq_jobs_exclusive",

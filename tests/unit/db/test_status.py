@@ -38,9 +38,17 @@ def test_counting_reads_no_table(sqlite: Engine) -> None:
     with plans(sqlite) as steps:
         counts(sqlite)
     large = [step for step in steps if step.split()[1] in ("files", "scans")]
-    assert sorted(step.split(" USING ")[0] for step in large) == ["SCAN files", "SCAN scans"]
+    assert sorted(step.split(" USING ")[0] for step in large) == ["SCAN files", "SCAN scans", "SEARCH files", "SEARCH files"]
     assert all("COVERING INDEX" in step for step in large)
     assert [step for step in steps if "TEMP B-TREE" in step] == []
+
+
+def test_the_oldest_waiting_scan_is_found_by_an_index(sqlite: Engine) -> None:
+    with plans(sqlite) as steps:
+        counts(sqlite)
+    of_jobs = [step for step in steps if " jobs " in step]
+    by_index = "SEARCH jobs USING COVERING INDEX ix_jobs_kind_state_created_at"
+    assert of_jobs == [f"{by_index} (kind=?)", f"{by_index} (kind=? AND state=?)"]
 
 
 def test_reconcile_finds_a_refused_file_by_an_index(sqlite: Engine) -> None:
