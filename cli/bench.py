@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from cli.output import print_rows
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 
 _TITLES: Final = {
     Part.NETWORKS: "Networks alone",
@@ -41,7 +41,7 @@ def bench(
         print_tables(figures, machine)
 
 
-def _cells(figure: Figure) -> tuple[str, ...]:
+def _cells(figure: BenchFigure) -> tuple[str, ...]:
     digits = 0 if figure.value >= 1000 else 1 if figure.value >= 10 else 2
     return (figure.of, figure.what, *(f"{value:,.{digits}f}" for value in (figure.value, figure.low, figure.high)), figure.unit)
 
@@ -49,7 +49,7 @@ def _cells(figure: Figure) -> tuple[str, ...]:
 _COLUMNS: Final = ("of", "what", "median", "lowest", "highest", "unit")
 
 
-def print_tables(figures: Sequence[Figure], machine: str) -> None:
+def print_tables(figures: Sequence[BenchFigure], machine: str) -> None:
     """Prints a table a part."""
     from rich.console import Console
     from rich.table import Table
@@ -65,7 +65,7 @@ def print_tables(figures: Sequence[Figure], machine: str) -> None:
             console.print(table)
 
 
-def page(figures: Sequence[Figure], machine: str) -> str:
+def page(figures: Sequence[BenchFigure], machine: str) -> str:
     """The figures as docs/performance.md has them."""
     rounds = max(figure.rounds for figure in figures)
     medians = f"Medians of {rounds} rounds" if rounds > 1 else "One round"

@@ -33,7 +33,7 @@ def demo() -> None:
         f"need them."
     )
     notice()
-    if any(one.is_open for one in dropped):
+    if any(file.is_open for file in dropped):
         raise StackError(f"Not all pictures were read within {_READ_SECONDS:.0f} s; see the logs in {settings.layout.logs}.")
 
 
@@ -46,14 +46,14 @@ def _print(dropped: "list[Dropped]") -> None:
     sentences = {str(reason): reason.sentence for reason in Reason}
     read = Table("file", "verdict", title="Read", title_justify="left")
     turned_away = Table("file", "outcome", "reason", title="Turned away", title_justify="left")
-    for one in dropped:
-        reason = one.detail.removeprefix("again: ").removeprefix("rejected, ")
-        if one.outcome == "done" and reason not in sentences:
-            read.add_row(one.name, one.detail)
-        elif one.is_open:
-            turned_away.add_row(one.name, "not done in time", "")
+    for file in dropped:
+        reason = file.detail.removeprefix("again: ").removeprefix("rejected, ")
+        if file.outcome == "done" and reason not in sentences:
+            read.add_row(file.name, file.detail)
+        elif file.is_open:
+            turned_away.add_row(file.name, "not done in time", "")
         else:
-            turned_away.add_row(one.name, "rejected" if one.outcome == "done" else one.outcome, f"{reason}: {sentences[reason]}")
+            turned_away.add_row(file.name, "rejected" if file.outcome == "done" else file.outcome, f"{reason}: {sentences[reason]}")
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(read)
     console.print(turned_away)

@@ -65,8 +65,8 @@ def promote(
     from operations import models
 
     change = models.promote(load(), version, by, why, although_refused=although_refused)
-    if change.trial:
-        member, pictures = change.trial
+    if change.limited_member:
+        member, pictures = change.limited_member
         say(f"{member} comes from a trial run on at most {pictures} pictures: its answers mean nothing.")
     print(
         f"{change.files.version} is champion now, in place of {change.former}. "

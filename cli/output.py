@@ -37,7 +37,7 @@ def print_rows(rows: "Iterable[Mapping[str, Any] | RowMapping]", *, as_json: boo
     return table.row_count
 
 
-def print_one(row: Mapping[str, Any], *, as_json: bool) -> None:
+def print_row(row: Mapping[str, Any], *, as_json: bool) -> None:
     """Prints one row, a column a line."""
     if as_json:
         print_rows([row], as_json=True)
@@ -119,7 +119,7 @@ def _replace(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     bad = error.object[error.start : error.end]
-    return "".join(_ALIKE.get(one, one.encode("ascii", "backslashreplace").decode()) for one in bad), error.end
+    return "".join(_ALIKE.get(character, character.encode("ascii", "backslashreplace").decode()) for character in bad), error.end
 
 
 codecs.register_error(_ERRORS, _replace)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.output import as_text, notice, print_one, print_rows, printable
+from cli.output import as_text, notice, print_row, print_rows, printable
 from cli.studies import print_study
 from lungline.errors import LedgerError
 
@@ -60,5 +60,5 @@ def show(
             drawn = explain_scan(settings, known.record, member, out)
             row |= {"explained": str(drawn.picture), "explained_member": drawn.member, "explained_finding": drawn.finding}
         row["names"] = list(map(as_text, known.names)) if as_json else ", ".join(map(printable, known.names))
-        print_one(row, as_json=as_json)
+        print_row(row, as_json=as_json)
     notice()

@@ -52,12 +52,12 @@ def finish(study: Annotated[str, typer.Argument(metavar="STUDY", help="Its pseud
 
 def print_study(study: "Study", *, as_json: bool) -> None:
     """One JSON object, or the study, its series and the patient's earlier studies, a table each."""
-    from cli.output import print_one, print_rows
+    from cli.output import print_row, print_rows
 
     if as_json:
-        print_one(study.study | {"series": study.series, "priors": study.priors}, as_json=True)
+        print_row(study.study | {"series": study.series, "priors": study.priors}, as_json=True)
         return
-    print_one(study.study, as_json=False)
+    print_row(study.study, as_json=False)
     print_rows([row | {"set_aside": _in_words(row["set_aside"])} for row in study.series], as_json=False, columns=_SERIES)
     if study.priors:
         print_rows(study.priors, as_json=False, columns=("study_key", "finding", "probability", "status", "finished_at"))

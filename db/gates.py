@@ -38,7 +38,7 @@ def enter(connection: Connection, run_id: str, gate: Gate) -> None:
     audit.note(connection, Action.GATE, f"{gate.decision}: {gate.reason}", subject=gate.challenger)
 
 
-def uses(connection: Connection, name: str) -> int:
+def count_uses(connection: Connection, name: str) -> int:
     """How often challengers of that name were judged so far."""
     return int(connection.scalar(select(func.count()).select_from(gates).where(gates.c.name == name)) or 0)
 

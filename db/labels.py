@@ -34,7 +34,7 @@ Found = Mapping[str, list[_Scan]]  # what a file's column holds -> the scans tha
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedLabels:
     """What became of a file of labels."""
 
     import_id: str  # of its row in the audit
@@ -60,7 +60,7 @@ def enter(
     who: str,
     sha256: str,
     import_id: str | None = None,
-) -> Imported:
+) -> ImportedLabels:
     """Enters the rows that can be believed, and notes the import in the audit. Asked again, it adds nothing.
 
     Args:
@@ -83,7 +83,7 @@ def enter(
             values.append(value)
     added = insert_all(connection, labels, labels.c.id, values, import_id=import_id, imported_at=now())
     conflicts = _conflicts(connection, {str(value["scan_id"]) for value in values})
-    done = Imported(import_id, len(added), len(values) - len(added), tuple(sorted(refused, key=lambda row: row.line)), conflicts)
+    done = ImportedLabels(import_id, len(added), len(values) - len(added), tuple(sorted(refused, key=lambda row: row.line)), conflicts)
     _note(connection, import_id, done.text, who, sha256)
     return done
 

@@ -74,27 +74,27 @@ def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verd
 
 
 def record_all(
-    connection: Connection, judged: Sequence[tuple[Claim, ScanFacts, Verdict]], quiet_seconds: float = series.QUIET_SECONDS
+    connection: Connection, verdicts_by_claim: Sequence[tuple[Claim, ScanFacts, Verdict]], quiet_seconds: float = series.QUIET_SECONDS
 ) -> list[bool]:
     """Ends the jobs of reading scans with a verdict each; which were written: of a claim that is void, nothing is.
 
     The series of these scans are assessed once they were quiet for `quiet_seconds`.
     """
-    held = jobs.finish_all(connection, [claim for claim, _, _ in judged])
-    kept = [(claim.subject, facts, verdict) for claim, facts, verdict in judged if claim in held]
+    held = jobs.finish_all(connection, [claim for claim, _, _ in verdicts_by_claim])
+    kept = [(claim.subject, facts, verdict) for claim, facts, verdict in verdicts_by_claim if claim in held]
     reread = {claim.subject for claim in held if claim.kind == REREAD}
     if kept:
         _write_facts(connection, {scan_id: facts for scan_id, facts, _ in kept})
         stand = {scan_id for scan_id, _, verdict in kept if scan_id in reread and _replace_current(connection, scan_id, verdict.ensemble)}
         _write(connection, [(scan_id, verdict) for scan_id, _, verdict in kept if scan_id not in stand])
-        _note_series(connection, [(claim, facts) for claim, facts, _ in judged if claim in held], quiet_seconds)
-    return [claim in held for claim, _, _ in judged]
+        _note_series(connection, [(claim, facts) for claim, facts, _ in verdicts_by_claim if claim in held], quiet_seconds)
+    return [claim in held for claim, _, _ in verdicts_by_claim]
 
 
-def _note_series(connection: Connection, judged: Sequence[tuple[Claim, ScanFacts]], quiet_seconds: float) -> None:
+def _note_series(connection: Connection, verdicts_by_claim: Sequence[tuple[Claim, ScanFacts]], quiet_seconds: float) -> None:
     """Once for each series of a batch: most of its scans are of one."""
     urgent: dict[tuple[str | None, str | None, str | None, Modality | None], bool] = {}
-    for claim, facts in judged:
+    for claim, facts in verdicts_by_claim:
         names = (facts.patient_key, facts.study_key, facts.series_key, facts.modality)
         urgent[names] = urgent.get(names, False) or claim.priority == Rank.STAT
     for names, is_urgent in sorted(urgent.items(), key=str):  # in one order, so that two workers do not wait in a circle
@@ -121,9 +121,9 @@ def _replace_current(connection: Connection, scan_id: str, ensemble: str) -> boo
 _COLUMNS: Final = ("ensemble", "finding", "probability", "status", "reason", "disagreement", "entropy")
 
 
-def _write(connection: Connection, judged: Sequence[tuple[str, Verdict]]) -> None:
+def _write(connection: Connection, verdicts_by_claim: Sequence[tuple[str, Verdict]]) -> None:
     """Enters the verdicts of scans."""
-    rows = [(new_id(), scan_id, verdict) for scan_id, verdict in judged]
+    rows = [(new_id(), scan_id, verdict) for scan_id, verdict in verdicts_by_claim]
     entered = [{"id": id, "scan_id": scan_id, **{name: getattr(verdict, name) for name in _COLUMNS}} for id, scan_id, verdict in rows]
     calibrated = [
         {"verdict_id": id, "finding": finding, "probability": probability}

@@ -11,7 +11,7 @@ from imaging import tags
 
 
 @dataclass(frozen=True)
-class Table:
+class LookupTable:
     """A lookup table: `entries` for the values from `first` on; values beyond take the nearest entry (PS3.3 C.11.1.1, C.11.2.1.1)."""
 
     entries: npt.NDArray[np.uint16]
@@ -30,7 +30,7 @@ class Table:
         return found
 
 
-def read(item: Dataset, dataset: Dataset) -> Table | None:
+def read(item: Dataset, dataset: Dataset) -> LookupTable | None:
     """The LUT Descriptor and LUT Data of a sequence's item; None if they make no table."""
     descriptor = tags.numbers(item, "LUTDescriptor")
     data = tags.value(item, "LUTData")
@@ -49,7 +49,7 @@ def read(item: Dataset, dataset: Dataset) -> Table | None:
     if not len(entries) or not 1 <= bits <= 16:
         return None
     top = max(2**bits - 1, 2 ** int(entries.max()).bit_length() - 1)  # some writers name fewer bits than they use
-    return Table(entries.astype(np.uint16), first, top)
+    return LookupTable(entries.astype(np.uint16), first, top)
 
 
 def floats(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -9,7 +9,7 @@ from celery import Celery, Task
 from sqlalchemy import Connection
 
 from db.jobs import Claim
-from jobs.kinds import Kind
+from jobs.kinds import JobKind
 from jobs.leases import Leases
 from lungline.errors import LunglineError, UnexpectedError
 
@@ -25,7 +25,7 @@ class Answering(Generic[Subject]):
     def __init__(
         self,
         leases: Leases,
-        kinds: Sequence[Kind],
+        kinds: Sequence[JobKind],
         load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]],
         handle: Callable[[Claim, Subject, Tell], str],
     ) -> None:

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from celery import Celery
 from kombu import Exchange, Queue
 
-from jobs.kinds import KINDS, Kind, queues_of
+from jobs.kinds import KINDS, JobKind, queues_of
 from lungline.broker import address_of
 from lungline.settings import Settings
 
 
-def make_app(settings: Settings, kinds: Sequence[Kind] = KINDS) -> Celery:
+def make_app(settings: Settings, kinds: Sequence[JobKind] = KINDS) -> Celery:
     """An app on the broker of this home, with the queues of these kinds of job; connects to nothing yet.
 
     Raises:

@@ -18,7 +18,7 @@ from db import job_doorbells
 from db.writer import Writer
 from jobs import leases
 from jobs.doorbells import Lane, lanes
-from jobs.kinds import KINDS, MOST_RUNG, Kind
+from jobs.kinds import KINDS, MOST_RUNG, JobKind
 from jobs.queues import ring, ring_first, server_run
 from lungline.errors import BrokerError
 from lungline.failures import Failures
@@ -40,7 +40,7 @@ class Dispatcher:
     """A thread that keeps the queues filled with what waits, and the jobs free of leases that ran out."""
 
     def __init__(
-        self, app: Celery, writer: Writer, enter_due: Callable[[Connection], str | None] = lambda _: None, kinds: Sequence[Kind] = KINDS
+        self, app: Celery, writer: Writer, enter_due: Callable[[Connection], str | None] = lambda _: None, kinds: Sequence[JobKind] = KINDS
     ) -> None:
         """Rings nothing yet.
 
@@ -98,7 +98,7 @@ class Dispatcher:
         self._failures.end(what)
         return done
 
-    def _expire(self, kind: Kind) -> None:
+    def _expire(self, kind: JobKind) -> None:
         freed, ended = self._writer.do(leases.expire, [kind])
         if freed:
             log.warning("leases expired", kind=kind.name, jobs=freed, given_up=ended)

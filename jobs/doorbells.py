@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 from db import job_doorbells
 from db.job_doorbells import Look
 from db.tables import Rank
-from jobs.kinds import Kind, queues_of, ranks_of
+from jobs.kinds import JobKind, queues_of, ranks_of
 from jobs.queues import queues_now
 
 LOST_AFTER_SECONDS: Final = 10.0  # a worker at work claims what it took from Redis sooner; one doorbell too many changes nothing
@@ -32,7 +32,9 @@ class Lane:
     """That may lie in Redis."""
     next: str | None = None
     """The subject whose doorbell is the next to be answered."""
-    _looks: deque[tuple[float, str | None]] = field(default_factory=deque)  # when (monotonic), and whose was the next; of the last 10 s
+    _head_sightings: deque[tuple[float, str | None]] = field(
+        default_factory=deque
+    )  # when (monotonic), and whose was the next; of the last 10 s
     _judged_by: tuple[float, str | None] | None = None  # the look by which doorbells count as lost
     _server_run: str | None = None  # of the Redis behind the queue; None: nothing is known of its doorbells yet
 
@@ -52,11 +54,11 @@ class Lane:
         is_empty = found[self.queue].length == 0
         if is_empty and run != self._server_run:
             self._server_run, self._judged_by = run, (at, None)
-            self._looks.clear()
+            self._head_sightings.clear()
         if is_empty or self.next:  # by somebody else's message nothing can be told
-            self._looks.append((at, self.next))
-        while self._looks and at - self._looks[0][0] >= LOST_AFTER_SECONDS:
-            self._judged_by = self._looks.popleft()
+            self._head_sightings.append((at, self.next))
+        while self._head_sightings and at - self._head_sightings[0][0] >= LOST_AFTER_SECONDS:
+            self._judged_by = self._head_sightings.popleft()
         return sum(queue.length for queue in found.values())
 
     def to_ring(self, connection: Connection, most: int, before: str | None) -> list[tuple[str, str, str]]:
@@ -74,7 +76,7 @@ class Lane:
         return Look(time.monotonic() - at + _GRAIN_SECONDS, next)
 
 
-def lanes(kinds: Sequence[Kind]) -> Iterator[Lane]:
+def lanes(kinds: Sequence[JobKind]) -> Iterator[Lane]:
     """Every lane of these kinds, the urgent first, those in the background last."""
     live = [kind for kind in kinds if not kind.in_background]
     for queue in queues_of(live):

@@ -18,7 +18,7 @@ MOST_RUNG: Final = 5000  # doorbells that lie in Redis at a time
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """The policy of one kind of job."""
 
     name: str
@@ -64,11 +64,11 @@ def _ask_a_person(connection: Connection, series_id: str, _: Cause) -> None:
 
 _SCAN_QUEUES: Final = tuple(priority.value for priority in Priority)
 
-READ: Final = Kind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
-REREAD: Final = Kind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_verdict, in_background=True, most_rung=32)
-HEADERS: Final = Kind(headers.HEADERS, READ.task, (Priority.SCANS.value,), _keep_facts, in_background=True, most_rung=32)
-ASSESS: Final = Kind(series.ASSESS, "lungline.assess_series", (Priority.STAT.value, series.QUEUE), _ask_a_person)
-TRAIN: Final = Kind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), _fail_run, runs.DEATHS_ALLOWED, exclusive=True)
+READ: Final = JobKind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
+REREAD: Final = JobKind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_verdict, in_background=True, most_rung=32)
+HEADERS: Final = JobKind(headers.HEADERS, READ.task, (Priority.SCANS.value,), _keep_facts, in_background=True, most_rung=32)
+ASSESS: Final = JobKind(series.ASSESS, "lungline.assess_series", (Priority.STAT.value, series.QUEUE), _ask_a_person)
+TRAIN: Final = JobKind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), _fail_run, runs.DEATHS_ALLOWED, exclusive=True)
 
 KINDS: Final = (READ, REREAD, HEADERS, ASSESS, TRAIN)
 
@@ -76,11 +76,11 @@ INFERENCE_QUEUES: Final = (Priority.STAT.value, series.QUEUE, Priority.SCANS.val
 """In the order in which an inference worker serves them: an assessment takes milliseconds, and waits behind no backlog of scans."""
 
 
-def queues_of(kinds: Iterable[Kind]) -> tuple[str, ...]:
+def queues_of(kinds: Iterable[JobKind]) -> tuple[str, ...]:
     """Every queue of these kinds once, in the order in which workers serve them."""
     return tuple(dict.fromkeys(queue for kind in kinds for queue in kind.queues))
 
 
-def ranks_of(kind: Kind) -> tuple[Rank, ...]:
+def ranks_of(kind: JobKind) -> tuple[Rank, ...]:
     """Which priorities its jobs may have."""
     return (Rank.BACKGROUND,) if kind.in_background else (Rank.STAT, Rank.LIVE)

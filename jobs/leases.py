@@ -18,7 +18,7 @@ from db.job_leases import Cause
 from db.jobs import Claim
 from db.refused_rows import change_rows
 from db.writer import Writer
-from jobs.kinds import KINDS, Kind
+from jobs.kinds import KINDS, JobKind
 from lungline.ids import new_id
 from lungline.settings import Settings
 from lungline.threads import Repeating
@@ -47,7 +47,7 @@ def boot_id() -> str:
 class Leases:
     """What one worker holds. Jobs are claimed through it; its thread renews what is in hand."""
 
-    def __init__(self, writer: Writer, slot: str, kinds: Sequence[Kind] = KINDS, renew_seconds: float = RENEW_SECONDS) -> None:
+    def __init__(self, writer: Writer, slot: str, kinds: Sequence[JobKind] = KINDS, renew_seconds: float = RENEW_SECONDS) -> None:
         """Frees what a predecessor in this slot held.
 
         Args:
@@ -75,7 +75,7 @@ class Leases:
 
     @contextmanager
     def claim(
-        self, kinds: tuple[Kind, ...], subject: str, load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]]
+        self, kinds: tuple[JobKind, ...], subject: str, load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]]
     ) -> Iterator[tuple[Claim, Subject] | None]:
         """Claims a subject's job for the length of the block; None if there is none to be had.
 
@@ -114,7 +114,7 @@ class Leases:
         self,
         connection: Connection,
         subjects: Sequence[str],
-        kinds: tuple[Kind, ...],
+        kinds: tuple[JobKind, ...],
         load: Callable[[Connection, Sequence[str]], Mapping[str, Subject]],
     ) -> list[tuple[Claim, Subject] | None]:
         lease, exclusive = kinds[0].lease_seconds, kinds[0].exclusive
@@ -163,32 +163,32 @@ class Leases:
                     self._in_hand -= {claim for claim in claims if claim.job_id not in held}
 
 
-def free_slot(connection: Connection, kinds: Sequence[Kind], slot: str, boot: str) -> tuple[int, int]:
+def free_slot(connection: Connection, kinds: Sequence[JobKind], slot: str, boot: str) -> tuple[int, int]:
     """Frees what a dead worker of this slot held; how many jobs, and how many of them were given up."""
     freed = job_leases.free_slot(connection, slot, boot)
     return freed, condemn(connection, kinds) if freed else 0
 
 
-def let_go(connection: Connection, claim: Claim, kinds: Sequence[Kind], cause: Cause = Cause.DEATH) -> bool:
+def let_go(connection: Connection, claim: Claim, kinds: Sequence[JobKind], cause: Cause = Cause.DEATH) -> bool:
     """The process that did the job died of it or was too slow, and its worker lives: the job waits again, or is given up. True if it is."""
     kind = next(kind for kind in kinds if kind.name == claim.kind)
     counted = job_leases.let_go(connection, claim, cause)
     return counted is not None and counted > kind.deaths_allowed and _give_up(connection, kind, claim.job_id, claim.subject, cause)
 
 
-def expire(connection: Connection, kinds: Sequence[Kind]) -> tuple[int, int]:
+def expire(connection: Connection, kinds: Sequence[JobKind]) -> tuple[int, int]:
     """Frees jobs whose lease ran out; how many, and how many of them were given up."""
     freed = sum(job_leases.expire(connection, kind.name, kind.lease_seconds) for kind in kinds)
     return freed, condemn(connection, kinds) if freed else 0
 
 
-def condemn(connection: Connection, kinds: Sequence[Kind]) -> int:
+def condemn(connection: Connection, kinds: Sequence[JobKind]) -> int:
     """Gives up jobs that ended their workers too often; how many. One that the database refuses to change spares the others."""
     ended = 0
     for kind in kinds:
         subjects = job_leases.condemned(connection, kind.name, kind.deaths_allowed)
 
-        def give_up(ids: Sequence[str], kind: Kind = kind, subjects: dict[str, str] = subjects) -> None:
+        def give_up(ids: Sequence[str], kind: JobKind = kind, subjects: dict[str, str] = subjects) -> None:
             for job_id in ids:
                 _give_up(connection, kind, job_id, subjects[job_id], Cause.DEATH)
 
@@ -196,7 +196,7 @@ def condemn(connection: Connection, kinds: Sequence[Kind]) -> int:
     return ended
 
 
-def _give_up(connection: Connection, kind: Kind, job_id: str, subject: str, cause: Cause) -> bool:
+def _give_up(connection: Connection, kind: JobKind, job_id: str, subject: str, cause: Cause) -> bool:
     if not job_leases.give_up(connection, job_id):
         return False
     kind.condemn(connection, subject, cause)

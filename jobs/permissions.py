@@ -26,7 +26,7 @@ def missing(client: Redis, queues: Sequence[str], *, optional: bool = False) -> 
     Raises:
         RedisError, OSError: Redis cannot be reached, or refuses the account altogether.
     """
-    needed = [_Use("INFO")] if optional else _uses(queues, client.get_connection_kwargs().get("db", 0))
+    needed = [_Use("INFO")] if optional else _list_uses(queues, client.get_connection_kwargs().get("db", 0))
     denied: dict[str, dict[str, None]] = {"commands": {}, "keys": {}, "channels": {}}
     connection: Any = client.connection_pool.get_connection()
     try:
@@ -54,7 +54,7 @@ class _Use(NamedTuple):
     arguments: tuple[str, ...] = ()
 
 
-def _uses(queues: Sequence[str], database: int) -> Iterator[_Use]:
+def _list_uses(queues: Sequence[str], database: int) -> Iterator[_Use]:
     """As kombu's transport for Redis and Celery's events do."""
 
     def on(name: str, **commands: Sequence[str]) -> Iterator[_Use]:

@@ -11,7 +11,7 @@ from typing import Final
 from lungline import tables
 from lungline.errors import LabelsError
 from lungline.findings import Modality, labels
-from lungline.tables import Record
+from lungline.tables import TableRecord
 
 BYTES_MAX: Final = 4 << 20  # some 40,000 rows: read whole, and entered in one transaction that others wait for
 
@@ -119,7 +119,7 @@ def _columns(twice: Sequence[tuple[str, int, int]]) -> str:
     return ", ".join(f"{f'`{name}`' if name in ours else 'one'} (columns {first} and {second})" for name, first, second in twice)
 
 
-def _rows(record: Record, head: list[str], by: str) -> list[LabelRow | Refused]:
+def _rows(record: TableRecord, head: list[str], by: str) -> list[LabelRow | Refused]:
     """The row; or what is wrong with it, for each of its lines where they are no row."""
     if record.cells is None:
         return [Refused(line, Fault.MALFORMED) for line in range(record.line, record.line + record.lines)]

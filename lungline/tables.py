@@ -25,7 +25,7 @@ _MARKS: Final = {  # the longer ones first: UTF-32's mark begins as UTF-16's doe
 
 
 @dataclass(frozen=True)
-class Record:
+class TableRecord:
     """One record below the head."""
 
     line: int  # where it begins, from 1, as editors count
@@ -39,7 +39,7 @@ class Table:
     """A table with a head."""
 
     head: tuple[str, ...]  # stripped, lower case; a name may be empty
-    records: tuple[Record, ...]  # empty ones left out
+    records: tuple[TableRecord, ...]  # empty ones left out
 
     @property
     def twice(self) -> list[tuple[str, int, int]]:
@@ -91,7 +91,7 @@ def _head(lines: Sequence[str], start: int, separator: str) -> tuple[list[str], 
     return [], 1
 
 
-def _records(lines: Sequence[str], start: int, separator: str, width: int, padded: bool) -> Iterator[Record]:
+def _records(lines: Sequence[str], start: int, separator: str, width: int, padded: bool) -> Iterator[TableRecord]:
     at, row, tries = start, 1, _TRIES_MAX
     while at < len(lines):
         row += 1
@@ -99,7 +99,7 @@ def _records(lines: Sequence[str], start: int, separator: str, width: int, padde
         tries -= tried
         if cells is None or any(cells):
             fits = cells is not None and (len(cells) == width or (padded and len(cells) < width))
-            yield Record(at + 1, taken, row, tuple(cells + [""] * (width - len(cells))) if cells is not None and fits else None)
+            yield TableRecord(at + 1, taken, row, tuple(cells + [""] * (width - len(cells))) if cells is not None and fits else None)
         at += taken
 
 

@@ -73,8 +73,8 @@ def describe(slices: Sequence[SliceScore]) -> dict[str, float]:
     `top_tenth`, `top_half`, `mean`: mean of the highest tenth, half, or all of the scores. `share_above`: of slices above 0.5.
     `longest_run`: of neighbours above 0.5, as a share of all. `noisy_or`: that one slice at least shows it, were all independent.
     """
-    ordered = sorted(slices, key=lambda one: (one.position_mm is None, one.position_mm or 0.0))
-    scores: Scores = np.array([one.covid19 for one in ordered], np.float64)
+    ordered = sorted(slices, key=lambda value: (value.position_mm is None, value.position_mm or 0.0))
+    scores: Scores = np.array([slice_.covid19 for slice_ in ordered], np.float64)
     highest = np.sort(scores)[::-1]
     above = scores > 0.5
     return {
@@ -89,8 +89,8 @@ def describe(slices: Sequence[SliceScore]) -> dict[str, float]:
 
 def _longest_run(above: npt.NDArray[np.bool_]) -> int:
     longest = run = 0
-    for one in above:
-        run = run + 1 if one else 0
+    for is_above in above:
+        run = run + 1 if is_above else 0
         longest = max(longest, run)
     return longest
 

@@ -24,8 +24,8 @@ def draw(folder: Path) -> list[Path]:
     """Writes the files below `folder`, the same ones each time; returns the folders to drop."""
     for kind in ("xray", "ct"):
         _chests(folder, kind)
-    for name, stranger in (("letter", _letter()), ("test pattern", _pattern()), ("photograph", _photograph()), ("noise", _noise())):
-        _write(folder / "strangers" / f"{name}.png", _encoded(".png", stranger))
+    for name, drawing in (("letter", _letter()), ("test pattern", _pattern()), ("photograph", _photograph()), ("noise", _noise())):
+        _write(folder / "strangers" / f"{name}.png", _encoded(".png", drawing))
     _write(folder / "broken" / "empty.png", b"")
     _write(folder / "broken" / "text.jpg", b"This is no picture.\n" * 20)
     whole = _dicom("ct", 99)

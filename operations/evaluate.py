@@ -12,7 +12,7 @@ from lungline.settings import Settings
 from models.registry import SHIPPED
 from training.data.datasets import digest
 from training.evaluation.candidates import Candidate, candidates, chosen
-from training.evaluation.judge import Judge
+from training.evaluation.judge import Evaluator
 from training.evaluation.test_split_log import TestSplitLog, of_what_ships
 from training.predictions.predict import Predictions
 from training.report.writing import write_report
@@ -55,7 +55,9 @@ def evaluate(
     asked = chosen(_known(settings, models, writes=data is None), versions)
     predictions = Predictions(root, kept=settings.layout.features)
     another = f"set {digest(root)[:8]}" if data else ""  # by its bytes: its name may tell more than it should
-    judge = Judge(predictions, settings.weights_dir, _test_split_log(settings, models, predictions, another), leave_one_out=leave_one_out)
+    judge = Evaluator(
+        predictions, settings.weights_dir, _test_split_log(settings, models, predictions, another), leave_one_out=leave_one_out
+    )
     engine = open_database(settings)
     found = []
     for candidate in asked:

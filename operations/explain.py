@@ -64,11 +64,13 @@ def _member(settings: Settings, files: EnsembleFiles, name: str | None) -> Membe
     if name is None:
         return max(files.places, key=lambda place: place.weight).member
     members = [place.member for place in files.places]
-    if name not in {one for member in members for one in (member.name, member.version)}:
+    if name not in {known_name for member in members for known_name in (member.name, member.version)}:
         from training.evaluation.candidates import candidates
 
         known = candidates(SHIPPED, writes=False) + candidates(Store(settings.store).models, writes=False)
-        members = [one.what for one in known if isinstance(one.what, Member) and one.what.modality is files.modality]
+        members = [
+            candidate.what for candidate in known if isinstance(candidate.what, Member) and candidate.what.modality is files.modality
+        ]
     for member in members:
         if name in (member.name, member.version):
             return member

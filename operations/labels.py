@@ -6,7 +6,7 @@ from pathlib import Path
 
 from db import labels
 from db.connect import read_only
-from db.labels import Imported
+from db.labels import ImportedLabels
 from db.migrate import open_database
 from db.rows import ViewRow
 from lungline import label_rows
@@ -16,7 +16,7 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 
 
-def import_labels(settings: Settings, file: Path) -> Imported:
+def import_labels(settings: Settings, file: Path) -> ImportedLabels:
     """Takes in a CSV file of readers' labels: rows that cannot be believed are refused, the others go in.
 
     Raises:

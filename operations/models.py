@@ -28,7 +28,7 @@ class ChampionChange:
     former: str | None
 
     @property
-    def trial(self) -> tuple[str, int] | None:
+    def limited_member(self) -> tuple[str, int] | None:
         """A member that was trained on a few pictures only, and on how many; None: there is none."""
         for place in self.files.places:
             if place.member.record.limit:

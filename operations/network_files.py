@@ -15,7 +15,7 @@ from models.registry import find_member
 from workers import catalogue
 
 if TYPE_CHECKING:
-    from training.members.take_in import Imported
+    from training.members.take_in import ImportedMember
 
 FORMS: Final = tuple(export.ENDINGS)
 """As which networks can be written: litert, onnx, openvino, savedmodel."""
@@ -56,7 +56,7 @@ def export_network(member: Member, form: str, out: Path) -> Path:
     return export.export(member, form, out)
 
 
-def import_network(settings: Settings, file: Path, recipe: str, outputs: Sequence[str] | None) -> "Imported":
+def import_network(settings: Settings, file: Path, recipe: str, outputs: Sequence[str] | None) -> "ImportedMember":
     """Takes in a network that was trained elsewhere: checked layer by layer, judged on labelled scans, a challenger in the store.
 
     Args:

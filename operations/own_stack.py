@@ -65,8 +65,8 @@ def started(command: list[str], settings: Settings, name: str, ready: Callable[[
             preexec_fn=kill_with_this_process(),
         )
     try:
-        trouble = f"`{name}` did not get ready; see {settings.layout.logs / f'{name}.log'}, and `lungline doctor`."
-        wait_for(ready, 1, process, trouble, patience=_READY_SECONDS)
+        failure = f"`{name}` did not get ready; see {settings.layout.logs / f'{name}.log'}, and `lungline doctor`."
+        wait_for(ready, 1, process, failure, patience=_READY_SECONDS)
         yield process
     finally:
         process.terminate()
@@ -77,18 +77,18 @@ def started(command: list[str], settings: Settings, name: str, ready: Callable[[
             process.wait()
 
 
-def wait_for(count: Callable[[], int], wanted: int, process: Process, trouble: str, *, patience: float = 60.0) -> None:
+def wait_for(count: Callable[[], int], wanted: int, process: Process, failure: str, *, patience: float = 60.0) -> None:
     """Waits until `count` says `wanted`.
 
     Raises:
-        StackError: the process ended, or nothing more was counted for `patience` seconds; it says `trouble`.
+        StackError: the process ended, or nothing more was counted for `patience` seconds; it says `failure`.
     """
     counted, silent = -1, 0.0
     while (now := count()) < wanted:
         if now > counted:
             counted, silent = now, 0.0
         elif process.poll() is not None or silent > patience:
-            raise StackError(trouble)
+            raise StackError(failure)
         time.sleep(_LOOK_SECONDS)
         silent += _LOOK_SECONDS  # counted in looks: a pause of this process, as by Ctrl-Z, is nobody's silence
 

@@ -43,7 +43,11 @@ def find_studies(connection: Connection, study_key: str) -> list[Study]:
     set_aside = {row.series_key: _set_aside(row.inputs) for row in connection.execute(_INPUTS.columns(inputs=JSON), names)}
     found = []
     for row in connection.execute(_STUDY, names).mappings():
-        mine = [one | {"set_aside": set_aside.get(one["series_key"], {})} for one in all_series if one["patient_key"] == row["patient_key"]]
+        mine = [
+            entry | {"set_aside": set_aside.get(entry["series_key"], {})}
+            for entry in all_series
+            if entry["patient_key"] == row["patient_key"]
+        ]
         asked = {"patient_key": row["patient_key"], "study_key": study_key, "received": row["first_received_at"]}
         found.append(Study(dict(row), mine, [dict(prior) for prior in connection.execute(_PRIORS, asked).mappings()]))
     return found

@@ -41,7 +41,7 @@ _PERMANENT, _BY_USER, _CALLING_UNKNOWN, _CALLED_UNKNOWN = 0x01, 0x01, 0x03, 0x07
 log = structlog.get_logger()
 
 
-class Receiver:
+class DicomReceiver:
     """One storage provider on one inbox."""
 
     def __init__(self, settings: Settings, reserve_bytes: int = FILE_BYTES_MAX) -> None:
@@ -179,7 +179,7 @@ def run(settings: Settings) -> None:
     if settings.dicom_port is None:
         raise SettingsError("LUNGLINE_DICOM_PORT is not set: set it to the port that the PACS sends to.")
     presence = Presence.take(settings.layout.run, NAME)
-    receiver = Receiver(settings)
+    receiver = DicomReceiver(settings)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())

@@ -234,13 +234,13 @@ def _dies_with_parent(how: signal.Signals) -> Callable[[], None] | None:
     return lambda: libc.prctl(1, int(how))
 
 
-def _wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", trouble: type[Exception]) -> None:
+def _wait_for(ready: Callable[[], bool], process: "subprocess.Popen[bytes]", error_kind: type[Exception]) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
             if ready():
                 return
-        except trouble:
+        except error_kind:
             pass
         if process.poll() is not None:
             raise RuntimeError(f"the server ended at its start with code {process.returncode}")

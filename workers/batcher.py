@@ -27,7 +27,7 @@ _BEFORE_ALL = -1  # of all priorities
 log = structlog.get_logger()
 
 
-class Judge(Protocol):
+class BatchJudge(Protocol):
     """What a batch is judged by."""
 
     def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
@@ -51,7 +51,7 @@ class Waiting:
     hint: Modality | None  # what its folder said
     reading: Reading
     facts: ScanFacts
-    judge: Judge  # that it was prepared for
+    judge: BatchJudge  # that it was prepared for
     done: "Future[Verdict | None]" = field(default_factory=Future)  # None: the claim was void by then
 
 

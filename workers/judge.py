@@ -92,10 +92,10 @@ class Judge:
         asked = [index for index, (reading, _) in enumerate(batch) if reading.facts.rejection is None]
         if asked:
             inputs = np.stack([batch[index][0].inputs[self._admission.preprocess] for index in asked])
-            for index, judged in zip(asked, self._admission.judge(inputs), strict=True):
+            for index, answer in zip(asked, self._admission.judge(inputs), strict=True):
                 facts, hint = batch[index][0].facts, batch[index][1]
                 said = facts.modality or (None if facts.captured else hint)
-                found = self._admission.decide(judged, said)
+                found = self._admission.decide(answer, said)
                 # A picture of a CT's screen that does not look like a slice is a scout or a 3D view, whatever else it looks like.
                 admitted[index] = found if facts.captured in (None, found) else None
         return admitted

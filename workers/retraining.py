@@ -116,7 +116,7 @@ class Retraining:
         from training.retraining import run
 
         with read_only(self._engine).connect() as connection:
-            uses = gates.uses(connection, champion.name) + 1
+            uses = gates.count_uses(connection, champion.name) + 1
         newer = self._is_newer(champion, taken)
         return run.judge(champion, learnt, self._settings, self._out, self._tell, newer_labels=newer, uses=uses)
 

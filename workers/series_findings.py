@@ -30,17 +30,17 @@ def assess(of: Series, slices: Sequence[Slice], rule: SeriesRule, final_seconds:
         rule: from slice scores of a CT to the series'.
         final_seconds: of silence after which no more slices are waited for.
     """
-    expected = max((one.expected for one in slices if one.expected), default=None) if of.modality == Modality.CT else None
+    expected = max((slice_.expected for slice_ in slices if slice_.expected), default=None) if of.modality == Modality.CT else None
     is_complete = expected is not None and len(slices) >= expected
     is_final = of.is_closed or is_complete or of.silent_seconds >= final_seconds
     common: dict[str, Any] = {
         "stage": Stage.FINAL if is_final else Stage.PROVISIONAL,
-        "priority": Priority.STAT if any(one.priority == Priority.STAT for one in slices) else Priority.SCANS,
-        "first_received_at": min(one.received_at for one in slices),
+        "priority": Priority.STAT if any(slice_.priority == Priority.STAT for slice_ in slices) else Priority.SCANS,
+        "first_received_at": min(slice_.received_at for slice_ in slices),
         "slices": len(slices),
         "slices_expected": expected,
     }
-    read = [one for one in slices if one.status != Status.REJECTED]
+    read = [slice_ for slice_ in slices if slice_.status != Status.REJECTED]
     if not read:
         return _rejected(slices, common)
     return _of_slices(slices, read, rule, common) if of.modality == Modality.CT else _of_views(read, common)
@@ -56,7 +56,7 @@ def suspicion(finding: str | None, probability: float | None) -> tuple[int, floa
 
 def _rejected(slices: Sequence[Slice], common: dict[str, Any]) -> SeriesAssessment:
     """No image of it is of a kind that the models know; why most of them are not."""
-    reason, _ = Counter(one.reason for one in slices).most_common(1)[0]
+    reason, _ = Counter(slice_.reason for slice_ in slices).most_common(1)[0]
     return SeriesAssessment(
         finding=None,
         probability=None,
@@ -73,7 +73,7 @@ def _rejected(slices: Sequence[Slice], common: dict[str, Any]) -> SeriesAssessme
 
 def _of_views(read: Sequence[Slice], common: dict[str, Any]) -> SeriesAssessment:
     """Each film is a view of its own: the most suspicious one speaks for all. Laterals were rejected as scans."""
-    worst = min(read, key=lambda one: (suspicion(one.finding, one.probability), one.scan_id))
+    worst = min(read, key=lambda slice_: (suspicion(slice_.finding, slice_.probability), slice_.scan_id))
     return SeriesAssessment(
         finding=worst.finding,
         probability=worst.probability,
@@ -90,10 +90,12 @@ def _of_views(read: Sequence[Slice], common: dict[str, Any]) -> SeriesAssessment
 
 def _of_slices(slices: Sequence[Slice], read: Sequence[Slice], rule: SeriesRule, common: dict[str, Any]) -> SeriesAssessment:
     """Only slices count that the models know: axial, no projections, of lung, one a position, of one reconstruction."""
-    plain = [one for one in read if one.derivation != Derivation.PROJECTION and one.orientation in (None, Plane.AXIAL, Plane.UNKNOWN)]
+    plain = [
+        slice_ for slice_ in read if slice_.derivation != Derivation.PROJECTION and slice_.orientation in (None, Plane.AXIAL, Plane.UNKNOWN)
+    ]
     chosen, reconstructions = choose_reconstruction(plain)
     single = one_a_position(chosen)
-    lung = [one for one in single if one.lung_share is None or one.lung_share >= rule.lung_share_min]
+    lung = [slice_ for slice_ in single if slice_.lung_share is None or slice_.lung_share >= rule.lung_share_min]
     set_aside = {
         "rejected": len(slices) - len(read),
         "projection": len(read) - len(plain),
@@ -103,11 +105,11 @@ def _of_slices(slices: Sequence[Slice], read: Sequence[Slice], rule: SeriesRule,
     }
     used = lung or single or list(read)  # a series without lungs is for review, not for silence
     gaps = count_gaps(single)
-    ensemble = Counter(one.ensemble for one in used).most_common(1)[0][0]
-    score = rule.judge([SliceScore(one.position_mm, one.covid19 or 0.0) for one in used], ensemble)
+    ensemble = Counter(slice_.ensemble for slice_ in used).most_common(1)[0][0]
+    score = rule.judge([SliceScore(slice_.position_mm, slice_.covid19 or 0.0) for slice_ in used], ensemble)
     is_short = bool(gaps) or (common["stage"] is Stage.FINAL and (common["slices_expected"] or 0) > common["slices"])
     reason = Reason.NO_LUNG_SLICES if not lung else Reason.SLICES_MISSING if is_short else None
-    places = [one.position_mm for one in used if one.position_mm is not None]
+    places = [slice_.position_mm for slice_ in used if slice_.position_mm is not None]
     return SeriesAssessment(
         finding=score.finding,
         probability=score.probability,
@@ -119,14 +121,14 @@ def _of_slices(slices: Sequence[Slice], read: Sequence[Slice], rule: SeriesRule,
         rule=rule.version,
         inputs={
             "set_aside": set_aside,
-            "orientations": sorted({one.orientation or Plane.UNKNOWN for one in slices}),
+            "orientations": sorted({slice_.orientation or Plane.UNKNOWN for slice_ in slices}),
             "reconstructions": reconstructions,
             "acquisition": used[0].acquisition,
             "kernel": used[0].kernel,
             "thickness_mm": used[0].thickness_mm,
             "from_mm": min(places, default=None),
             "to_mm": max(places, default=None),
-            "scores": [[one.scan_id, one.position_mm, one.lung_share, round(one.covid19 or 0.0, 6)] for one in used],
+            "scores": [[slice_.scan_id, slice_.position_mm, slice_.lung_share, round(slice_.covid19 or 0.0, 6)] for slice_ in used],
         },
         **common,
     )
@@ -138,8 +140,8 @@ def choose_reconstruction(slices: Sequence[Slice]) -> tuple[list[Slice], int]:
     Acquisitions of different parts of the body are no two reconstructions of one: all of them count.
     """
     ways: dict[tuple[object, ...], list[Slice]] = {}
-    for one in slices:
-        ways.setdefault((one.acquisition, one.kernel, one.thickness_mm), []).append(one)
+    for slice_ in slices:
+        ways.setdefault((slice_.acquisition, slice_.kernel, slice_.thickness_mm), []).append(slice_)
     ordered = sorted(ways.values(), key=lambda way: (-len(way), way[0].scan_id))
     chosen: list[Slice] = []
     count = 0
@@ -149,12 +151,12 @@ def choose_reconstruction(slices: Sequence[Slice]) -> tuple[list[Slice], int]:
             continue
         chosen += way
         count += 1 if not count else 0
-    return sorted(chosen, key=lambda one: one.scan_id), max(count, 1)
+    return sorted(chosen, key=lambda slice_: slice_.scan_id), max(count, 1)
 
 
 def _overlap(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
     """Whether more than half of the shorter one's length lies in the other; also where positions are not known."""
-    here, there = ([one.position_mm for one in each if one.position_mm is not None] for each in (some, others))
+    here, there = ([slice_.position_mm for slice_ in each if slice_.position_mm is not None] for each in (some, others))
     if not here or not there:
         return True
     shared = min(max(here), max(there)) - max(min(here), min(there))
@@ -165,18 +167,18 @@ def _overlap(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
 def one_a_position(slices: Sequence[Slice]) -> list[Slice]:
     """The slice that came last at each position, in their order; those without a position all count."""
     kept: list[Slice] = []
-    for one in sorted(slices, key=lambda one: (one.position_mm is None, one.position_mm or 0.0, one.scan_id)):
+    for slice_ in sorted(slices, key=lambda slice_: (slice_.position_mm is None, slice_.position_mm or 0.0, slice_.scan_id)):
         before = kept[-1].position_mm if kept else None
-        if one.position_mm is not None and before is not None and one.position_mm - before <= _SAME_PLACE_MM:
-            kept[-1] = one
+        if slice_.position_mm is not None and before is not None and slice_.position_mm - before <= _SAME_PLACE_MM:
+            kept[-1] = slice_
         else:
-            kept.append(one)
+            kept.append(slice_)
     return kept
 
 
 def count_gaps(slices: Sequence[Slice]) -> int | None:
     """How many slices are missing between neighbours, by the usual step; None where fewer than three have a position."""
-    places = np.array(sorted(one.position_mm for one in slices if one.position_mm is not None))
+    places = np.array(sorted(slice_.position_mm for slice_ in slices if slice_.position_mm is not None))
     if len(places) < 3 or len(places) < len(slices):
         return None
     steps = np.diff(places)

@@ -18,17 +18,17 @@ def assess(series: Sequence[AssessedSeries], scans: int) -> StudyAssessment:
         scans: of the study, all of them.
     """
     counted = leave_out_reconstructions(series)
-    worst = min(counted, key=lambda one: (suspicion(one.assessment.finding, one.assessment.probability), one.series_id)).assessment
-    is_final = all(one.assessment.stage is Stage.FINAL and not one.is_open for one in series)
+    worst = min(counted, key=lambda entry: (suspicion(entry.assessment.finding, entry.assessment.probability), entry.series_id)).assessment
+    is_final = all(entry.assessment.stage is Stage.FINAL and not entry.is_open for entry in series)
     return StudyAssessment(
         finding=worst.finding,
         probability=worst.probability,
         status=worst.status,
         stage=Stage.FINAL if is_final else Stage.PROVISIONAL,
         reason=worst.reason,
-        priority=Priority.STAT if any(one.assessment.priority is Priority.STAT for one in series) else Priority.SCANS,
-        first_received_at=min(one.assessment.first_received_at for one in series),
-        modalities=sorted({one.modality for one in series if one.modality}),
+        priority=Priority.STAT if any(entry.assessment.priority is Priority.STAT for entry in series) else Priority.SCANS,
+        first_received_at=min(entry.assessment.first_received_at for entry in series),
+        modalities=sorted({entry.modality for entry in series if entry.modality}),
         series=len(series),
         scans=scans,
     )
@@ -37,19 +37,19 @@ def assess(series: Sequence[AssessedSeries], scans: int) -> StudyAssessment:
 def leave_out_reconstructions(series: Sequence[AssessedSeries]) -> list[AssessedSeries]:
     """Of several series that were reconstructed from one acquisition, the one with the most slices that count; the first of equals."""
     kept: list[AssessedSeries] = []
-    for one in sorted(series, key=lambda one: (-one.assessment.slices_used, one.series_id)):
-        if not any(is_of_one_acquisition(one, other) for other in kept):
-            kept.append(one)
+    for entry in sorted(series, key=lambda entry: (-entry.assessment.slices_used, entry.series_id)):
+        if not any(is_of_one_acquisition(entry, other) for other in kept):
+            kept.append(entry)
     return kept
 
 
-def is_of_one_acquisition(one: AssessedSeries, other: AssessedSeries) -> bool:
+def is_of_one_acquisition(series: AssessedSeries, other: AssessedSeries) -> bool:
     """Whether both have the same acquisition number and show the same part of the body."""
-    here, there = one.assessment.inputs, other.assessment.inputs
+    here, there = series.assessment.inputs, other.assessment.inputs
     if here.get("acquisition") is None or here.get("acquisition") != there.get("acquisition"):
         return False
     places = here.get("from_mm"), here.get("to_mm"), there.get("from_mm"), there.get("to_mm")
-    if one.modality != other.modality or any(place is None for place in places):
+    if series.modality != other.modality or any(place is None for place in places):
         return False
     low, high = max(here["from_mm"], there["from_mm"]), min(here["to_mm"], there["to_mm"])
     shorter = min(here["to_mm"] - here["from_mm"], there["to_mm"] - there["from_mm"])

@@ -16,7 +16,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True)
-class Figure:
+class BenchFigure:
     """The median of some rounds, with the lowest and the highest."""
 
     part: str
@@ -29,6 +29,6 @@ class Figure:
     rounds: int
 
     @classmethod
-    def over(cls, part: Part, of: str, what: str, unit: str, rounds: Sequence[float]) -> "Figure":
+    def over(cls, part: Part, of: str, what: str, unit: str, rounds: Sequence[float]) -> "BenchFigure":
         """From one value a round."""
         return cls(part.value, of, what, unit, statistics.median(rounds), min(rounds), max(rounds), len(rounds))

@@ -15,17 +15,17 @@ from models.ensemble import Ensemble
 from models.files import EnsembleFiles, adopt
 from models.runtimes.choice import RuntimeChoice
 from models.speed import Inputs
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 from operations.bench.pictures import write_noted
 from operations.own_stack import StackError, asking, running, settings_for, wait_for
 from workers import catalogue
 
 _PICTURES: Final = 64  # different ones; each file holds one of them and a note that tells it from the others
 _DONE: Final = "SELECT count(*) FROM scan_results"
-_JUDGED: Final = f"{_DONE} WHERE ensemble = :version AND finding IS NOT NULL"
+_WITH_VERDICT: Final = f"{_DONE} WHERE ensemble = :version AND finding IS NOT NULL"
 
 
-def measure(folder: Path, rounds: int) -> list[Figure]:
+def measure(folder: Path, rounds: int) -> list[BenchFigure]:
     """Times the champions that ship, and system 1, each on a home of its own."""
     figures = []
     for files in registry.shipped().values():
@@ -36,7 +36,7 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
     return figures + _measure(speed.SYSTEM_1, files, home, rounds, count=300)
 
 
-def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count: int) -> list[Figure]:
+def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count: int) -> list[BenchFigure]:
     assert files.modality
     settings = settings_for(home)
     drawn = speed.admitted(files.modality, _PICTURES)
@@ -54,13 +54,15 @@ def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count:
             wait_for(lambda: ask(_DONE), (number + 1) * count, up, "Not all scans were read; see `lungline doctor`.")
             through.append(count / (time.perf_counter() - began))
             step()
-        if ask(_JUDGED, version=files.version) != rounds * count:  # turned away or judged by another ensemble: not what is to be timed
+        if (
+            ask(_WITH_VERDICT, version=files.version) != rounds * count
+        ):  # turned away or judged by another ensemble: not what is to be timed
             raise StackError(f"Not all scans were read by `{files.version}`: some were rejected or quarantined.")
     ratios = [whole / engine for whole, engine in zip(through, alone, strict=True)]
     return [
-        Figure.over(Part.FLOW, name, f"the runtime alone, batches of {settings.batch_max}", "images/s", alone),
-        Figure.over(Part.FLOW, name, f"{count} PNG files at once, quiet period included", "images/s", through),
-        Figure.over(Part.FLOW, name, "from file to row, over the runtime alone", "ratio", ratios),
+        BenchFigure.over(Part.FLOW, name, f"the runtime alone, batches of {settings.batch_max}", "images/s", alone),
+        BenchFigure.over(Part.FLOW, name, f"{count} PNG files at once, quiet period included", "images/s", through),
+        BenchFigure.over(Part.FLOW, name, "from file to row, over the runtime alone", "ratio", ratios),
     ]
 
 

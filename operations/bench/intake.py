@@ -11,7 +11,7 @@ from lungline import broker
 from lungline.presence import live
 from lungline.processes import own_command
 from lungline.settings import Settings
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 from operations.bench.pictures import write_noted
 from operations.own_stack import asking, settings_for, started, wait_for
 
@@ -31,13 +31,13 @@ class IntakeCost:
         return self.files / self.seconds
 
 
-def figures(count: int, broker_command: Callable[[Settings], list[str]]) -> list[Figure]:
+def figures(count: int, broker_command: Callable[[Settings], list[str]]) -> list[BenchFigure]:
     """The intake of `count` files as figures; see `measure`."""
     taken_in = measure(count, broker_command)
     of = f"{count:,} small PNG files at once"
     return [
-        Figure.over(Part.INTAKE, of, "taken in", "files/s", [taken_in.files_per_second]),
-        Figure.over(Part.INTAKE, of, "the watcher's peak memory", "MiB", [taken_in.peak_rss_kib / 1024]),
+        BenchFigure.over(Part.INTAKE, of, "taken in", "files/s", [taken_in.files_per_second]),
+        BenchFigure.over(Part.INTAKE, of, "the watcher's peak memory", "MiB", [taken_in.peak_rss_kib / 1024]),
     ]
 
 
@@ -61,8 +61,8 @@ def measure(count: int, broker_command: Callable[[Settings], list[str]]) -> Inta
         ):
             began = time.monotonic()
             settings.layout.draft.rename(settings.inbox / "draft")
-            trouble = f"The watcher did not take in all {count} files; see `lungline doctor`."
-            wait_for(lambda: ask("SELECT count(*) FROM files"), count, watcher, trouble)
+            failure = f"The watcher did not take in all {count} files; see `lungline doctor`."
+            wait_for(lambda: ask("SELECT count(*) FROM files"), count, watcher, failure)
             return IntakeCost(count, time.monotonic() - began, _peak_kib(watcher.pid))
 
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 from lungline.settings import Settings
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 
 
-def measure(parts: Collection[Part], rounds: int, files: int, broker_command: Callable[[Settings], list[str]]) -> list[Figure]:
+def measure(parts: Collection[Part], rounds: int, files: int, broker_command: Callable[[Settings], list[str]]) -> list[BenchFigure]:
     """Times the named parts. Takes minutes, and changes this process's settings.
 
     Args:
@@ -24,7 +24,7 @@ def measure(parts: Collection[Part], rounds: int, files: int, broker_command: Ca
         StackError: a Lungline of its own did not start, or did not do all that was asked of it.
         BrokerError: this machine has no Redis or Valkey server.
     """
-    figures: list[Figure] = []
+    figures: list[BenchFigure] = []
     with tempfile.TemporaryDirectory(prefix="lungline-bench-") as folder:
         # imported here, since the intake needs no network library, which takes seconds to load
         if Part.NETWORKS in parts:

@@ -7,17 +7,17 @@ from lungline.findings import Modality
 from lungline.progress import steps
 from models import registry, speed
 from models.files import EnsembleFiles
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 
 
-def measure(folder: Path, rounds: int) -> list[Figure]:
+def measure(folder: Path, rounds: int) -> list[BenchFigure]:
     """Times every way to run the shipped ensembles and system 1. Needs some minutes and 4 GB of memory."""
     cases = {files.version: files for files in registry.shipped().values()}
     cases[speed.SYSTEM_1] = speed.system_1(folder / "system-1")
     return [figure for name, files in cases.items() for figure in _measure(name, files, folder, rounds)]
 
 
-def _measure(name: str, files: EnsembleFiles, folder: Path, rounds: int) -> list[Figure]:
+def _measure(name: str, files: EnsembleFiles, folder: Path, rounds: int) -> list[BenchFigure]:
     saved = folder / f"saved-{files.version}"
     saved.mkdir()
     ways = list(speed.ways(files, folder / "cache", saved))
@@ -33,8 +33,8 @@ def _measure(name: str, files: EnsembleFiles, folder: Path, rounds: int) -> list
                     rates[way.name].append(way.pictures / (time.perf_counter() - began))
                 step()
     slowest = rates[ways[0].name]
-    figures = [Figure.over(Part.NETWORKS, name, what, "images/s", values) for what, values in rates.items()]
+    figures = [BenchFigure.over(Part.NETWORKS, name, what, "images/s", values) for what, values in rates.items()]
     for what, values in list(rates.items())[1:]:
         times = [value / base for value, base in zip(values, slowest, strict=True)]
-        figures.append(Figure.over(Part.NETWORKS, name, f"{what}, over the published way", "ratio", times))
+        figures.append(BenchFigure.over(Part.NETWORKS, name, f"{what}, over the published way", "ratio", times))
     return figures

@@ -16,7 +16,7 @@ from lungline.layout import Home
 from lungline.progress import steps
 from lungline.settings import Settings
 from models import registry, speed
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 from operations.bench.pictures import write_noted
 from operations.own_stack import Process, StackError, asking, running, settings_for, wait_for
 
@@ -29,7 +29,7 @@ _DONE: Final = "SELECT count(*) FROM scan_results"
 _EPOCHS: Final = "SELECT coalesce(max(epochs_done), 0) FROM training_runs WHERE state = 'running'"
 
 
-def measure(folder: Path, rounds: int) -> list[Figure]:
+def measure(folder: Path, rounds: int) -> list[BenchFigure]:
     """Times the shipped X-ray ensemble from file to row, alone and beside a training."""
     home = folder / "home-training"
     home.mkdir(parents=True)
@@ -58,15 +58,15 @@ def measure(folder: Path, rounds: int) -> list[Figure]:
         _require_it_trains(ask)
     ratios = [with_training / without for with_training, without in zip(beside, alone, strict=True)]
     return [
-        Figure.over(Part.TRAINING, name, f"{_FILES} PNG files at once, no training", "images/s", alone),
-        Figure.over(Part.TRAINING, name, f"the same while {_RECIPE} is trained", "images/s", beside),
-        Figure.over(Part.TRAINING, name, "with a training beside it, over without", "ratio", ratios),
+        BenchFigure.over(Part.TRAINING, name, f"{_FILES} PNG files at once, no training", "images/s", alone),
+        BenchFigure.over(Part.TRAINING, name, f"the same while {_RECIPE} is trained", "images/s", beside),
+        BenchFigure.over(Part.TRAINING, name, "with a training beside it, over without", "ratio", ratios),
     ]
 
 
 def _wait_until_it_trains(ask: Callable[..., int], up: Process, settings: Settings) -> None:
-    trouble = f"No training began; see {settings.layout.logs / 'training.log'}."
-    wait_for(lambda: ask(_EPOCHS), 1, up, trouble, patience=_PATIENCE_SECONDS)
+    failure = f"No training began; see {settings.layout.logs / 'training.log'}."
+    wait_for(lambda: ask(_EPOCHS), 1, up, failure, patience=_PATIENCE_SECONDS)
 
 
 def _require_it_trains(ask: Callable[..., int]) -> None:

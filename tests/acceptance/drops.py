@@ -12,7 +12,7 @@ from tests.corpus.files import dicom, jpeg, noted, png, report
 
 
 @dataclass(frozen=True)
-class Drop:
+class DroppedFile:
     """Bytes under a path below the inbox. `reason`: None if it can be read."""
 
     path: str
@@ -20,7 +20,7 @@ class Drop:
     reason: str | None = None
 
 
-def good(count: int, seed: int = 0) -> list[Drop]:
+def good(count: int, seed: int = 0) -> list[DroppedFile]:
     """Readable scans of both modalities and all formats; no two have the same bytes."""
     made = []
     for number in range(count):
@@ -28,39 +28,39 @@ def good(count: int, seed: int = 0) -> list[Drop]:
         this = seed * 100_000 + number
         match number // 2 % 4:
             case 0:
-                made.append(Drop(f"{kind}/p{this}.png", png(picture(kind, this))))
+                made.append(DroppedFile(f"{kind}/p{this}.png", png(picture(kind, this))))
             case 1:
-                made.append(Drop(f"ward 7/{kind}/j{this}.jpeg", jpeg(picture(kind, this))))
+                made.append(DroppedFile(f"ward 7/{kind}/j{this}.jpeg", jpeg(picture(kind, this))))
             case 2:
-                made.append(Drop(f"d{this}.dcm", dicom(phantom(kind, this), "DX" if kind == "xray" else "CT")))
+                made.append(DroppedFile(f"d{this}.dcm", dicom(phantom(kind, this), "DX" if kind == "xray" else "CT")))
             case _:
                 bare = dicom(phantom(kind, this), "CR" if kind == "xray" else "CT", syntax=ImplicitVRLittleEndian)
-                made.append(Drop(f"IM{this:06}", bare))  # as many PACS name them: without extension
+                made.append(DroppedFile(f"IM{this:06}", bare))  # as many PACS name them: without extension
     return made
 
 
-def backlog(count: int, seed: int = 0) -> list[Drop]:
+def backlog(count: int, seed: int = 0) -> list[DroppedFile]:
     """Many readable scans, made quickly: one picture with a different note in each file."""
     data = png(picture("xray", seed))
-    return [Drop(f"xray/b{seed}-{number}.png", noted(data, b"%d/%d" % (seed, number))) for number in range(count)]
+    return [DroppedFile(f"xray/b{seed}-{number}.png", noted(data, b"%d/%d" % (seed, number))) for number in range(count)]
 
 
-def bad() -> list[Drop]:
+def bad() -> list[DroppedFile]:
     """Files that nobody can read, each with its reason."""
     film = phantom("xray", 99)
     whole_png, whole_dicom = png(picture("xray", 98)), dicom(film, "DX")
     return [
-        Drop("empty.png", b"", "empty"),
-        Drop("text.png", b"Dear colleague, please find enclosed ...\n" * 20, "not_an_image"),
-        Drop("cut.dcm", whole_dicom[: len(whole_dicom) // 2], "truncated"),
-        Drop("cut.png", whole_png[: len(whole_png) // 2], "truncated"),
-        Drop("noise.dcm", np.random.default_rng(1).bytes(5000), "not_an_image"),
-        Drop("report.dcm", report(), "no_pixels"),
-        Drop("picture.gif", b"GIF89a" + bytes(200), "unsupported_format"),
+        DroppedFile("empty.png", b"", "empty"),
+        DroppedFile("text.png", b"Dear colleague, please find enclosed ...\n" * 20, "not_an_image"),
+        DroppedFile("cut.dcm", whole_dicom[: len(whole_dicom) // 2], "truncated"),
+        DroppedFile("cut.png", whole_png[: len(whole_png) // 2], "truncated"),
+        DroppedFile("noise.dcm", np.random.default_rng(1).bytes(5000), "not_an_image"),
+        DroppedFile("report.dcm", report(), "no_pixels"),
+        DroppedFile("picture.gif", b"GIF89a" + bytes(200), "unsupported_format"),
     ]
 
 
-def odd_names() -> list[Drop]:
+def odd_names() -> list[DroppedFile]:
     """Readable scans whose names are not."""
     names = [
         "with space.png",
@@ -71,10 +71,10 @@ def odd_names() -> list[Drop]:
         os.fsdecode(b"\xff\xfe.png"),
         "a" * 251 + ".png",
     ]
-    return [Drop(f"xray/{name}", png(picture("xray", 500 + number))) for number, name in enumerate(names)]
+    return [DroppedFile(f"xray/{name}", png(picture("xray", 500 + number))) for number, name in enumerate(names)]
 
 
-def put(inbox: Path, drops: list[Drop]) -> None:
+def put(inbox: Path, drops: list[DroppedFile]) -> None:
     """Writes them at once, by copy."""
     for drop in drops:
         path = inbox / drop.path

@@ -103,7 +103,7 @@ class Stack:
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {self.run('status').stdout}") from None
 
-    def settled(self, files: int, seconds: float = 120) -> dict[str, Any]:
+    def await_verdicts(self, files: int, seconds: float = 120) -> dict[str, Any]:
         """Waits until so many files were taken in and none waits; the counts."""
 
         def done() -> bool:
@@ -129,8 +129,8 @@ class Stack:
 
     def has_all_accounted(self) -> None:
         """Asserts that nothing is lost or doubled, as `reconcile` and the views tell."""
-        told = self.run("reconcile")
-        assert told.returncode == 0, told.stdout
+        result = self.run("reconcile")
+        assert result.returncode == 0, result.stdout
         doubled = self.query("SELECT scan_id FROM scan_results GROUP BY scan_id HAVING count(*) > 1")
         assert doubled == []
         assert len(self.query("SELECT scan_id FROM scan_results")) == self.status()["done"]

@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 from imaging.phantoms import phantom, picture
-from tests.acceptance.drops import Drop, backlog, bad, good, odd_names, put
+from tests.acceptance.drops import DroppedFile, backlog, bad, good, odd_names, put
 from tests.acceptance.stack import Stack
 from tests.corpus.files import PLANTED, PLANTED_WORDS, dicom, jpeg, png
 
@@ -77,7 +77,7 @@ def stack(make_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFac
                 (whole / "deep" / flat).mkdir(exist_ok=True)
                 source.rename(whole / "deep" / flat / source.name)
     whole.rename(stack.inbox / "whole")
-    put(stack.inbox, [Drop("again.png", scans[0].data), Drop("a folder.png/inside.png", png(picture("ct", 901)))])
+    put(stack.inbox, [DroppedFile("again.png", scans[0].data), DroppedFile("a folder.png/inside.png", png(picture("ct", 901)))])
     os.mkfifo(stack.inbox / "pipe.dcm")
     (stack.inbox / "link.png").symlink_to("/etc/hostname")
     (stack.inbox / "gone.png").touch()
@@ -85,7 +85,7 @@ def stack(make_stack: Callable[..., Stack], tmp_path_factory: pytest.TempPathFac
     for ignored in (".hidden", "draft.part", "DICOMDIR"):
         (stack.inbox / ignored).write_bytes(b"left alone")
     sender.join()
-    stack.settled(len(scans) + len(odd_names()) + len(bad()) + 5, 150)  # slow, again, inside, pipe, link
+    stack.await_verdicts(len(scans) + len(odd_names()) + len(bad()) + 5, 150)  # slow, again, inside, pipe, link
     return stack
 
 
@@ -113,14 +113,14 @@ def test_bad_files_have_their_reasons(day: Day) -> None:
 
 def test_views_hold_what_analysts_need(stack: Stack, day: Day) -> None:
     for row in day.results:
-        judged = stack.query("SELECT finding, probability FROM scan_probabilities WHERE scan_id = :id", id=row["scan_id"])
+        found_rows = stack.query("SELECT finding, probability FROM scan_probabilities WHERE scan_id = :id", id=row["scan_id"])
         members = stack.query("SELECT DISTINCT member_version FROM model_predictions WHERE scan_id = :id", id=row["scan_id"])
         if row["status"] == "rejected":
-            assert (row["finding"], judged, members) == (None, [], [])
+            assert (row["finding"], found_rows, members) == (None, [], [])
             assert row["reason"] in ("not_chest", "not_frontal")
             continue
         findings = {"xray": {"covid19", "pneumonia", "normal"}, "ct": {"covid19", "non_covid"}}[row["modality"]]
-        chances = {each["finding"]: each["probability"] for each in judged}
+        chances = {each["finding"]: each["probability"] for each in found_rows}
         assert set(chances) == findings
         assert abs(sum(chances.values()) - 1) < 1e-6
         assert row["probability"] == max(chances.values()) == chances[row["finding"]]
@@ -215,9 +215,9 @@ def test_drop_waits_and_tells(stack: Stack, tmp_path: Path) -> None:
     fresh, text = tmp_path / "fresh.png", tmp_path / "text.png"
     fresh.write_bytes(png(picture("xray", 902)))
     text.write_bytes(b"no picture")
-    told = stack.run("drop", fresh, text, "--wait", "60", "--json")
-    rows = {row["name"]: row for row in map(json.loads, told.stdout.splitlines())}
-    assert told.returncode == 1
+    result = stack.run("drop", fresh, text, "--wait", "60", "--json")
+    rows = {row["name"]: row for row in map(json.loads, result.stdout.splitlines())}
+    assert result.returncode == 1
     assert (rows["fresh.png"]["outcome"], rows["text.png"]["outcome"], rows["text.png"]["detail"]) == (
         "done",
         "quarantined",
@@ -231,9 +231,9 @@ def test_drop_tells_of_what_is_too_large_to_be_read(stack: Stack, tmp_path: Path
     large = tmp_path / "large.dcm"
     with large.open("wb") as file:
         file.truncate((512 << 20) + 1)
-    told = stack.run("drop", large, "--wait", "80", "--json")
-    row = json.loads(told.stdout.splitlines()[0])
-    assert (told.returncode, row["outcome"], row["detail"]) == (1, "refused", "too_large")
+    result = stack.run("drop", large, "--wait", "80", "--json")
+    row = json.loads(result.stdout.splitlines()[0])
+    assert (result.returncode, row["outcome"], row["detail"]) == (1, "refused", "too_large")
 
 
 def test_release_lets_a_scan_try_again(stack: Stack, tmp_path: Path) -> None:
@@ -242,8 +242,8 @@ def test_release_lets_a_scan_try_again(stack: Stack, tmp_path: Path) -> None:
     stack.run("drop", noise, "--wait", "60")
     (row,) = stack.query("SELECT quarantine_id FROM quarantined_files WHERE detail IS NOT NULL AND bytes = 495")
     assert stack.run("quarantine", "release", row["quarantine_id"]).returncode == 0
-    again = "SELECT released_at FROM quarantined_files WHERE bytes = 495"
-    stack.until(lambda: len(stack.query(again)) == 2, 60, "quarantined again")
+    repeated = "SELECT released_at FROM quarantined_files WHERE bytes = 495"
+    stack.until(lambda: len(stack.query(repeated)) == 2, 60, "quarantined again")
     assert stack.run("quarantine", "release", row["quarantine_id"]).returncode == 1
 
 
@@ -278,8 +278,8 @@ def test_what_lies_wrong_is_turned_right_and_never_accepted(stack: Stack) -> Non
         "head.png": (png(np.ascontiguousarray(np.rot90(film, 2))), "not_upright"),
     }
     right = png(film)
-    put(stack.inbox, [Drop(f"wrong/{name}", data) for name, (data, _) in wrong.items()])
-    put(stack.inbox, [Drop("right.png", right)])
+    put(stack.inbox, [DroppedFile(f"wrong/{name}", data) for name, (data, _) in wrong.items()])
+    put(stack.inbox, [DroppedFile("right.png", right)])
     expected = {hashlib.sha256(data).hexdigest(): reason for data, reason in wrong.values()}
     wanted = {*expected, hashlib.sha256(right).hexdigest()}
 

@@ -25,7 +25,7 @@ class Read:
 
     stack: Stack
     chests: dict[str, dict[str, str]]
-    strangers: int
+    negatives: int
 
 
 @pytest.fixture(scope="module")
@@ -33,14 +33,14 @@ def read(make_stack: Callable[..., Stack], training_data: Path) -> Read:
     stack = make_stack()
     stack.up()
     chests = _validation(training_data)
-    strangers = _validation(training_data / "neither")
-    for sha256, row in {**chests, **strangers}.items():
+    negatives = _validation(training_data / "neither")
+    for sha256, row in {**chests, **negatives}.items():
         folder = stack.home / "draft" / row.get("modality", "anything")
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(row["file"], folder / f"{sha256}.jpg")
     (stack.home / "draft").rename(stack.inbox / "validation")
-    stack.settled(len(chests) + len(strangers), seconds=300)
-    return Read(stack, chests, len(strangers))
+    stack.await_verdicts(len(chests) + len(negatives), seconds=300)
+    return Read(stack, chests, len(negatives))
 
 
 @pytest.mark.parametrize("modality", ["xray", "ct"])
@@ -52,22 +52,24 @@ def test_figures_are_those_of_the_card(read: Read, modality: str) -> None:
     )
     (ensemble,) = {row["ensemble"] for row in said}
     findings = sorted({row["finding"] for row in said})
-    judged = {sha256: row["label"] for sha256, row in read.chests.items() if row["modality"] == modality and row["label"] in findings}
-    votes: dict[str, dict[str, float]] = {sha256: {} for sha256 in judged}
+    label_by_hash = {
+        sha256: row["label"] for sha256, row in read.chests.items() if row["modality"] == modality and row["label"] in findings
+    }
+    votes: dict[str, dict[str, float]] = {sha256: {} for sha256 in label_by_hash}
     for row in said:
-        if row["sha256"] in judged:
+        if row["sha256"] in label_by_hash:
             votes[row["sha256"]][row["finding"]] = row["probability"]
     kept = [sha256 for sha256, vote in votes.items() if vote]  # a few were turned away
-    assert len(kept) >= 0.97 * len(judged)
-    truth = [judged[sha256] for sha256 in kept]
+    assert len(kept) >= 0.97 * len(label_by_hash)
+    truth = [label_by_hash[sha256] for sha256 in kept]
     table = np.array([[votes[sha256][finding] for finding in findings] for sha256 in kept])
-    measured = np.mean([roc_auc_score([one == finding for one in truth], table[:, column]) for column, finding in enumerate(findings)])
-    (told,) = read.stack.query(
+    measured = np.mean([roc_auc_score([label == finding for label in truth], table[:, column]) for column, finding in enumerate(findings)])
+    (rows,) = read.stack.query(
         "SELECT value, images FROM model_quality WHERE version = :ensemble AND data = 'val' AND metric = 'macro_auroc' AND source IS NULL",
         ensemble=ensemble,
     )
-    assert told["images"] == len(judged)
-    assert measured == pytest.approx(told["value"], abs=0.01)
+    assert rows["images"] == len(label_by_hash)
+    assert measured == pytest.approx(rows["value"], abs=0.01)
 
 
 def test_chests_are_kept_and_strangers_turned_away(read: Read) -> None:
@@ -75,7 +77,7 @@ def test_chests_are_kept_and_strangers_turned_away(read: Read) -> None:
     assert {row["reason"] for row in rejected} == {"not_chest"}
     lost = [row for row in rejected if row["sha256"] in read.chests]
     assert len(lost) <= 0.03 * len(read.chests)
-    assert len(rejected) - len(lost) >= 0.95 * read.strangers
+    assert len(rejected) - len(lost) >= 0.95 * read.negatives
     read.stack.has_all_accounted()
 
 

@@ -6,7 +6,7 @@ from itertools import zip_longest
 import pytest
 
 from lungline.reasons import Reason
-from tests.acceptance.drops import Drop, backlog, good, put
+from tests.acceptance.drops import DroppedFile, backlog, good, put
 from tests.acceptance.stack import Stack
 from tests.corpus.hostile import hostile
 
@@ -23,9 +23,9 @@ def test_hostile_files_harm_nobody_else(make_stack: Callable[..., Stack], count:
     stack = make_stack()
     stack.up()
     before = stack.status()["processes"]
-    mixed = zip_longest(scans, (Drop(f"from outside/{name}", data) for name, data in bad.items()))
+    mixed = zip_longest(scans, (DroppedFile(f"from outside/{name}", data) for name, data in bad.items()))
     put(stack.inbox, [drop for pair in mixed for drop in pair if drop is not None])
-    counts = stack.settled(2 * count, 300)
+    counts = stack.await_verdicts(2 * count, 300)
     reasons = stack.reasons()
     assert reasons.keys() == bad.keys()
     assert set(reasons.values()) <= set(Reason)

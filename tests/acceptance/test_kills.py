@@ -23,7 +23,7 @@ def flows(stack: Stack, done: int) -> None:
 
 
 def ends_well(stack: Stack, files: int, quarantined: int = 0, refused: int = 0) -> None:
-    counts = stack.settled(files, 240)
+    counts = stack.await_verdicts(files, 240)
     assert (counts["duplicates"], counts["refused"], counts["quarantined"]) == (0, refused, quarantined)
     assert counts["done"] == files - refused - quarantined
     stack.has_all_accounted()
@@ -96,5 +96,5 @@ def test_an_outside_redis_is_away_for_a_minute_and_more(make_stack: Callable[...
         fresh_broker.kill()
         time.sleep(75)
         fresh_broker.start()
-        stack.settled(100 * (round_ + 1), 240)
+        stack.await_verdicts(100 * (round_ + 1), 240)
     ends_well(stack, len(scans))

@@ -82,7 +82,7 @@ def test_the_schedule_trains_and_promotes_whatever_is_killed(stack: Stack, promo
     assert run["resumed"] >= 1
     assert len(stack.query("SELECT * FROM training_runs WHERE trigger = 'schedule'")) == 1
     assert promoted.champion != promoted.shipped
-    stack.settled(12)
+    stack.await_verdicts(12)
     stack.has_all_accounted()
     wait_for(lambda: promoted.champion in (stack.home / "logs" / "inference-0.log").read_text(), "taken up", 300)
     read = stack.query("SELECT ensemble FROM scan_history GROUP BY ensemble, scan_id HAVING count(*) > 1")
@@ -94,19 +94,19 @@ def test_the_schedule_trains_and_promotes_whatever_is_killed(stack: Stack, promo
 
 
 def test_the_same_run_gives_the_same_weights(stack: Stack, promoted: Promoted) -> None:
-    told = stack.run("train", "--from-run", promoted.run["run_id"], timeout=60 * _MINUTES)
-    assert told.returncode == 0, told.stderr
-    assert "the same weights" in told.stdout, told.stdout
+    result = stack.run("train", "--from-run", promoted.run["run_id"], timeout=60 * _MINUTES)
+    assert result.returncode == 0, result.stderr
+    assert "the same weights" in result.stdout, result.stdout
 
 
 def test_skips_without_new_data_and_refuses_harmful_challenger(stack: Stack, promoted: Promoted) -> None:
     champions = champion(stack)
-    told = stack.run("retrain", "--now", timeout=300)
-    assert told.returncode == 1
+    result = stack.run("retrain", "--now", timeout=300)
+    assert result.returncode == 1
     assert last(stack)["state"] == "skipped"
     draw_data_set(Path(stack.settings["TRAINING_DATA"]), wrong=("train", "val"))
-    told = stack.run("retrain", "--now", timeout=60 * _MINUTES)
-    assert told.returncode == 0, told.stderr
+    result = stack.run("retrain", "--now", timeout=60 * _MINUTES)
+    assert result.returncode == 0, result.stderr
     assert (last(stack)["decision"], champion(stack)) == ("refused", champions)
 
 

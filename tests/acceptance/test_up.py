@@ -12,18 +12,18 @@ from tests.acceptance.stack import Stack
 def test_two_homes_run_side_by_side_and_one_home_once(
     make_stack: Callable[..., Stack], no_process_left: Callable[[Path], list[str]]
 ) -> None:
-    one, other = make_stack(), make_stack()
-    one.up()
-    second = one.run("up")
+    first, other = make_stack(), make_stack()
+    first.up()
+    second = first.run("up")
     assert second.returncode == 1
     assert "already runs" in second.stderr
     other.up()
-    assert one.status()["flower"] != other.status()["flower"]
-    put(one.inbox, good(8, seed=11))
+    assert first.status()["flower"] != other.status()["flower"]
+    put(first.inbox, good(8, seed=11))
     put(other.inbox, good(6, seed=12))
-    assert one.settled(8)["done"] == 8
-    assert other.settled(6)["done"] == 6
-    for stack, how in ((one, signal.SIGTERM), (other, signal.SIGINT)):
+    assert first.await_verdicts(8)["done"] == 8
+    assert other.await_verdicts(6)["done"] == 6
+    for stack, how in ((first, signal.SIGTERM), (other, signal.SIGINT)):
         code, said = stack.down(how)
         assert code == 0, said
         assert "Research use only" in said
@@ -44,7 +44,7 @@ def test_a_stop_loses_nothing_and_the_next_start_goes_on(make_stack: Callable[..
     assert counts["reading"] == 0
     assert counts["done"] < 300
     stack.up()
-    assert stack.settled(300, 180)["done"] == 300
+    assert stack.await_verdicts(300, 180)["done"] == 300
     stack.has_all_accounted()
 
 
@@ -54,12 +54,12 @@ def test_postgresql_a_read_only_share_and_polling(make_stack: Callable[..., Stac
     put(stack.inbox, scans[:6])
     stack.up()
     put(stack.inbox, scans[6:])
-    assert stack.settled(12)["done"] == 12
+    assert stack.await_verdicts(12)["done"] == 12
     assert sum(path.is_file() for path in stack.inbox.rglob("*")) == 12
     stack.has_all_accounted()
     stack.down()
     stack.up()
-    assert stack.settled(12)["files"] == 12  # what stayed is not taken in again
+    assert stack.await_verdicts(12)["files"] == 12  # what stayed is not taken in again
     rows = [json.loads(line) for line in stack.run("results", "--json", "--limit", "50").stdout.splitlines()]
     assert len(rows) == 12
     stack.down()  # before its database goes

@@ -168,5 +168,5 @@ def _deflated_bomb(deflated: bytes) -> bytes:
     start = 144 + struct.unpack_from("<I", deflated, 140)[0]
     packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     block = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
-    again = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
-    return deflated[:start] + block + again * 1024
+    repeated = packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return deflated[:start] + block + repeated * 1024

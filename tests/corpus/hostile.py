@@ -85,10 +85,10 @@ def _heads_on_other_bodies() -> Iterator[tuple[str, bytes]]:
     while True:
         seed += 1
         wholes = _wholes(seed)
-        for head, one in wholes.items():
+        for head, item in wholes.items():
             for body, other in wholes.items():
                 if head != body and not (head.endswith(".dcm") and body.endswith(".dcm")):
-                    yield f"{head.removesuffix('.dcm')}-on-{body}", one[:180] + other[180:]
+                    yield f"{head.removesuffix('.dcm')}-on-{body}", item[:180] + other[180:]
 
 
 def _noise_behind_beginnings() -> Iterator[tuple[str, bytes]]:

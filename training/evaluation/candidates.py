@@ -8,7 +8,7 @@ from lungline.errors import ModelError, TrainingError
 from lungline.progress import say
 from models.admission import NEITHER
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, read_ensemble, read_member
-from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.judge import EvaluatedVersion, Evaluator
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Candidate:
         """What it may be asked for by."""
         return {self.what.version, self.what.name, *self.within}
 
-    def judge(self, judge: Judge, splits: Sequence[str]) -> EvaluatedVersion:
+    def judge(self, judge: Evaluator, splits: Sequence[str]) -> EvaluatedVersion:
         """Judges it; `splits`: of val and test, the one that counts last."""
         if isinstance(self.what, Member):
             return judge.member(self.what, splits, self.threshold, writes=self.writes)

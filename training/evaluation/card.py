@@ -42,7 +42,7 @@ class DescribedEnsemble(EnsembleRecord):
 
 
 @dataclass(frozen=True)
-class Table:
+class CardTable:
     """A head and rows of cells; `**` around a cell makes it stand out."""
 
     head: tuple[str, ...]
@@ -55,7 +55,7 @@ class Section:
 
     name: str
     title: str
-    parts: tuple[str | Table, ...]
+    parts: tuple[str | CardTable, ...]
 
 
 def card(record: MemberRecord | DescribedEnsemble, version: str) -> str:
@@ -126,9 +126,9 @@ def _section(name: str, text: str) -> Section:
     return Section(name, title.removeprefix("## "), tuple(_table(part) if part.startswith("|") else part for part in parts))
 
 
-def _table(part: str) -> Table:
+def _table(part: str) -> CardTable:
     head, _, *rows = (tuple(cell.strip() for cell in line[1:-1].split(" | ")) for line in part.splitlines())
-    return Table(head, tuple(rows))
+    return CardTable(head, tuple(rows))
 
 
 def _front(record: MemberRecord | DescribedEnsemble, version: str) -> Mapping[str, str]:

@@ -57,7 +57,7 @@ class EvaluatedVersion:
     predicted: Mapping[str, SplitPredictions]  # by split; none of admission
 
 
-class Judge:
+class Evaluator:
     """Judges versions on one folder of labelled scans."""
 
     def __init__(

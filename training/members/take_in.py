@@ -22,7 +22,7 @@ from models.records import MemberRecord
 from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.evaluation.card import card
-from training.evaluation.judge import Judge
+from training.evaluation.judge import Evaluator
 from training.evaluation.test_split_log import TestSplitLog, of_what_ships
 from training.members.blueprint import parameters
 from training.metrics import calibration
@@ -41,7 +41,7 @@ _ALL_TO_REVIEW: Final = {"margin": 1.0, "disagreement": 0.0}
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedMember:
     """What came in."""
 
     member: Member
@@ -49,7 +49,7 @@ class Imported:
     code: tuple[str, ...]  # layers of the file that hold code, which was not run
 
 
-def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | None, models: Path) -> Imported:
+def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | None, models: Path) -> ImportedMember:
     """Puts a member made of `file` into the store, and an ensemble of it alone where it covers the findings of its modality.
 
     With `data`, its temperature and the thresholds of review are set on val, and it is judged on val and test. Without, its temperature is
@@ -82,7 +82,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
             (member.folder / CARD).write_text(card(member.record, member.version), encoding="utf-8")
         adopt(root, models)
         in_store = read_member(models / name / member.version)
-        return Imported(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)
+        return ImportedMember(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)
 
 
 def _network(
@@ -181,7 +181,7 @@ def _ensemble(root: Path, member: Member, modality: Modality, predictions: Predi
 def _judge(root: Path, member: Member, ensemble: EnsembleFiles | None, predictions: Predictions, models: Path) -> None:
     """Figures and cards on val and test, as far as the data have them; a look at test is counted beside the store's models."""
     splits = [split for split in ("val", "test") if predictions.has(member.modality, split)]
-    judge = Judge(predictions, None, TestSplitLog(models, of_what_ships(predictions)))
+    judge = Evaluator(predictions, None, TestSplitLog(models, of_what_ships(predictions)))
     judge.member(member, splits)
     if ensemble:
         judge.ensemble(ensemble, root / ENSEMBLES / f"{ensemble.name}.json", splits)

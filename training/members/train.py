@@ -24,7 +24,7 @@ from models.runtimes.keras import KerasRuntime
 from models.weights import load, save_half
 from training import recipes
 from training.data.examples import Labelled
-from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.judge import EvaluatedVersion, Evaluator
 from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import base_weights, distillation, provenance, published
 from training.fitting.checkpoint import Checkpoint
@@ -83,7 +83,7 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
         _require(recipe, start, predictions)
     splits = {recipe.modality: _there(recipe.modality, reporting.splits if reporting else ("val",), predictions) for recipe in chosen}
     made = [(make_published if start.as_published else make)(recipe, start, out, predictions) for recipe in chosen]
-    judge = Judge(predictions, start.weights_dir, reporting.test_split_log if reporting else TestSplitLog(out))
+    judge = Evaluator(predictions, start.weights_dir, reporting.test_split_log if reporting else TestSplitLog(out))
     if start.as_published:
         found = [judge.member(member, [split for split in splits[member.modality] if split != "val"]) for member in made]
     else:
@@ -119,7 +119,7 @@ def _there(modality: Modality | None, splits: tuple[str, ...], predictions: Pred
 
 
 def _judge(
-    made: list[Member], out: Path, predictions: Predictions, judge: Judge, splits: Mapping[Modality | None, tuple[str, ...]]
+    made: list[Member], out: Path, predictions: Predictions, judge: Evaluator, splits: Mapping[Modality | None, tuple[str, ...]]
 ) -> list[EvaluatedVersion]:
     """Makes the ensembles of what was trained, and judges both. Ensembles first: judging is long, and may be killed."""
     ensembles: dict[Modality | None, EnsembleFiles] = {}

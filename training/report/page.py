@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from models.records import MemberRecord
-from training.evaluation.card import Section, Table, evaluations, sections, shown
+from training.evaluation.card import CardTable, Section, evaluations, sections, shown
 from training.report import plots
 from training.report.contents import Report, ReportedVersion
 from training.report.rulings import ruling
@@ -37,7 +37,7 @@ def page(report: Report) -> str:
         loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["marked"] = _marked
-    environment.tests["table"] = lambda part: isinstance(part, Table)
+    environment.tests["table"] = lambda part: isinstance(part, CardTable)
     gate, versions = [ruling(each) for each in report.gate], [_shown(version) for version in report.versions]
     return environment.get_template("page.html.j2").render(report=report, gate=gate, versions=versions)
 

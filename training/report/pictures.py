@@ -26,14 +26,14 @@ def pictures(found: EvaluatedVersion, predicted: SplitPredictions, predictions: 
 
     The network is the member with the greatest weight in the vote. Nothing tells whose picture it is.
     """
-    place = max(found.files.places, key=lambda one: one.weight)
+    place = max(found.files.places, key=lambda value: value.weight)
     rows = chosen(predicted)
     seen = predictions.read([predicted.examples[row] for row in rows], place.member.preprocess, "pictures to show")
     said = predicted.votes.argmax(axis=1)
     network = predictions.network(place.member)
     logits = predictions.answer(place.member, seen)
     answers = [predicted.findings[said[row]] for row in rows]
-    asked = np.array([explain.output_for(place.member, answer, one) for answer, one in zip(answers, logits, strict=True)], np.intp)
+    asked = np.array([explain.output_for(place.member, answer, first) for answer, first in zip(answers, logits, strict=True)], np.intp)
     maps = Explainer(network).maps(seen, asked)
     return tuple(
         ShownPicture(

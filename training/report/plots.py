@@ -49,9 +49,9 @@ def roc(by_finding: Mapping[str, RocCurve], title: str) -> str:
 
     def draw(axes: Axes) -> None:
         axes.plot([0, 1], [0, 1], color=_FAINT, lw=1, ls=":")
-        for colour, (finding, one) in zip(_COLOURS, by_finding.items(), strict=False):
-            if one.points:
-                axes.plot(*_xy(one.points), color=colour, label=f"{finding} {one.auroc:.3f}")
+        for colour, (finding, first) in zip(_COLOURS, by_finding.items(), strict=False):
+            if first.points:
+                axes.plot(*_xy(first.points), color=colour, label=f"{finding} {first.auroc:.3f}")
         _square(axes, "false alarms (1 - specificity)", "sensitivity")
         if len(axes.lines) > 1:
             axes.legend(title="against the rest, AUROC", loc="lower right", fontsize=9, title_fontsize=9)

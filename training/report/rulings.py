@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from training.evaluation.card import Section, Table
+from training.evaluation.card import CardTable, Section
 from training.rulings import ChallengerRuling, Clause
 
 _HEAD: Final = ("clause", "says", "champion", "challenger", "difference, or interval", "scans (groups)")
@@ -13,7 +13,7 @@ def ruling(ruled: ChallengerRuling) -> Section:
     said = f"**{ruled.decision}**: {ruled.reason}. It was use {ruled.uses} of these scans; the more, the less they are worth."
     versions = f"`{ruled.challenger}` against the champion `{ruled.champion}`, on the same scans of the split `gate`."
     rows = tuple(_row(clause) for clause in ruled.clauses)
-    return Section("gate", "The gate", (said, versions, Table(_HEAD, rows)))
+    return Section("gate", "The gate", (said, versions, CardTable(_HEAD, rows)))
 
 
 def _row(clause: Clause) -> tuple[str, ...]:

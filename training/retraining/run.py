@@ -13,7 +13,7 @@ from lungline.settings import Settings
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, read_ensemble, read_member
 from models.runtimes.choice import RuntimeChoice
 from training import recipes
-from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.judge import EvaluatedVersion, Evaluator
 from training.evaluation.test_split_log import TestSplitLog
 from training.fitting import tensorboard
 from training.gate import rule, serving_check, shuffled_labels
@@ -116,17 +116,17 @@ def judge(
         after = predictions.judge(challenger, "gate")
     except ModelError as error:
         asked = Besides(shuffled, str(error), newer_labels, ())
-        return _judged(champion, challenger, rule.judge(before, None, asked, uses))
+        return _ruled(champion, challenger, rule.judge(before, None, asked, uses))
     tried = serving_check.check_serving(challenger, champion, after, predictions, RuntimeChoice.of(settings))
     ours = any(place.member.name in learnt.recipes for place in challenger.places)  # else the champion's members, weighed anew
     asked = Besides(shuffled, tried.fault, newer_labels and ours, tried.speeds)
     ruling = rule.judge(before, after, asked, uses)
     for line in ruling.lines():
         say(line)
-    return _judged(champion, challenger, ruling)
+    return _ruled(champion, challenger, ruling)
 
 
-def _judged(champion: EnsembleFiles, challenger: EnsembleFiles, ruling: Ruling) -> RuledChallenger:
+def _ruled(champion: EnsembleFiles, challenger: EnsembleFiles, ruling: Ruling) -> RuledChallenger:
     on = ChallengerRuling.of(ruling, name=challenger.name, champion=champion.version, challenger=challenger.version)
     return RuledChallenger(challenger, on)
 
@@ -162,7 +162,7 @@ def _found(
 ) -> tuple[list[EvaluatedVersion], Predictions]:
     """What the report shows, and the challengers' cards: of val alone, so that nothing is looked at that would be counted."""
     predictions = Predictions(learnt.data, kept=start_of(learnt, settings).kept)
-    asked = Judge(predictions, settings.weights_dir, TestSplitLog(folder))
+    asked = Evaluator(predictions, settings.weights_dir, TestSplitLog(folder))
     found = []
     for ruled in ruled_challengers:
         root = ruled.challenger.places[0].member.folder.parent

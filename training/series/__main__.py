@@ -20,21 +20,21 @@ def main(
     from models import registry
     from training.series import choose, patients
 
-    pictures = [one for said in data for one in patients.of_folder(Path(said.split("=")[0]), said.split("=")[1].split(","))]
-    known = patients.score([*pictures, *(one for path in table for one in patients.of_table(path))], lung_share_min)
-    for (source, is_covid19), count in sorted(Counter((one.source, one.is_covid19) for one in known).items()):
+    pictures = [picture for said in data for picture in patients.of_folder(Path(said.split("=")[0]), said.split("=")[1].split(","))]
+    known = patients.score([*pictures, *(picture for path in table for picture in patients.of_table(path))], lung_share_min)
+    for (source, is_covid19), count in sorted(Counter((patient.source, patient.is_covid19) for patient in known).items()):
         typer.echo(f"{source}: {count} {'covid19' if is_covid19 else 'non_covid'}")
-    trials = choose.compare(known)
+    fits = choose.compare(known)
     typer.echo("\n| rule | log loss [95 % over sources] | AUROC by patient |\n|---|---|---|")
-    for trial in trials:
-        typer.echo(f"| {trial.name} | {trial.loss:.3f} [{trial.loss_low:.3f}, {trial.loss_high:.3f}] | {trial.auroc:.3f} |")
-    rule = choose.make_rule(trials[0], known, lung_share_min, registry.shipped()[Modality.CT].version)
+    for fitted in fits:
+        typer.echo(f"| {fitted.name} | {fitted.loss:.3f} [{fitted.loss_low:.3f}, {fitted.loss_high:.3f}] | {fitted.auroc:.3f} |")
+    rule = choose.make_rule(fits[0], known, lung_share_min, registry.shipped()[Modality.CT].version)
     replace_text(out, rule.model_dump_json(indent=2) + "\n")
-    typer.echo(f"\n{rule.version}: {trials[0].name}, accepted below {rule.low:.3f} or above {rule.high:.3f}")
-    for one in patients.score((picture for path in report for picture in patients.of_table(path)), lung_share_min):
-        found = rule.judge(one.slices)
-        truth = "covid19" if one.is_covid19 else "non_covid"
-        typer.echo(f"{one.name} ({truth}, {len(one.slices)} slices): {found.finding} {found.probability:.3f}")
+    typer.echo(f"\n{rule.version}: {fits[0].name}, accepted below {rule.low:.3f} or above {rule.high:.3f}")
+    for patient in patients.score((picture for path in report for picture in patients.of_table(path)), lung_share_min):
+        found = rule.judge(patient.slices)
+        truth = "covid19" if patient.is_covid19 else "non_covid"
+        typer.echo(f"{patient.name} ({truth}, {len(patient.slices)} slices): {found.finding} {found.probability:.3f}")
 
 
 if __name__ == "__main__":

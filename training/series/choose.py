@@ -31,7 +31,7 @@ Numbers = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Trial:
+class RuleFit:
     """How a candidate did on patients of sources that it was not fitted on."""
 
     name: str
@@ -47,38 +47,38 @@ class Trial:
     """(patients,), the probability of covid19."""
 
 
-def compare(patients: Sequence[Patient]) -> list[Trial]:
+def compare(patients: Sequence[Patient]) -> list[RuleFit]:
     """All candidates, the best first: the least mean log loss over sources left out."""
-    return sorted((_try(name, features, patients) for name, features in CANDIDATES.items()), key=lambda trial: trial.loss)
+    return sorted((_try(name, features, patients) for name, features in CANDIDATES.items()), key=lambda fitted: fitted.loss)
 
 
-def _try(name: str, features: tuple[str, ...], patients: Sequence[Patient]) -> Trial:
-    sources = np.array([one.source for one in patients])
+def _try(name: str, features: tuple[str, ...], patients: Sequence[Patient]) -> RuleFit:
+    sources = np.array([patient.source for patient in patients])
     wanted = _wanted(patients)
     answers = np.zeros(len(patients))
     losses = []
     for source in sorted(set(sources)):
         out = sources == source
-        model = _fit(features, [one for one, left in zip(patients, out, strict=True) if not left])
-        answers[out] = model.predict_proba(_table(features, [one for one, left in zip(patients, out, strict=True) if left]))[:, 1]
+        model = _fit(features, [first for first, left in zip(patients, out, strict=True) if not left])
+        answers[out] = model.predict_proba(_table(features, [first for first, left in zip(patients, out, strict=True) if left]))[:, 1]
         losses.append(float(log_loss(wanted[out], answers[out], labels=[0, 1])))
     rng = np.random.default_rng(0)
     means = [float(rng.choice(losses, len(losses)).mean()) for _ in range(_RESAMPLES)]
     low, high = np.percentile(means, (2.5, 97.5))
-    return Trial(name, features, float(np.mean(losses)), float(low), float(high), auroc(answers, wanted.astype(bool)), answers)
+    return RuleFit(name, features, float(np.mean(losses)), float(low), float(high), auroc(answers, wanted.astype(bool)), answers)
 
 
-def make_rule(trial: Trial, patients: Sequence[Patient], lung_share_min: float, ensemble: str) -> SeriesRule:
+def make_rule(fitted: RuleFit, patients: Sequence[Patient], lung_share_min: float, ensemble: str) -> SeriesRule:
     """The candidate fitted on all patients. An answer is accepted only beyond a threshold that held on sources left out."""
-    model = _fit(trial.features, patients)
+    model = _fit(fitted.features, patients)
     wanted = _wanted(patients)
     plain = {
         "ensemble": ensemble,
-        "features": trial.features,
-        "weights": [round(float(one), 4) for one in model.coef_[0]],
+        "features": fitted.features,
+        "weights": [round(float(value), 4) for value in model.coef_[0]],
         "intercept": round(float(model.intercept_[0]), 4),
-        "low": 1 - _threshold(1 - trial.answers, 1 - wanted),
-        "high": _threshold(trial.answers, wanted),
+        "low": 1 - _threshold(1 - fitted.answers, 1 - wanted),
+        "high": _threshold(fitted.answers, wanted),
         "lung_share_min": lung_share_min,
     }
     digest = hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:8]
@@ -97,7 +97,7 @@ def _threshold(answers: Numbers, wanted: Numbers) -> float:
 def _fit(features: tuple[str, ...], patients: Sequence[Patient]) -> LogisticRegression:
     """Each source weighs the same within a finding, and both findings the same."""
     wanted = _wanted(patients)
-    sources = np.array([one.source for one in patients])
+    sources = np.array([patient.source for patient in patients])
     weights = np.zeros(len(patients))
     for finding in (0, 1):
         names = sorted(set(sources[wanted == finding]))
@@ -108,9 +108,9 @@ def _fit(features: tuple[str, ...], patients: Sequence[Patient]) -> LogisticRegr
 
 
 def _table(features: tuple[str, ...], patients: Sequence[Patient]) -> Numbers:
-    described = [describe(one.slices) for one in patients]
-    return np.array([[one[name] for name in features] for one in described])
+    described = [describe(patient.slices) for patient in patients]
+    return np.array([[value[name] for name in features] for value in described])
 
 
 def _wanted(patients: Sequence[Patient]) -> Numbers:
-    return np.array([float(one.is_covid19) for one in patients])
+    return np.array([float(patient.is_covid19) for patient in patients])

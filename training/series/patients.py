@@ -50,9 +50,9 @@ def of_folder(root: Path, splits: Sequence[str]) -> list[Picture]:
     """
     examples = datasets.load(root, Modality.CT).examples
     return [
-        Picture(one.path, one.group, one.origin, finding_of(Modality.CT, one.label) == "covid19", None)
-        for one in examples
-        if one.split in splits
+        Picture(example.path, example.group, example.origin, finding_of(Modality.CT, example.label) == "covid19", None)
+        for example in examples
+        if example.split in splits
     ]
 
 
@@ -89,7 +89,7 @@ def score(pictures: Iterable[Picture], lung_share_min: float) -> list[Patient]:
 
 def _ask(ensemble: Ensemble, pictures: Sequence[Picture]) -> list[tuple[float, float]]:
     """Probability of covid19 and share of the lungs, of each."""
-    pixels = [read(one.path.read_bytes()).pixels for one in pictures]
-    inputs = {name: np.stack([prepare(name, one) for one in pixels]) for name in ensemble.preprocesses}
+    pixels = [read(picture.path.read_bytes()).pixels for picture in pictures]
+    inputs = {name: np.stack([prepare(name, pixel) for pixel in pixels]) for name in ensemble.preprocesses}
     answers = ensemble.judge(inputs)
-    return [(answer.probabilities["covid19"], lung_share(one)) for answer, one in zip(answers, pixels, strict=True)]
+    return [(answer.probabilities["covid19"], lung_share(first)) for answer, first in zip(answers, pixels, strict=True)]

@@ -56,8 +56,8 @@ def test_duplicates_of_each_other_and_of_what_stands(engine: Engine) -> None:
 def test_what_stays_in_the_inbox_counts_once(engine: Engine) -> None:
     first = [drop(1, stay_key="a" * 16), drop(2, stay_key="b" * 16)]
     assert enter(engine, first) == [Outcome.ACCEPTED] * 2
-    again = [drop(3, stay_key="b" * 16), drop(2, stay_key="a" * 16), drop(4, stay_key="c" * 16)]
-    assert enter(engine, again) == [Outcome.DUPLICATE, Outcome.DUPLICATE, Outcome.ACCEPTED]
+    repeated = [drop(3, stay_key="b" * 16), drop(2, stay_key="a" * 16), drop(4, stay_key="c" * 16)]
+    assert enter(engine, repeated) == [Outcome.DUPLICATE, Outcome.DUPLICATE, Outcome.ACCEPTED]
     assert outcomes(engine) == {"accepted": 3}
 
 

@@ -49,7 +49,7 @@ def claimed(connection: Connection, scan_id: str) -> Claim:
     return claim
 
 
-def judged(connection: Connection, scan_id: str, facts: ScanFacts = FACTS, verdict: Verdict = VERDICT) -> str:
+def record_verdict(connection: Connection, scan_id: str, facts: ScanFacts = FACTS, verdict: Verdict = VERDICT) -> str:
     assert results.record(connection, claimed(connection, scan_id), facts, verdict)
     return scan_id
 
@@ -69,7 +69,7 @@ def superseded(connection: Connection) -> dict[str, bool]:
 def test_the_later_one_is_current_whichever_was_judged_first(connection: Connection, order: tuple[int, ...]) -> None:
     ids = [dropped(connection, byte) for byte in "abc"]
     for number in order:
-        judged(connection, ids[number])
+        record_verdict(connection, ids[number])
     assert current(connection) == [ids[2]]
     assert superseded(connection) == {ids[0]: True, ids[1]: True, ids[2]: False}
     for view in ("worklist", "scan_probabilities", "model_predictions"):
@@ -79,7 +79,7 @@ def test_the_later_one_is_current_whichever_was_judged_first(connection: Connect
 
 
 def test_until_the_correction_is_judged_the_earlier_one_stands(connection: Connection) -> None:
-    first, second = judged(connection, dropped(connection, "a")), dropped(connection, "b")
+    first, second = record_verdict(connection, dropped(connection, "a")), dropped(connection, "b")
     assert current(connection) == [first]
     claim = claimed(connection, second)
     assert current(connection) == [first]
@@ -89,24 +89,24 @@ def test_until_the_correction_is_judged_the_earlier_one_stands(connection: Conne
 
 
 def test_a_rejected_correction_is_one(connection: Connection) -> None:
-    judged(connection, dropped(connection, "a"))
-    second = judged(connection, dropped(connection, "b"), verdict=Verdict("adm-1", Status.REJECTED, reason=Reason.NOT_FRONTAL))
+    record_verdict(connection, dropped(connection, "a"))
+    second = record_verdict(connection, dropped(connection, "b"), verdict=Verdict("adm-1", Status.REJECTED, reason=Reason.NOT_FRONTAL))
     assert current(connection) == [second]
 
 
 def test_resent_original_is_a_duplicate_and_correction_stays(connection: Connection) -> None:
-    judged(connection, dropped(connection, "a"))
-    second = judged(connection, dropped(connection, "b"))
+    record_verdict(connection, dropped(connection, "a"))
+    second = record_verdict(connection, dropped(connection, "b"))
     assert drops.accept(connection, Drop(new_id(), "a" * 64, 10, Priority.SCANS, None)) is Outcome.DUPLICATE
     assert current(connection) == [second]
 
 
 def test_reading_the_earlier_one_again_changes_no_order(connection: Connection) -> None:
-    first, second = judged(connection, dropped(connection, "a")), judged(connection, dropped(connection, "b"))
+    first, second = record_verdict(connection, dropped(connection, "a")), record_verdict(connection, dropped(connection, "b"))
     assert set(rereads.ask(connection, Choice(), "", 10)) == {first, second}
     assert current(connection) == [second]
     for scan_id in (second, first):
-        judged(connection, scan_id, verdict=replace(VERDICT, ensemble="e-2"))
+        record_verdict(connection, scan_id, verdict=replace(VERDICT, ensemble="e-2"))
         assert current(connection) == [second]
     assert connection.scalar(text("SELECT ensemble FROM scan_results")) == "e-2"
 
@@ -114,26 +114,26 @@ def test_reading_the_earlier_one_again_changes_no_order(connection: Connection) 
 @pytest.mark.parametrize("key", ["patient_key", "study_key", "series_key", "image_key"])
 @pytest.mark.parametrize("value", ["other", None])
 def test_instance_uid_of_another_patient_corrects_nothing(connection: Connection, key: str, value: str | None) -> None:
-    first = judged(connection, dropped(connection, "a"))
-    second = judged(connection, dropped(connection, "b"), replace(FACTS, **{key: value}))  # type: ignore[arg-type]
+    first = record_verdict(connection, dropped(connection, "a"))
+    second = record_verdict(connection, dropped(connection, "b"), replace(FACTS, **{key: value}))  # type: ignore[arg-type]
     assert current(connection) == [first, second]
 
 
 def test_without_an_instance_uid_nothing_is_corrected(connection: Connection) -> None:
     nameless = replace(FACTS, image_key=None)
-    assert len({judged(connection, dropped(connection, byte), nameless) for byte in "ab"} & set(current(connection))) == 2
+    assert len({record_verdict(connection, dropped(connection, byte), nameless) for byte in "ab"} & set(current(connection))) == 2
 
 
 def test_where_no_patient_is_named_the_rest_decides(connection: Connection) -> None:
     nobody = replace(FACTS, patient_key=None)
-    _, second = (judged(connection, dropped(connection, byte), nobody) for byte in "ab")
+    _, second = (record_verdict(connection, dropped(connection, byte), nobody) for byte in "ab")
     assert current(connection) == [second]
 
 
 def test_a_device_that_stamps_one_uid_on_all_hides_none_of_them(connection: Connection) -> None:
-    ids = [judged(connection, dropped(connection, byte)) for byte in "abcde"]
+    ids = [record_verdict(connection, dropped(connection, byte)) for byte in "abcde"]
     assert current(connection) == ids[-1:]
-    ids.append(judged(connection, dropped(connection, "f")))
+    ids.append(record_verdict(connection, dropped(connection, "f")))
     assert current(connection) == ids
     assert not any(superseded(connection).values())
 
@@ -148,32 +148,32 @@ def test_frames_are_corrected_frame_by_frame(connection: Connection) -> None:
         ids[byte, 1] = scan_id
         for frame in range(2, frames + 1):
             which = select(scans.c.id).where(scans.c.sha256 == byte * 64, scans.c.frame == frame)
-            ids[byte, frame] = judged(connection, str(connection.scalar(which)))
+            ids[byte, frame] = record_verdict(connection, str(connection.scalar(which)))
     assert set(current(connection)) == {ids["b", 1], ids["b", 2], ids["a", 3]}
 
 
 def test_the_sums_hold(engine: Engine) -> None:
     with engine.begin() as connection:
-        judged(connection, dropped(connection, "a"))
-        judged(connection, dropped(connection, "b"))
-    told = status.counts(engine)
-    assert (told["scans"], told["done"]) == (2, 2)
+        record_verdict(connection, dropped(connection, "a"))
+        record_verdict(connection, dropped(connection, "b"))
+    counted = status.counts(engine)
+    assert (counted["scans"], counted["done"]) == (2, 2)
 
 
 def test_a_label_by_instance_uid_goes_to_the_correction(connection: Connection) -> None:
     key = PseudonymKey(b"k" * 32)
     facts = replace(FACTS, image_key=key.pseudonym("image", "1.2.3"))
-    _, second = (judged(connection, dropped(connection, byte), facts) for byte in "ab")
+    _, second = (record_verdict(connection, dropped(connection, byte), facts) for byte in "ab")
     table = label_rows.read(b"sop_instance_uid,finding,reader,read_at\n1.2.3,normal,A,2024-11-20\n")
-    told = labels.enter(connection, table, {}, key, who="me", sha256="f" * 64)
-    assert (told.added, told.refused) == (1, ())
+    imported = labels.enter(connection, table, {}, key, who="me", sha256="f" * 64)
+    assert (imported.added, imported.refused) == (1, ())
     assert connection.scalar(text("SELECT scan_id FROM scan_labels")) == second
 
 
 def test_show_tells_of_the_earlier_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
     engine = migrate.open_database(load())
     with engine.begin() as connection:
-        first, _ = (judged(connection, dropped(connection, byte)) for byte in "ab")
-    told = json.loads(CliRunner().invoke(app, ["show", first, "--json"]).stdout.splitlines()[0])
-    assert told["finding"] == "normal"
-    assert told["superseded_at"]
+        first, _ = (record_verdict(connection, dropped(connection, byte)) for byte in "ab")
+    printed = json.loads(CliRunner().invoke(app, ["show", first, "--json"]).stdout.splitlines()[0])
+    assert printed["finding"] == "normal"
+    assert printed["superseded_at"]

@@ -11,7 +11,7 @@ from db import audit, drops, labels, migrate, results
 from db import scans as scan_states
 from db.audit import Action
 from db.drops import Drop
-from db.labels import Imported
+from db.labels import ImportedLabels
 from db.results import ScanFacts, Verdict
 from db.tables import Priority
 from lungline import label_rows
@@ -55,13 +55,13 @@ def read(connection: Connection, sha256: str, modality: Modality, finding: str, 
 
 def enter(
     connection: Connection, rows: str, head: str = "sha256,finding,reader,read_at", store: Path = Path("none"), **more: str
-) -> Imported:
+) -> ImportedLabels:
     table = label_rows.read(f"{head}\n{rows}".encode())
     return labels.enter(connection, table, Store(store).named(table.file_names), KEY, who="me", sha256="f" * 64, **more)
 
 
-def faults(done: Imported) -> list[tuple[int, Fault]]:
-    return [(one.line, one.fault) for one in done.refused]
+def faults(done: ImportedLabels) -> list[tuple[int, Fault]]:
+    return [(refusal.line, refusal.fault) for refusal in done.refused]
 
 
 def agreement(connection: Connection) -> list[tuple[object, ...]]:
@@ -89,8 +89,8 @@ def test_good_rows_go_in_and_the_others_are_told(connection: Connection) -> None
         (8, Fault.MALFORMED),
     ]
     assert agreement(connection) == [("A", "covid19", "normal", False), ("A", "non_covid", "non_covid", True)]
-    told = connection.execute(text("SELECT action, who, subject, detail FROM audit_log")).one()
-    assert tuple(told) == ("labels", "me", "f" * 64, "7 rows: 2 new, 0 known before, 5 refused.")
+    row = connection.execute(text("SELECT action, who, subject, detail FROM audit_log")).one()
+    assert tuple(row) == ("labels", "me", "f" * 64, "7 rows: 2 new, 0 known before, 5 refused.")
 
 
 def test_the_same_row_again_is_no_second_row(connection: Connection) -> None:
@@ -112,8 +112,8 @@ def test_readings_that_contradict_each_other_are_kept_and_shown(connection: Conn
 
 def test_an_import_that_was_broken_off_is_noted_once(connection: Connection) -> None:
     done = enter(connection, f"{XRAY},normal,A,2024-11-20\n")
-    again = enter(connection, f"{XRAY},normal,A,2024-11-20\n", import_id=done.import_id)
-    assert (again.import_id, again.added) == (done.import_id, 0)
+    repeated = enter(connection, f"{XRAY},normal,A,2024-11-20\n", import_id=done.import_id)
+    assert (repeated.import_id, repeated.added) == (done.import_id, 0)
     assert connection.scalar(text("SELECT count(*) FROM audit_log")) == 1
 
 

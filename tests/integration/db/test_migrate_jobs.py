@@ -29,12 +29,12 @@ _SCANS = {
     "done": ("scans", "done", 1, None, False, 0, 0, False),
     "turned-away": ("scans", "quarantined", 1, None, False, 0, 0, False),
 }
-_JUDGED = ("reread", "reread-now", "done")
+_WITH_VERDICT = ("reread", "reread-now", "done")
 _RUNS = {"run-waiting": ("waiting", None, 2), "run-running": ("running", "slot/boot/t", 3), "run-done": ("done", None, 0)}
 
 
 def _statements(true: str, false: str) -> Iterator[str]:
-    for number, (name, (priority, state, attempt, owner, alone, lost, deaths, again)) in enumerate(_SCANS.items()):
+    for number, (name, (priority, state, attempt, owner, alone, lost, deaths, repeated)) in enumerate(_SCANS.items()):
         sha256 = f"{number:064x}"
         yield (
             "INSERT INTO files (id, outcome, sha256, bytes, priority, received_at)"
@@ -44,9 +44,9 @@ def _statements(true: str, false: str) -> Iterator[str]:
         yield (
             "INSERT INTO scans (id, file_id, sha256, frame, priority, state, attempt, lease_owner, lease_until, alone, lost_leases, deaths,"
             f" timeouts, again, received_at) VALUES ('{name}', 'f-{name}', '{sha256}', 1, '{priority}', '{state}', {attempt}, {lease},"
-            f" {true if alone else false}, {lost}, {deaths}, 0, {true if again else false}, {_THEN})"
+            f" {true if alone else false}, {lost}, {deaths}, 0, {true if repeated else false}, {_THEN})"
         )
-        if name in _JUDGED:
+        if name in _WITH_VERDICT:
             yield (
                 "INSERT INTO verdicts (id, scan_id, ensemble, finding, probability, status, finished_at)"
                 f" VALUES ('v-{name}', '{name}', 'xray-1-old', 'normal', 0.9, 'accepted', {_THEN})"
@@ -89,10 +89,10 @@ def test_every_scan_stands_where_it_stood(database: Engine) -> None:
     assert states == {
         **dict.fromkeys(("urgent", "plain", "suspect"), "waiting"),
         "read": "reading",
-        **dict.fromkeys(_JUDGED, "done"),
+        **dict.fromkeys(_WITH_VERDICT, "done"),
         "turned-away": "quarantined",
     }
-    assert results == set(_JUDGED)
+    assert results == set(_WITH_VERDICT)
     assert reread == {"reread", "reread-now"}
     counts = status.counts(database)
     assert [counts[name] for name in ("scans", "waiting", "reading", "done", "quarantined")] == [8, 3, 1, 3, 1]

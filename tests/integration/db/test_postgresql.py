@@ -50,7 +50,7 @@ def alter(url: str, setting: str) -> None:
         connection.execute(f"ALTER DATABASE {name} SET {setting}".encode())
 
 
-def one_scan(engine: Engine, writer: Writer) -> None:
+def read_a_scan(engine: Engine, writer: Writer) -> None:
     """From drop to verdict, with all that asks the clock."""
     scan_id = enter(writer, any_drop())
     claim = writer.do(claim_scan, scan_id, "slot/boot/x")
@@ -71,7 +71,7 @@ def test_dates_may_be_told_in_any_style(postgres_url: str, tmp_path: Path, style
     alter(postgres_url, f"datestyle = '{style}'")
     engine = migrate.open_database(Settings(home=tmp_path, database_url=postgres_url))
     writer = Writer(engine)
-    one_scan(engine, writer)
+    read_a_scan(engine, writer)
     writer.close()
     engine.dispose()
 
@@ -82,11 +82,11 @@ def test_all_goes_through_pgbouncer_in_transaction_mode(postgres_url: str, pgbou
     engine = migrate.open_database(Settings(home=tmp_path, database_url=pgbouncer.url(postgres_url)))
     writers = [Writer(engine) for _ in range(4)]
     with ThreadPoolExecutor(8) as threads:
-        made = [threads.submit(one_scan, engine, writers[number % 4]) for number in range(40)]
-        for one in made:
-            one.result(60)
-        told = [threads.submit(lambda: status.counts(engine)) for _ in range(20)]
-        assert all(one.result(60)["done"] == 40 for one in told)
+        made = [threads.submit(read_a_scan, engine, writers[number % 4]) for number in range(40)]
+        for created in made:
+            created.result(60)
+        counted = [threads.submit(lambda: status.counts(engine)) for _ in range(20)]
+        assert all(outcome.result(60)["done"] == 40 for outcome in counted)
     with engine.connect() as connection:
         assert isinstance(connection.scalar(select(now())), datetime)
     for writer in writers:

@@ -39,12 +39,12 @@ class Deployed:
 
     def environment(self, name: str) -> dict[str, str]:
         """The image's and the service's, with folders below `root`."""
-        told = {**image_environment(), **own_services()[name].get("environment", {})}
-        told = {key: f"{self.root}{value}" if value.startswith("/") else value for key, value in told.items() if key != "PATH"}
-        told |= {"CREDENTIALS_DIRECTORY": str(self.secrets), f"{PREFIX}ENGINE": "keras"}  # to be warm sooner
+        variables = {**image_environment(), **own_services()[name].get("environment", {})}
+        variables = {key: f"{self.root}{value}" if value.startswith("/") else value for key, value in variables.items() if key != "PATH"}
+        variables |= {"CREDENTIALS_DIRECTORY": str(self.secrets), f"{PREFIX}ENGINE": "keras"}  # to be warm sooner
         if name == "flower":  # a port that is free here, and not open to others
-            told |= {f"{PREFIX}FLOWER_PORT": str(self.flower_port), f"{PREFIX}FLOWER_ADDRESS": "127.0.0.1"}
-        return {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)} | told
+            variables |= {f"{PREFIX}FLOWER_PORT": str(self.flower_port), f"{PREFIX}FLOWER_ADDRESS": "127.0.0.1"}
+        return {key: value for key, value in os.environ.items() if not key.startswith(PREFIX)} | variables
 
     def start(self, name: str) -> None:
         command = [_LUNGLINE, *own_services()[name]["command"]]
@@ -57,8 +57,8 @@ class Deployed:
         """What the service's health check says."""
         assert self.running[name].poll() is None, (self.root / f"{name}.log").read_text()
         _, _, *arguments = own_services()[name]["healthcheck"]["test"]
-        told = subprocess.run([_LUNGLINE, *arguments], env=self.environment(name), capture_output=True, timeout=300, check=False)
-        return told.returncode == 0
+        result = subprocess.run([_LUNGLINE, *arguments], env=self.environment(name), capture_output=True, timeout=300, check=False)
+        return result.returncode == 0
 
     def drop(self, name: str, data: bytes) -> None:
         path = self.data / "lungline" / "inbox" / name

@@ -152,8 +152,8 @@ def test_verdicts_of_a_batch_are_written_for_claims_that_hold(connection: Connec
 def test_scans_of_a_priority_are_rung_the_oldest_first(connection: Connection) -> None:
     for number, priority in enumerate([Priority.SCANS, Priority.SCANS, Priority.STAT, Priority.SCANS]):
         drops.accept(connection, drop(str(number) * 64, priority))
-    bells = [to_ring(connection, priority, 2, None) for priority in Priority]
-    hashes = [[connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id in ids] for ids in bells]
+    doorbells = [to_ring(connection, priority, 2, None) for priority in Priority]
+    hashes = [[connection.scalar(select(scans.c.sha256).where(scans.c.id == scan_id)) for scan_id in ids] for ids in doorbells]
     assert hashes == [["2" * 64], ["0" * 64, "1" * 64]]
 
 
@@ -295,7 +295,7 @@ def test_frames_are_entered_once(connection: Connection) -> None:
 
 def test_ten_thousand_frames_are_not_ten_thousand_statements(engine: Engine) -> None:
     statements: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    event.listen(engine, "before_cursor_execute", lambda *described: statements.append(described[2]))
     with engine.begin() as connection:
         claim = claimed(connection, waiting(connection))
         statements.clear()
@@ -355,7 +355,7 @@ def test_a_reader_sees_one_snapshot(engine: Engine) -> None:
 def test_a_postgresql_server_that_vanished_is_noticed(postgres_url: str) -> None:
     engine = connect(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
     with engine.connect() as connection:
-        told = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
+        answer = connection.connection.driver_connection.info.get_parameters()  # type: ignore[union-attr]
     engine.dispose()
-    assert int(told["tcp_user_timeout"]) <= 30_000
-    assert int(told["keepalives_idle"]) + int(told["keepalives_interval"]) * int(told["keepalives_count"]) <= 30
+    assert int(answer["tcp_user_timeout"]) <= 30_000
+    assert int(answer["keepalives_idle"]) + int(answer["keepalives_interval"]) * int(answer["keepalives_count"]) <= 30

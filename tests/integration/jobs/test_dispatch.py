@@ -55,7 +55,7 @@ def test_doorbells_in_redis_are_bounded_and_urgent_first(writer: Writer, app: Ce
     assert queue_lengths(app, READ.queues) == {"stat": 1, "scans": 3}
 
 
-class Time:
+class DispatchTime:
     """Moves the dispatcher's clock, and with it when the bells of its first turn were rung by the database's."""
 
     def __init__(self, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +70,7 @@ class Time:
 
 
 def test_what_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    time = Time(writer, monkeypatch)
+    time = DispatchTime(writer, monkeypatch)
     waiting(writer, 3)
     dispatcher = Dispatcher(app, writer)
     assert dispatcher.turn() == 3
@@ -123,7 +123,7 @@ def test_redis_may_keep_its_run_to_itself(writer: Writer, app: Celery, fresh_bro
 
 
 def test_doorbells_that_still_lie_in_their_queue_are_not_lost(writer: Writer, app: Celery, monkeypatch: pytest.MonkeyPatch) -> None:
-    time = Time(writer, monkeypatch)
+    time = DispatchTime(writer, monkeypatch)
     waiting(writer, 3)
     dispatcher = Dispatcher(app, writer)
     dispatcher.turn()
@@ -147,10 +147,10 @@ def test_what_a_full_redis_did_not_take_is_rung_once_it_does(
     waiting(writer, 3)
     waiting(writer, 2, Priority.STAT)
     dispatcher = Dispatcher(app, writer)
-    bells = iter(range(9))
+    doorbells = iter(range(9))
 
     def ring_until_full(app: Celery, task: str, subject: str, queue: str) -> None:
-        if next(bells) == 3:
+        if next(doorbells) == 3:
             fresh_broker.client.config_set("maxmemory", 1)  # it answers, and refuses to write
         ring(app, task, subject, queue)
 
@@ -167,7 +167,7 @@ def test_what_a_full_redis_did_not_take_is_rung_once_it_does(
 def test_lost_urgent_doorbell_does_not_wait_for_all_others(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    time = Time(writer, monkeypatch)
+    time = DispatchTime(writer, monkeypatch)
     waiting(writer, 3)
     waiting(writer, 2, Priority.STAT)
     dispatcher = Dispatcher(app, writer)

@@ -44,8 +44,8 @@ def test_two_dispatchers_enter_a_missed_slot_once_and_ring(writer: Writer, app: 
     two = [Dispatcher(app, writer, partial(runs.enter_due, schedule=HOURLY)) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(Dispatcher.turn, two))
-    told = writer.do(lambda connection: connection.execute(text("SELECT trigger, state FROM training_runs")).all())
-    assert [tuple(row) for row in told] == [("schedule", "waiting")]
+    fetched = writer.do(lambda connection: connection.execute(text("SELECT trigger, state FROM training_runs")).all())
+    assert [tuple(row) for row in fetched] == [("schedule", "waiting")]
     assert runs_waiting(app) >= 1
     assert "lungline.retrain" in str(fresh_broker.client.lindex(runs.QUEUE, 0))
 

@@ -112,10 +112,10 @@ def test_absent_redis_is_reported_at_once_and_recovers(app: Celery, broker: Brok
     broker.kill()
     for ask in (lambda: ring(app, READ.task, "meanwhile", "scans"), lambda: queue_lengths(app, READ.queues)):
         began = time.monotonic()
-        with pytest.raises(BrokerError, match="LUNGLINE_BROKER_URL") as told:
+        with pytest.raises(BrokerError, match="LUNGLINE_BROKER_URL") as raised:
             ask()
         assert time.monotonic() - began < 5
-        assert broker.url not in str(told.value)
+        assert broker.url not in str(raised.value)
     broker.start()
     ring(app, READ.task, "after", "scans")
     assert queue_lengths(app, READ.queues) == {"stat": 0, "scans": 1}

@@ -13,7 +13,7 @@ from db.jobs import NewJob
 from db.writer import Writer
 from jobs.app import make_app
 from jobs.dispatcher import Dispatcher
-from jobs.kinds import KINDS, Kind
+from jobs.kinds import KINDS, JobKind
 from lungline.settings import load
 from tests.servers import Broker
 from tests.waiting import wait_for
@@ -26,7 +26,7 @@ def give_up(connection: Connection, subject: str, _: Cause) -> None:
     connection.execute(text(_GIVEN_UP), {"subject": subject})
 
 
-MEASURE = Kind("measure", "lungline.measure", ("measures",), give_up, deaths_allowed=0, exclusive=True)
+MEASURE = JobKind("measure", "lungline.measure", ("measures",), give_up, deaths_allowed=0, exclusive=True)
 
 _WORKER = """
 import os, sys

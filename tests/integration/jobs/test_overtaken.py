@@ -77,7 +77,7 @@ def start(app: Celery) -> Iterator[Start]:
         process.communicate(timeout=10)
 
 
-class Time:
+class QueueTime:
     """Lets time pass for the dispatcher, and for the bells that were rung."""
 
     def __init__(self, writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +110,7 @@ def claims(writer: Writer, scan_ids: list[str]) -> None:
 def test_what_was_overtaken_goes_before_the_head(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Time(writer, monkeypatch)
+    clock = QueueTime(writer, monkeypatch)
     ids = [enter(writer, any_drop()) for _ in range(12)]
     dispatcher = Dispatcher(app, writer)
     assert dispatcher.turn() == 12
@@ -130,7 +130,7 @@ def test_what_was_overtaken_goes_before_the_head(
 def test_a_bell_that_is_lost_twice_is_rung_twice(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Time(writer, monkeypatch)
+    clock = QueueTime(writer, monkeypatch)
     ids = [enter(writer, any_drop()) for _ in range(3)]
     dispatcher = Dispatcher(app, writer)
     assert dispatcher.turn() == 3
@@ -167,7 +167,7 @@ def test_a_queue_that_is_full_has_room_for_what_was_overtaken(writer: Writer, ap
 def test_urgent_bells_are_overtaken_in_their_own_queue_alone(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Time(writer, monkeypatch)
+    clock = QueueTime(writer, monkeypatch)
     scan_ids = [enter(writer, any_drop()) for _ in range(3)]
     urgent = [enter(writer, any_drop(Priority.STAT)) for _ in range(3)]
     dispatcher = Dispatcher(app, writer)
@@ -180,7 +180,7 @@ def test_urgent_bells_are_overtaken_in_their_own_queue_alone(
 
 
 def test_a_run_that_was_overtaken_goes_first(writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = Time(writer, monkeypatch)
+    clock = QueueTime(writer, monkeypatch)
     ids = [str(writer.do(runs.enter, "hand")) for _ in range(3)]
     dispatcher = Dispatcher(app, writer)
     assert dispatcher.turn() == 3
@@ -194,7 +194,7 @@ def test_a_run_that_was_overtaken_goes_first(writer: Writer, app: Celery, fresh_
 def test_somebody_elses_message_at_the_head_tells_nothing(
     writer: Writer, app: Celery, fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = Time(writer, monkeypatch)
+    clock = QueueTime(writer, monkeypatch)
     for _ in range(3):
         enter(writer, any_drop())
     dispatcher = Dispatcher(app, writer)

@@ -48,8 +48,8 @@ def test_they_are_rung_a_few_at_a_time_while_nothing_else_rings(writer: Writer, 
     live = enter(writer, any_drop())
     urgent = enter(writer, any_drop(Priority.STAT))
     assert dispatcher.turn() == 2
-    bells = queue_lengths(app, READ.queues)
-    assert (bells["stat"], bells["scans"]) == (1, 33)
+    doorbells = queue_lengths(app, READ.queues)
+    assert (doorbells["stat"], doorbells["scans"]) == (1, 33)
     fresh_broker.client.delete("stat", "scans")  # heard
     first, second = enter(writer, any_drop()), enter(writer, any_drop())
     assert dispatcher.turn() == 2  # these alone

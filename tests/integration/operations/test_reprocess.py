@@ -91,8 +91,8 @@ class Worker:
 
 
 def reprocess(*options: str) -> tuple[int, dict[str, object]]:
-    told = CliRunner().invoke(app, ["reprocess", *options, "--json"])
-    return told.exit_code, json.loads(told.stdout)
+    result = CliRunner().invoke(app, ["reprocess", *options, "--json"])
+    return result.exit_code, json.loads(result.stdout)
 
 
 def current(engine: Engine) -> dict[str, int]:
@@ -111,10 +111,10 @@ def test_all_are_read_again_once_the_worker_has_the_champion(engine: Engine) -> 
         return verdict("A") if len(read) <= 6 else verdict("B", "covid19")
 
     with Worker(engine, answer):
-        code, told = reprocess("--all")
+        code, reported = reprocess("--all")
     assert code == 1  # one could not be read
     change = {"modality": "xray", "finding_before": "normal", "finding": "covid19", "status_before": "accepted", "status": "accepted"}
-    assert told == {"read_again": 29, "failed": {"bytes_missing": 1}, "left": 0, "changes": [change | {"scans": 29}]}
+    assert reported == {"read_again": 29, "failed": {"bytes_missing": 1}, "left": 0, "changes": [change | {"scans": 29}]}
     assert current(engine) == {"A": 1, "B": 29}
     assert len(read) == 36  # six times for nothing
 
@@ -154,8 +154,8 @@ def test_one_that_was_killed_leaves_nothing_behind(engine: Engine) -> None:
         rereads.begin(connection, rereads.Choice())
         assert len(rereads.ask(connection, rereads.Choice(), "", 20)) == 20  # and then SIGKILL
     with Worker(engine, lambda _: verdict("B")):
-        code, told = reprocess("--all")
-    assert (code, told["left"]) == (0, 0)
+        code, reported = reprocess("--all")
+    assert (code, reported["left"]) == (0, 0)
     assert current(engine) == {"B": 30}
 
 

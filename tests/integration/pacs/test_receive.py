@@ -14,22 +14,22 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from imaging.phantoms import phantom
 from lungline.settings import load
-from pacs.receive import Receiver
+from pacs.receive import DicomReceiver
 from tests.corpus.files import dicom
 
 SLICE = dicom(phantom("ct", 1), "CT")
-Start = Callable[..., Receiver]
+Start = Callable[..., DicomReceiver]
 
 
 @pytest.fixture
 def start(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    started: list[Receiver] = []
+    started: list[DicomReceiver] = []
     (home / "inbox").mkdir()
 
-    def start(reserve_bytes: int = 0, **settings: str) -> Receiver:
+    def start(reserve_bytes: int = 0, **settings: str) -> DicomReceiver:
         for name, value in {"port": "0", **settings}.items():
             monkeypatch.setenv(f"LUNGLINE_DICOM_{name.upper()}", value)
-        receiver = Receiver(load(), reserve_bytes)
+        receiver = DicomReceiver(load(), reserve_bytes)
         receiver.start()
         started.append(receiver)
         return receiver
@@ -43,7 +43,7 @@ def received(home: Path) -> list[Path]:
     return sorted(path for path in (home / "inbox").rglob("*.dcm") if ".receiving" not in path.parts)
 
 
-def send(receiver: Receiver, data: bytes = SLICE, called: str = "LUNGLINE", calling: str = "PACS") -> int | None:
+def send(receiver: DicomReceiver, data: bytes = SLICE, called: str = "LUNGLINE", calling: str = "PACS") -> int | None:
     """The status that a sender is answered; None if it was not let in."""
     entity = AE(ae_title=calling)
     entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)

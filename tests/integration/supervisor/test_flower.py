@@ -94,11 +94,11 @@ def broker(fresh_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> Broker:
 def start(broker: Broker, home: Path) -> Iterator[Callable[..., Flower]]:
     started = []
 
-    def one(*, ready: bool = True) -> Flower:
+    def start_flower(*, ready: bool = True) -> Flower:
         started.append(Flower(home, ready=ready))
         return started[-1]
 
-    yield one
+    yield start_flower
     for flower in started:
         flower.process.kill()
         flower.process.wait(10)

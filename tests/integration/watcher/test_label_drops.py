@@ -24,7 +24,7 @@ from watcher.watch import Watcher
 ROWS = f"sha256,finding,reader,read_at\n{'a' * 64},normal,A,2024-11-20\n"
 
 
-class Home:
+class LabelledHome:
     """A watcher whose loop is turned by hand, and may be made anew as a restarted one would."""
 
     def __init__(self) -> None:
@@ -70,20 +70,20 @@ class Home:
             return list(connection.scalars(text("SELECT detail FROM audit_log WHERE action = 'labels' ORDER BY audit_id")))
 
     def counts(self) -> tuple[object, ...]:
-        told = status.counts(self.watcher._engine)
-        return tuple(told[name] for name in ("files", "accepted", "duplicates", "refused"))
+        counted = status.counts(self.watcher._engine)
+        return tuple(counted[name] for name in ("files", "accepted", "duplicates", "refused"))
 
 
 @pytest.fixture
-def home_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Home]]:
+def home_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., LabelledHome]]:
     monkeypatch.setenv(f"{PREFIX}BROKER_URL", "redis://127.0.0.1:1/0")
     monkeypatch.setenv(f"{PREFIX}QUIET_SECONDS", "0.05")
-    made: list[Home] = []
+    made: list[LabelledHome] = []
 
-    def make(**settings: str) -> Home:
+    def make(**settings: str) -> LabelledHome:
         for name, value in settings.items():
             monkeypatch.setenv(f"{PREFIX}{name}", value)
-        made.append(Home())
+        made.append(LabelledHome())
         return made[-1]
 
     yield make
@@ -94,7 +94,7 @@ def home_of(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Home]]:
 NONE_KNOWN = "1 rows: 0 new, 0 known before, 1 refused."
 
 
-def test_a_file_of_labels_is_imported_kept_and_told_of(home_of: Callable[..., Home]) -> None:
+def test_a_file_of_labels_is_imported_kept_and_told_of(home_of: Callable[..., LabelledHome]) -> None:
     home = home_of()
     path = home.drop()
     home.take()
@@ -112,7 +112,7 @@ def test_a_file_of_labels_is_imported_kept_and_told_of(home_of: Callable[..., Ho
     assert len(home.audit()) == 2  # dropped once more: its scans may have come meanwhile
 
 
-def test_scans_may_lie_in_that_folder_and_tables_elsewhere(home_of: Callable[..., Home]) -> None:
+def test_scans_may_lie_in_that_folder_and_tables_elsewhere(home_of: Callable[..., LabelledHome]) -> None:
     home = home_of()
     home.drop("labels/scan.png", b"scan")
     home.drop("march.csv")
@@ -132,7 +132,7 @@ def test_scans_may_lie_in_that_folder_and_tables_elsewhere(home_of: Callable[...
         (b"x" * (label_rows.BYTES_MAX + 1), "split it"),
     ],
 )
-def test_what_is_no_file_of_labels_is_refused_and_kept(home_of: Callable[..., Home], data: bytes, said: str) -> None:
+def test_what_is_no_file_of_labels_is_refused_and_kept(home_of: Callable[..., LabelledHome], data: bytes, said: str) -> None:
     home = home_of()
     path = home.drop(data=data)
     home.take()
@@ -144,7 +144,7 @@ def test_what_is_no_file_of_labels_is_refused_and_kept(home_of: Callable[..., Ho
     assert home.counts() == (0, 0, 0, 0)
 
 
-def test_a_gigabyte_is_not_read(home_of: Callable[..., Home]) -> None:
+def test_a_gigabyte_is_not_read(home_of: Callable[..., LabelledHome]) -> None:
     home = home_of()
     path = home.drop()
     os.truncate(path, 1 << 30)
@@ -155,7 +155,7 @@ def test_a_gigabyte_is_not_read(home_of: Callable[..., Home]) -> None:
     assert "split it" in home.reports[0]
 
 
-def test_what_stays_in_the_inbox_is_imported_once(home_of: Callable[..., Home]) -> None:
+def test_what_stays_in_the_inbox_is_imported_once(home_of: Callable[..., LabelledHome]) -> None:
     home = home_of(INTAKE="leave")
     path = home.drop()
     large = home.drop("labels/large.csv", b"x" * (label_rows.BYTES_MAX + 1))
@@ -172,7 +172,9 @@ def test_what_stays_in_the_inbox_is_imported_once(home_of: Callable[..., Home]) 
     assert len(home.audit()) == 3
 
 
-def test_one_that_is_too_large_and_cannot_be_moved_is_not_lost(home_of: Callable[..., Home], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_is_too_large_and_cannot_be_moved_is_not_lost(
+    home_of: Callable[..., LabelledHome], monkeypatch: pytest.MonkeyPatch
+) -> None:
     home = home_of()
     path = home.drop(data=b"x" * (label_rows.BYTES_MAX + 1))
 
@@ -189,7 +191,7 @@ def test_one_that_is_too_large_and_cannot_be_moved_is_not_lost(home_of: Callable
     assert len(home.audit()) == 1
 
 
-def test_a_store_that_is_away_is_not_made_anew(home_of: Callable[..., Home]) -> None:
+def test_a_store_that_is_away_is_not_made_anew(home_of: Callable[..., LabelledHome]) -> None:
     home = home_of()
     path = home.drop()
     store = home.settings.store
@@ -205,7 +207,7 @@ def test_a_store_that_is_away_is_not_made_anew(home_of: Callable[..., Home]) -> 
 
 
 @pytest.mark.parametrize("step", ["enter", "replace_text", "_stays"])
-def test_a_watcher_may_die_at_any_step(home_of: Callable[..., Home], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_a_watcher_may_die_at_any_step(home_of: Callable[..., LabelledHome], monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     home = home_of()
     path = home.drop()
 
@@ -232,7 +234,7 @@ def test_a_watcher_may_die_at_any_step(home_of: Callable[..., Home], monkeypatch
     assert len(home.kept) == len(home.reports) == 1
 
 
-def test_a_database_that_is_away_is_waited_for(home_of: Callable[..., Home], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_is_away_is_waited_for(home_of: Callable[..., LabelledHome], monkeypatch: pytest.MonkeyPatch) -> None:
     home = home_of()
     path = home.drop()
 
@@ -250,7 +252,7 @@ def test_a_database_that_is_away_is_waited_for(home_of: Callable[..., Home], mon
     assert len(home.kept) == 1
 
 
-def test_drop_reports_what_became_of_label_files(home_of: Callable[..., Home], tmp_path: Path) -> None:
+def test_drop_reports_what_became_of_label_files(home_of: Callable[..., LabelledHome], tmp_path: Path) -> None:
     home = home_of()
     folder = tmp_path / "labels"
     folder.mkdir()
@@ -264,7 +266,7 @@ def test_drop_reports_what_became_of_label_files(home_of: Callable[..., Home], t
 
     watching = threading.Thread(target=watch)
     watching.start()
-    told = drop_and_wait(home.settings, [folder], 60)
+    answer = drop_and_wait(home.settings, [folder], 60)
     ended.set()
     watching.join(30)
-    assert sorted((one.name, one.outcome) for one in told) == [("april.csv", "done"), ("may.csv", "refused")]
+    assert sorted((outcome.name, outcome.outcome) for outcome in answer) == [("april.csv", "done"), ("may.csv", "refused")]

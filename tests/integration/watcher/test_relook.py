@@ -29,7 +29,7 @@ _T = TypeVar("_T")
 HALF, WHOLE = b"half", b"half and the rest"
 
 
-class Place:
+class StorePlace:
     def __init__(self, database_url: str) -> None:
         settings = load().model_copy(update={"database_url": database_url})
         self.engine = migrate.open_database(settings)
@@ -87,41 +87,41 @@ class Place:
     def notes(self) -> list[str]:
         return [path.name for path in self.store.incoming.iterdir() if not path.name.startswith(".")]
 
-    def one(self, statement: str) -> object:
+    def scalar(self, statement: str) -> object:
         return self.writer.do(lambda connection: connection.scalar(text(statement)))
 
 
 @pytest.fixture
-def place(database_url: str) -> Iterator[Place]:
-    place = Place(database_url)
+def place(database_url: str) -> Iterator[StorePlace]:
+    place = StorePlace(database_url)
     yield place
     place.incoming.leave()
     place.writer.close()
     place.engine.dispose()
 
 
-def test_what_was_written_on_is_taken_in_anew(place: Place) -> None:
+def test_what_was_written_on_is_taken_in_anew(place: StorePlace) -> None:
     path = place.truncated()
     path.write_bytes(WHOLE)
     assert place.relook() == 1
     digest = hashlib.sha256(WHOLE).hexdigest()
-    assert place.one("SELECT s.sha256 FROM scans s JOIN jobs j ON j.subject = s.id WHERE j.state = 'waiting'") == digest
-    assert place.one("SELECT bytes FROM files") == len(WHOLE)
+    assert place.scalar("SELECT s.sha256 FROM scans s JOIN jobs j ON j.subject = s.id WHERE j.state = 'waiting'") == digest
+    assert place.scalar("SELECT bytes FROM files") == len(WHOLE)
     assert place.store.names(digest) == ["name.dcm"]
     assert not path.parent.exists()
 
 
-def test_what_did_not_change_is_looked_at_twice_and_then_left(place: Place) -> None:
+def test_what_did_not_change_is_looked_at_twice_and_then_left(place: StorePlace) -> None:
     place.truncated()
-    for looks in (1, 2):
+    for look_count in (1, 2):
         assert place.relook() == 0
-        assert place.one("SELECT looks FROM quarantine") == looks
+        assert place.scalar("SELECT looks FROM quarantine") == look_count
         place.due()
-    assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
-    assert place.one("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 1
+    assert place.scalar("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
+    assert place.scalar("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 1
 
 
-def test_the_whole_file_may_have_come_by_another_way(place: Place) -> None:
+def test_the_whole_file_may_have_come_by_another_way(place: StorePlace) -> None:
     path = place.truncated()
     place.accept(WHOLE)
     path.write_bytes(WHOLE)
@@ -132,7 +132,7 @@ def test_the_whole_file_may_have_come_by_another_way(place: Place) -> None:
 
 
 @pytest.mark.parametrize("broken_off", ["before the commit", "after the commit"])
-def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: Place, broken_off: str) -> None:
+def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: StorePlace, broken_off: str) -> None:
     path = place.truncated()
     path.write_bytes(WHOLE)
 
@@ -148,24 +148,24 @@ def test_a_crash_leaves_no_bytes_that_the_ledger_does_not_know(place: Place, bro
     place.incoming.take()
     assert place.relook() == (broken_off == "before the commit")
     stored = {folder.name for folder in place.store.root.glob("[0-9a-f][0-9a-f]/*")}
-    assert stored == {place.one("SELECT sha256 FROM files")}
+    assert stored == {place.scalar("SELECT sha256 FROM files")}
     assert place.notes() == []
 
 
-def test_lost_bytes_are_not_looked_at_for_ever(place: Place) -> None:
+def test_lost_bytes_are_not_looked_at_for_ever(place: StorePlace) -> None:
     path = place.truncated()
     path.unlink()
     for _ in range(2):
         assert place.relook() == 0
         place.due()
-    assert place.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
+    assert place.scalar("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 0
 
 
-def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: Place) -> None:
+def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: StorePlace) -> None:
     path = place.truncated()
-    scan_id, file_id = place.one("SELECT id FROM scans"), str(place.one("SELECT file_id FROM scans"))
+    scan_id, file_id = place.scalar("SELECT id FROM scans"), str(place.scalar("SELECT file_id FROM scans"))
     place.writer.do(scan_states.enter, [NewScan(file_id, path.parent.name, 2, Priority.SCANS, None)])
-    second = str(place.one(f"SELECT id FROM scans WHERE id <> '{scan_id}'"))
+    second = str(place.scalar(f"SELECT id FROM scans WHERE id <> '{scan_id}'"))
     claim = place.writer.do(claim_scan, second, "slot/boot/x")
     assert claim is not None
     place.writer.do(failed_reads.turn_away, claim, Reason.TRUNCATED, "x")
@@ -173,28 +173,28 @@ def test_every_frame_of_what_was_written_on_is_taken_in_anew(place: Place) -> No
     path.write_bytes(WHOLE)
     assert place.relook() >= 1
     waiting = "SELECT count(*) FROM scans s JOIN jobs j ON j.subject = s.id AND j.state = 'waiting'"
-    assert place.one(f"{waiting} WHERE s.sha256 = '{hashlib.sha256(WHOLE).hexdigest()}'") == 2
-    assert place.one("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 0
+    assert place.scalar(f"{waiting} WHERE s.sha256 = '{hashlib.sha256(WHOLE).hexdigest()}'") == 2
+    assert place.scalar("SELECT count(*) FROM quarantined_files WHERE released_at IS NULL") == 0
 
 
-def test_what_was_released_meanwhile_is_left_to_its_worker(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_released_meanwhile_is_left_to_its_worker(place: StorePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     path = place.truncated()
     path.write_bytes(WHOLE)
     find = Store.find
 
     def released(store: Store, sha256: str, file_id: str) -> Path | None:
-        quarantine_id = str(place.one("SELECT id FROM quarantine"))
+        quarantine_id = str(place.scalar("SELECT id FROM quarantine"))
         place.writer.do(scan_states.release, quarantine_id)
         return find(store, sha256, file_id)
 
     monkeypatch.setattr(Store, "find", released)
     assert place.relook() == 0
     assert path.exists()
-    assert place.one("SELECT sha256 FROM scans") == hashlib.sha256(HALF).hexdigest()
+    assert place.scalar("SELECT sha256 FROM scans") == hashlib.sha256(HALF).hexdigest()
     assert place.store.names(hashlib.sha256(WHOLE).hexdigest()) == []
 
 
-def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: Place) -> None:
+def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: StorePlace) -> None:
     place.truncated().write_bytes(WHOLE)
     other = Incoming(place.store)
     other.take()
@@ -205,14 +205,14 @@ def test_what_another_watcher_is_just_taking_anew_is_left_to_it(place: Place) ->
 
     assert place.relook_with(before=met) == 1
     other.leave()
-    sha256, file_id = str(place.one("SELECT sha256 FROM scans")), str(place.one("SELECT file_id FROM scans"))
+    sha256, file_id = str(place.scalar("SELECT sha256 FROM scans")), str(place.scalar("SELECT file_id FROM scans"))
     path = place.store.find(sha256, file_id)
     assert path is not None
     assert path.read_bytes() == WHOLE
     assert place.notes() == []
 
 
-def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: Place) -> None:
+def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: StorePlace) -> None:
     for half in (b"1", b"2"):
         place.truncated(half).write_bytes(half + WHOLE)
     in_the_way = place.store.folder(hashlib.sha256(b"1" + WHOLE).hexdigest())
@@ -224,30 +224,30 @@ def test_one_that_cannot_be_taken_anew_keeps_no_other_from_it(place: Place) -> N
     place.due()
     in_the_way.unlink()
     assert place.relook() == 1
-    assert place.one("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2
+    assert place.scalar("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2
     assert place.notes() == []
 
 
-def test_bytes_of_a_store_that_is_away_are_not_lost(place: Place) -> None:
+def test_bytes_of_a_store_that_is_away_are_not_lost(place: StorePlace) -> None:
     place.truncated().write_bytes(WHOLE)
     away = place.store.root.with_name("away")
     place.store.root.rename(away)
     place.store.root.mkdir()  # its mount point
     assert place.relook() == 0
-    assert place.one("SELECT looks FROM quarantine") == 0
+    assert place.scalar("SELECT looks FROM quarantine") == 0
     place.store.root.rmdir()
     away.rename(place.store.root)
     assert place.relook() == 1
 
 
-def note(place: Place) -> Path:
+def note(place: StorePlace) -> Path:
     """Of a copy whose original was taken in anew since."""
     path = place.store.incoming / "1.held"
     path.touch()
     return path
 
 
-def test_copied_half_is_replaced_by_the_whole_file(place: Place) -> None:
+def test_copied_half_is_replaced_by_the_whole_file(place: StorePlace) -> None:
     half = place.truncated()
     place.accept(WHOLE)
     held, old, new = note(place), half.parent.name, hashlib.sha256(WHOLE).hexdigest()
@@ -259,11 +259,11 @@ def test_copied_half_is_replaced_by_the_whole_file(place: Place) -> None:
     assert place.notes() == []
 
 
-def test_copied_half_not_yet_read_is_left_and_marked(place: Place) -> None:
+def test_copied_half_not_yet_read_is_left_and_marked(place: StorePlace) -> None:
     place.accept(HALF)
     held, old, new = note(place), hashlib.sha256(HALF).hexdigest(), hashlib.sha256(WHOLE).hexdigest()
     for _ in range(2):  # before the whole is entered, and after
         replace_held(place.store, place.incoming, place.writer, held, old, new)
         assert held.exists()
         place.accept(WHOLE)
-    assert place.one("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2
+    assert place.scalar("SELECT count(*) FROM jobs WHERE kind = 'read' AND state = 'waiting'") == 2

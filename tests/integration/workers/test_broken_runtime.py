@@ -43,7 +43,7 @@ def test_scans_wait_for_a_sound_engine(tmp_path: Path, monkeypatch: pytest.Monke
             (stack.inbox / "xray" / f"{seed}.png").write_bytes(png(picture("xray", seed)))
         stack.until(lambda: "the runtime fails on a drawn chest, too" in log.read_text(), 60, "found out")
         broken.unlink()
-        stack.settled(6)
+        stack.await_verdicts(6)
         counts = stack.status()
         assert (counts["done"], counts["quarantined"]) == (6, 0)
         stack.has_all_accounted()

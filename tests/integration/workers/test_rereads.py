@@ -79,7 +79,7 @@ def history(connection: Connection) -> list[tuple[str, bool, bool]]:
     return [(row[0], row[1] is not None, row[2] is not None) for row in connection.execute(query)]
 
 
-def told(connection: Connection) -> tuple[object, ...]:
+def counts_of_reread(connection: Connection) -> tuple[object, ...]:
     connection.commit()
     counts = status.counts(connection.engine)
     return tuple(counts[name] for name in ("scans", "waiting", "reading", "done", "quarantined", "oldest_waiting_seconds"))
@@ -94,16 +94,16 @@ def test_its_verdict_stands_until_another_is_committed(connection: Connection) -
     scan_id = done(connection, verdict("A"))
     champion(connection, "B")
     assert rereads.ask(connection, ALL, "", 10) == [scan_id]
-    assert told(connection) == (1, 0, 0, 1, 0, None)
+    assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
     claim = claimed(connection, scan_id)
     assert claim.kind == "reread"
-    assert told(connection) == (1, 0, 0, 1, 0, None)
+    assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
     assert results_of(connection) == [("A", "normal")]
     assert results.record(connection, claim, FACTS, verdict("B", "covid19"))
     assert results_of(connection) == [("B", "covid19")]
     assert history(connection) == [("A", True, False), ("B", False, False)]
     assert connection.scalar(text("SELECT count(*) FROM scan_probabilities WHERE ensemble = 'B'")) == 2
-    assert told(connection) == (1, 0, 0, 1, 0, None)
+    assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
     assert (rereads.asked(connection), rereads.left(connection, ALL), rereads.ask(connection, ALL, "", 10)) == (set(), 0, [])
 
 
@@ -133,7 +133,7 @@ def test_what_cannot_be_read_again_keeps_its_verdict(connection: Connection) -> 
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)
     assert failed_reads.turn_away(connection, claimed(connection, scan_id), Reason.BYTES_MISSING, "x")
-    assert told(connection) == (1, 0, 0, 1, 0, None)
+    assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
     assert results_of(connection) == [("A", "normal")]
     assert connection.scalar(text("SELECT count(*) FROM quarantined_files")) == 0
     assert rereads.ended(connection, [scan_id]) == rereads.Ended(anew=0, failed=1, put_off=0)
@@ -153,7 +153,7 @@ def test_the_second_blame_ends_it_with_its_verdict(connection: Connection, cause
     assert not leases.let_go(connection, claimed(connection, scan_id), KINDS, cause)
     assert leases.let_go(connection, claimed(connection, scan_id), KINDS, cause)
     assert rereads.failures(connection) == {reason.value: 1}
-    assert told(connection) == (1, 0, 0, 1, 0, None)
+    assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
 
 
 def test_one_that_kills_workers_alone_ends_with_its_verdict(connection: Connection) -> None:
@@ -165,7 +165,7 @@ def test_one_that_kills_workers_alone_ends_with_its_verdict(connection: Connecti
         if claim.alone:
             job_leases.note_alone(connection, claim)
         assert job_leases.free_slot(connection, SLOT, "boot1") == 1
-        assert told(connection) == (1, 0, 0, 1, 0, None)
+        assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
     assert leases.condemn(connection, KINDS) == 1
     assert connection.scalar(text("SELECT count(*) FROM quarantined_files")) == 0
     assert rereads.failures(connection) == {"reader_died": 1}
@@ -195,7 +195,7 @@ def test_what_only_waits_can_be_called_back(connection: Connection) -> None:
     assert rereads.asked(connection) == {is_read}
     assert claim_scan(connection, waits, OWNER) is None  # a doorbell that still lies in Redis is heard for nothing
     assert results.record(connection, claim, FACTS, verdict("B"))
-    assert told(connection) == (2, 0, 0, 2, 0, None)
+    assert counts_of_reread(connection) == (2, 0, 0, 2, 0, None)
 
 
 def test_they_are_asked_for_by_their_verdict_some_at_a_time(connection: Connection) -> None:
@@ -277,6 +277,6 @@ def test_reprocess_goes_on_for_the_same_filters_and_champions(connection: Connec
     begun = rereads.begin(connection, choice)
     assert rereads.begin(connection, choice).id == begun.id
     others = (Choice(since.replace(microsecond=2000), "normal", Status.REVIEW), Choice(since, "normal"), ALL)
-    assert not [one for one in others if rereads.begin(connection, one).resumed]
+    assert not [value for value in others if rereads.begin(connection, value).resumed]
     champion(connection, "B")
     assert rereads.begin(connection, choice).id != begun.id

@@ -35,7 +35,7 @@ def quick(name: str) -> recipes.Recipe:
 BOOK = recipes.load
 
 
-class Home:
+class TrainingHome:
     """A home whose training runs are made in this process."""
 
     def __init__(self, home: Path) -> None:
@@ -84,16 +84,16 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def at_home(home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Home]:
+def at_home(home: Path, quickly: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrainingHome]:
     monkeypatch.setenv("LUNGLINE_TRAINING_DATA", str(home.parent / "data"))
-    made = Home(home)
+    made = TrainingHome(home)
     yield made
     made.close()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: TrainingHome, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = at_home.champion()
     data = draw_data_set(home.parent / "data")
     first = at_home.retrain()
@@ -102,8 +102,8 @@ def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: P
     assert first["split"] == "train 60, val 36, gate 60"
     promoted = at_home.champion()
     assert promoted != shipped
-    (told,) = at_home.query("SELECT * FROM model_versions WHERE version = :v", v=promoted)
-    assert (told["run_id"], told["promoted_by"]) == (first["run_id"], "lungline")
+    (rows,) = at_home.query("SELECT * FROM model_versions WHERE version = :v", v=promoted)
+    assert (rows["run_id"], rows["promoted_by"]) == (first["run_id"], "lungline")
     clauses = at_home.query("SELECT * FROM gate_clauses WHERE run_id = :id ORDER BY number", id=first["run_id"])
     found = {row["clause"]: row for row in clauses}
     assert found["better"]["outcome"] == "given"
@@ -111,9 +111,9 @@ def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: P
     assert found["macro_auroc"]["uses"] == 1
     assert len([row for row in clauses if row["clause"] == "shuffled_labels"]) == 2
 
-    again = at_home.retrain()
-    assert (again["state"], again["decision"]) == ("skipped", None)
-    assert "Nothing is new" in again["reason"]
+    repeated = at_home.retrain()
+    assert (repeated["state"], repeated["decision"]) == ("skipped", None)
+    assert "Nothing is new" in repeated["reason"]
 
     forced = at_home.retrain(forced=True)
     assert (forced["decision"], at_home.champion()) == ("held", promoted)
@@ -130,7 +130,7 @@ def test_promotes_better_holds_equal_and_refuses_shuffled(at_home: Home, home: P
     assert {row["action"] for row in at_home.query("SELECT action FROM audit")} >= {"run", "gate", "promote"}
 
 
-def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -> None:
+def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: TrainingHome, home: Path) -> None:
     draw_data_set(home.parent / "data")
     at_home.settings.retrain_promote = "ask"
     shipped = at_home.champion()
@@ -160,7 +160,7 @@ def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: Home, home: Path) -
         ("leak", "split_leak"),
     ],
 )
-def test_data_of_which_nothing_can_be_learnt_is_refused_clearly(at_home: Home, home: Path, change: str, said: str) -> None:
+def test_data_of_which_nothing_can_be_learnt_is_refused_clearly(at_home: TrainingHome, home: Path, change: str, said: str) -> None:
     data = home.parent / "data"
     data.mkdir()
     if change != "no manifest":
@@ -176,13 +176,13 @@ def test_data_of_which_nothing_can_be_learnt_is_refused_clearly(at_home: Home, h
     assert said in row["reason"]
 
 
-def test_without_any_data_a_scheduled_run_is_skipped(at_home: Home) -> None:
+def test_without_any_data_a_scheduled_run_is_skipped(at_home: TrainingHome) -> None:
     at_home.settings.training_data = None
     assert at_home.retrain()["state"] == "skipped"
     assert at_home.retrain(forced=True)["state"] == "failed"
 
 
-def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path) -> None:
+def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: TrainingHome, home: Path) -> None:
     draw_data_set(home.parent / "data")
     shipped = at_home.champion()
     claim = at_home.begin()
@@ -193,7 +193,7 @@ def test_disk_full_at_a_checkpoint_fails_the_run_alone(at_home: Home, home: Path
         assert list(at_home.settings.layout.training.iterdir()) == []
 
 
-def test_admission_is_not_retrained(at_home: Home, home: Path) -> None:
+def test_admission_is_not_retrained(at_home: TrainingHome, home: Path) -> None:
     draw_data_set(home.parent / "data")
     row = at_home.retrain(recipes=["admission-cnn"])
     assert row["state"] == "failed"

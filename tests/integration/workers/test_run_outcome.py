@@ -24,7 +24,7 @@ from workers import catalogue
 from workers.outcome import RunResult, commit_outcome
 
 
-class Clinic:
+class RunClinic:
     """A home whose runs make a challenger of the shipped X-ray members, and pass."""
 
     def __init__(self) -> None:
@@ -47,10 +47,10 @@ class Clinic:
         assert claim
         out = self.settings.layout.training / run_id
         (out / ENSEMBLES).mkdir(parents=True)
-        told = json.loads((SHIPPED / ENSEMBLES / "xray.json").read_text())
+        facts = json.loads((SHIPPED / ENSEMBLES / "xray.json").read_text())
         for member in ("xray-cnn", "xray-mobilenetv2"):
             shutil.copytree(SHIPPED / member, out / member)
-        (out / ENSEMBLES / "xray.json").write_text(json.dumps(told | {"thresholds": told["thresholds"] | {"margin": 0.1}}))
+        (out / ENSEMBLES / "xray.json").write_text(json.dumps(facts | {"thresholds": facts["thresholds"] | {"margin": 0.1}}))
         clause = Clause("newer_labels", ClauseOutcome.GIVEN)
         names = {"name": "xray", "champion": against or self.champion(), "challenger": read_ensemble(out, "xray").version}
         return claim, RunResult(RunOutcome.DONE, "", (ChallengerRuling(Decision.PASSED, "newer labels", (clause,), 1, **names),))
@@ -61,20 +61,20 @@ class Clinic:
 
 
 @pytest.fixture
-def clinic(home: Path) -> Iterator[Clinic]:
-    made = Clinic()
+def clinic(home: Path) -> Iterator[RunClinic]:
+    made = RunClinic()
     yield made
     made.close()
 
 
-def test_what_passed_is_promoted_and_its_folder_goes(clinic: Clinic) -> None:
+def test_what_passed_is_promoted_and_its_folder_goes(clinic: RunClinic) -> None:
     claim, outcome = clinic.passed()
     assert commit_outcome(clinic.settings, clinic.writer, claim, outcome).startswith("promoted")
     assert clinic.champion() == outcome.rulings[0].challenger != clinic.shipped
     assert not (clinic.settings.layout.training / claim.subject).exists()
 
 
-def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None:
+def test_what_a_person_went_back_from_waits_for_a_person(clinic: RunClinic) -> None:
     commit_outcome(clinic.settings, clinic.writer, *clinic.passed())
     promoted = clinic.champion()
     with clinic.engine.begin() as connection:
@@ -85,13 +85,13 @@ def test_what_a_person_went_back_from_waits_for_a_person(clinic: Clinic) -> None
     assert clinic.champion() == clinic.shipped
 
 
-def test_a_champion_promoted_meanwhile_is_not_overruled(clinic: Clinic) -> None:
+def test_a_champion_promoted_meanwhile_is_not_overruled(clinic: RunClinic) -> None:
     claim, outcome = clinic.passed(against="xray-1-the-one-before")
     assert commit_outcome(clinic.settings, clinic.writer, claim, outcome).startswith("held")
     assert clinic.champion() == clinic.shipped
 
 
-def test_a_run_that_another_worker_has_promotes_nothing(clinic: Clinic) -> None:
+def test_a_run_that_another_worker_has_promotes_nothing(clinic: RunClinic) -> None:
     claim, outcome = clinic.passed()
     clinic.writer.do(job_leases.free_slot, "slot", "boot")
     clinic.writer.do(claim_run, claim.subject, "other/boot/b")

@@ -105,15 +105,15 @@ def test_run_of_a_killed_worker_goes_on_with_the_next(
     worker.wait(20)
     wait_for(lambda: not children(home), "gone with its worker", 60)
     assert ledger.run(run_id)["state"] == "running"  # nobody has noticed yet
-    again = work()
+    repeated = work()
     wait_for(lambda: ledger.run(run_id)["resumed"] == 1, "resumed", 240)
     wait_for(lambda: children(home), "a training process", 240)
     assert niceness(home) == {19}
-    again.send_signal(signal.SIGTERM)
-    assert again.wait(60) == 0
+    repeated.send_signal(signal.SIGTERM)
+    assert repeated.wait(60) == 0
     assert children(home) == []
-    told = ledger.run(run_id)
-    assert (told["state"], told["decision"]) == ("waiting", None)
+    result = ledger.run(run_id)
+    assert (result["state"], result["decision"]) == ("waiting", None)
 
 
 def niceness(home: Path) -> set[int]:

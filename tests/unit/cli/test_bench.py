@@ -7,13 +7,13 @@ from typer.testing import CliRunner
 
 from cli.bench import page, print_tables
 from cli.main import app
-from operations.bench.figures import Figure, Part
+from operations.bench.figures import BenchFigure, Part
 
 
-def _figures() -> list[Figure]:
+def _figures() -> list[BenchFigure]:
     return [
-        Figure.over(Part.NETWORKS, "system 1", "runtime keras", "images/s", [9.0, 7.0, 8.0]),
-        Figure.over(Part.FLOW, "system 1", "from file to row, over the runtime alone", "ratio", [0.91]),
+        BenchFigure.over(Part.NETWORKS, "system 1", "runtime keras", "images/s", [9.0, 7.0, 8.0]),
+        BenchFigure.over(Part.FLOW, "system 1", "from file to row, over the runtime alone", "ratio", [0.91]),
     ]
 
 

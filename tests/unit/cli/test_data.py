@@ -34,9 +34,9 @@ def test_errors_exit_1_and_name_nobody(tmp_path: Path) -> None:
     drawn.write(manifest, rows)
     done = CliRunner().invoke(app, ["check", str(manifest), "--json"])
     assert done.exit_code == 1
-    told = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [set(finding) for finding in told] == [{"check", "severity", "detail"}] * len(told)
-    assert {finding["check"] for finding in told if finding["severity"] == "error"} == {"split_leak", "unreadable"}
+    printed = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [set(finding) for finding in printed] == [{"check", "severity", "detail"}] * len(printed)
+    assert {finding["check"] for finding in printed if finding["severity"] == "error"} == {"split_leak", "unreadable"}
     assert "DOE" not in done.output
 
 

@@ -40,9 +40,9 @@ def adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float]
     def make(margin: float) -> str:
         copy = Path(shutil.copytree(SHIPPED, tmp_path / f"trained-{margin}"))
         path = copy / "ensembles" / "xray.json"
-        told = json.loads(path.read_text())
-        told["thresholds"]["margin"] = margin
-        path.write_text(json.dumps(told))
+        facts = json.loads(path.read_text())
+        facts["thresholds"]["margin"] = margin
+        path.write_text(json.dumps(facts))
         (version,) = (files.version for files in adopt(copy, models) if files.name == "xray")
         return version
 
@@ -71,9 +71,9 @@ def test_show_tells_about_every_version(kind: str, tmp_path: Path) -> None:
 
 
 def test_show_of_an_untrained_recipe_describes_its_network() -> None:
-    told = json.loads(run("show", "ct-resnet50-cap", "--json").stdout)
-    assert (told["parameters"], told["trainable"], told["non_trainable"]) == (49_722_627, 40_909_315, 8_813_312)
-    assert told["published"]["value"] == 0.9817
+    printed = json.loads(run("show", "ct-resnet50-cap", "--json").stdout)
+    assert (printed["parameters"], printed["trainable"], printed["non_trainable"]) == (49_722_627, 40_909_315, 8_813_312)
+    assert printed["published"]["value"] == 0.9817
     assert '"architecture": "resnet50_cap"' in run("show", "ct-resnet50-cap").stdout
 
 

@@ -63,9 +63,9 @@ def test_a_machine_on_which_all_is_slow_does_not_hold_it(module: str, tmp_path: 
         took = time.monotonic() - began
     assert took < 5
     assert said.returncode == 1
-    told = json.loads(said.stdout)
-    assert (told["ready"], told["files"]) == (False, None)
-    assert (told["inbox"] is None) == (module == "pydantic")
+    printed = json.loads(said.stdout)
+    assert (printed["ready"], printed["files"]) == (False, None)
+    assert (printed["inbox"] is None) == (module == "pydantic")
 
 
 def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,12 +32,12 @@ def test_program_error_is_a_fault_that_names_its_mend(engine: Engine) -> None:
         "SELEC 1",
     ):
         error = caught(engine, lambda connection, statement=statement: connection.execute(text(statement)))  # type: ignore[misc]
-        told = errors.translate(error)
-        assert (type(told), errors.is_outage(error), errors.is_conflict(error)) == (LedgerFault, False, False), statement
-        assert type(error).__name__ in str(told)
-        assert "lungline db upgrade" in str(told)
-        assert "report it" in str(told)
-        assert not any(word in str(told) for word in ("DOE", "disk", "nothing FROM"))
+        translated = errors.translate(error)
+        assert (type(translated), errors.is_outage(error), errors.is_conflict(error)) == (LedgerFault, False, False), statement
+        assert type(error).__name__ in str(translated)
+        assert "lungline db upgrade" in str(translated)
+        assert "report it" in str(translated)
+        assert not any(word in str(translated) for word in ("DOE", "disk", "nothing FROM"))
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "caf\udce9", 1 << 80])
@@ -46,9 +46,9 @@ def test_a_value_that_a_database_cannot_hold_is_a_fault_or_held(engine: Engine, 
         with engine.begin() as connection:
             insert_new(connection, facts, name="x", value=value)
     except Exception as error:
-        told = errors.translate(error)
-        assert isinstance(told, LedgerFault)
-        assert str(value) not in str(told)
+        translated = errors.translate(error)
+        assert isinstance(translated, LedgerFault)
+        assert str(value) not in str(translated)
     else:
         with engine.connect() as connection:
             assert connection.scalar(select(facts.c.value).where(facts.c.name == "x")) == str(value)

@@ -49,9 +49,9 @@ def test_the_latest_slot_is_caught_up_once_and_no_older_one(connection: Connecti
     run_id = runs.enter_due(connection, weekly)
     assert run_id
     assert runs.enter_due(connection, weekly) is None
-    told = connection.execute(text("SELECT slot, trigger, state FROM training_runs")).one()
-    assert (told.trigger, told.state) == ("schedule", "waiting")
-    assert str(told.slot)[:16].replace(" ", "T") == weekly.latest(datetime.now(UTC)).isoformat()[:16]
+    fetched = connection.execute(text("SELECT slot, trigger, state FROM training_runs")).one()
+    assert (fetched.trigger, fetched.state) == ("schedule", "waiting")
+    assert str(fetched.slot)[:16].replace(" ", "T") == weekly.latest(datetime.now(UTC)).isoformat()[:16]
 
 
 def test_of_two_dispatchers_one_enters_a_slot(engine: Engine) -> None:
@@ -154,6 +154,6 @@ def test_run_whose_worker_is_killed_time_and_again_is_given_up(connection: Conne
 def test_every_end_stands_in_the_audit(connection: Connection) -> None:
     run_id = entered(connection)
     assert runs.finish(connection, claimed(connection, run_id), RunOutcome.SKIPPED, "Nothing is new.")
-    told = connection.execute(text("SELECT action, subject, detail FROM audit")).one()
-    assert tuple(told) == ("run", run_id, "skipped: Nothing is new.")
+    fetched = connection.execute(text("SELECT action, subject, detail FROM audit")).one()
+    assert tuple(fetched) == ("run", run_id, "skipped: Nothing is new.")
     assert runs.last_done(connection) is None

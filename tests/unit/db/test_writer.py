@@ -56,11 +56,11 @@ def test_a_full_disk_is_told_to_all_that_shared_the_transaction(engine: Engine) 
         gate.result(20)
         with pytest.raises(LedgerError):
             large.result(20)
-        told = small.exception(20)
+        raised = small.exception(20)
     writer.close()
     with engine.connect() as connection:
         kept = connection.scalar(text("SELECT count(*) FROM t"))
-    assert isinstance(told, LedgerError) if kept == 0 else told is None
+    assert isinstance(raised, LedgerError) if kept == 0 else raised is None
 
 
 def together(writer: Writer, works: Sequence[Callable[[Connection], object]]) -> list[object]:
@@ -152,9 +152,9 @@ def ledger_writer(database_url: str) -> Iterator[tuple[Writer, Engine]]:
 @pytest.mark.parametrize("poison", ["SELECT missing FROM facts", "INSERT INTO facts VALUES ('a', 'y')", "SELECT * FROM missing", "SELEC"])
 def test_a_poison_job_fails_alone(ledger_writer: tuple[Writer, Engine], poison: str) -> None:
     writer, engine = ledger_writer
-    told = together(writer, [notes("a"), lambda connection: connection.execute(text(poison)), notes("b")])
-    assert [told[0], told[2]] == [True, True]
-    assert isinstance(told[1], LedgerFault)
+    outcomes = together(writer, [notes("a"), lambda connection: connection.execute(text(poison)), notes("b")])
+    assert [outcomes[0], outcomes[2]] == [True, True]
+    assert isinstance(outcomes[1], LedgerFault)
     assert kept(engine) == {"a", "b"}
 
 
@@ -163,10 +163,10 @@ def test_name_that_cannot_be_stored_fails_alone_unquoted(
     ledger_writer: tuple[Writer, Engine], value: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     writer, engine = ledger_writer
-    told = together(writer, [notes("a"), notes(value), notes("b")])
-    assert [told[0], told[2]] == [True, True]
-    assert isinstance(told[1], LedgerFault) or value in kept(engine)
-    assert value not in str(told[1])
+    outcomes = together(writer, [notes("a"), notes(value), notes("b")])
+    assert [outcomes[0], outcomes[2]] == [True, True]
+    assert isinstance(outcomes[1], LedgerFault) or value in kept(engine)
+    assert value not in str(outcomes[1])
     assert {"a", "b"} <= kept(engine)
     assert "caf" not in "".join(capfd.readouterr())
 
@@ -179,8 +179,8 @@ def test_write_that_spoils_the_commit_fails_alone(ledger_writer: tuple[Writer, E
         connection.execute(text(f"CREATE TABLE down (id INTEGER {reference})"))
     poison: Callable[[Connection], object] = lambda connection: connection.execute(text("INSERT INTO down VALUES (7)"))  # noqa: E731
     works = [notes(str(number)) for number in range(9)]
-    told = together(writer, [*works[:4], poison, *works[4:], poison])
-    assert [isinstance(one, LedgerFault) for one in told] == [False] * 4 + [True] + [False] * 5 + [True]
+    outcomes = together(writer, [*works[:4], poison, *works[4:], poison])
+    assert [isinstance(outcome, LedgerFault) for outcome in outcomes] == [False] * 4 + [True] + [False] * 5 + [True]
     assert kept(engine) == {str(number) for number in range(9)}
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM down")) == 0
@@ -195,9 +195,9 @@ def test_what_a_job_raises_of_its_own_is_its_own_alone(ledger_writer: tuple[Writ
     def file(_: Connection) -> None:
         raise OSError(5, "a path")
 
-    told = together(writer, [notes("a"), mine, file, notes("b")])
-    assert str(told[1]) == "Another worker has claimed this run."
-    assert isinstance(told[2], LedgerError)
+    outcomes = together(writer, [notes("a"), mine, file, notes("b")])
+    assert str(outcomes[1]) == "Another worker has claimed this run."
+    assert isinstance(outcomes[2], LedgerError)
     assert kept(engine) == {"a", "b"}
 
 
@@ -223,7 +223,7 @@ def test_a_deadlock_is_tried_again(postgres_url: str) -> None:
     writers = Writer(engine), Writer(engine)
     with ThreadPoolExecutor(2) as threads:
         done = [threads.submit(writers[0].do, crosswise("a", "b")), threads.submit(writers[1].do, crosswise("b", "a"))]
-        assert [one.result(60) for one in done] == [None, None]
+        assert [future.result(60) for future in done] == [None, None]
     assert len(tries) > 2
     with engine.connect() as connection:
         assert connection.scalars(text("SELECT value FROM facts WHERE name IN ('a', 'b')")).all() == ["2", "2"]
@@ -236,8 +236,8 @@ def test_lost_database_is_reported_to_all_and_recovers(postgres_url: str) -> Non
     engine = migrate.open_database(load().model_copy(update={"database_url": postgres_url}))
     writer = Writer(engine)
     end = text("SELECT pg_terminate_backend(pg_backend_pid())")
-    told = together(writer, [notes("a"), lambda connection: connection.execute(end), notes("b")])
-    assert all(isinstance(one, LedgerError) for one in told)
+    outcomes = together(writer, [notes("a"), lambda connection: connection.execute(end), notes("b")])
+    assert all(isinstance(outcome, LedgerError) for outcome in outcomes)
     assert writer.do(notes("c")) is True
     assert kept(engine) == {"c"}
     writer.close()
@@ -251,9 +251,9 @@ def test_write_that_spoils_its_savepoint_fails_alone(ledger_writer: tuple[Writer
         connection.execute(text("INSERT INTO facts VALUES ('mine', 'x')"))
         connection.exec_driver_sql("RELEASE SAVEPOINT sa_savepoint_2")  # what SQLAlchemy means to release itself
 
-    told = together(writer, [notes("a"), spoils, notes("b")])
-    assert [told[0], told[2]] == [True, True]
-    assert isinstance(told[1], LedgerFault)
+    outcomes = together(writer, [notes("a"), spoils, notes("b")])
+    assert [outcomes[0], outcomes[2]] == [True, True]
+    assert isinstance(outcomes[1], LedgerFault)
     assert writer.do(notes("c")) is True
     assert {"a", "b", "c"} == kept(engine)
 
@@ -268,7 +268,7 @@ def test_write_that_swallows_an_error_is_not_confirmed(ledger_writer: tuple[Writ
             connection.execute(text("SELECT missing FROM facts"))
         return True
 
-    told = together(writer, [notes("a"), careless, notes("b")])
-    assert [told[0], told[2]] == [True, True]
+    outcomes = together(writer, [notes("a"), careless, notes("b")])
+    assert [outcomes[0], outcomes[2]] == [True, True]
     assert {"a", "b"} <= kept(engine)
-    assert (told[1] is True) == ("mine" in kept(engine))
+    assert (outcomes[1] is True) == ("mine" in kept(engine))

@@ -17,34 +17,34 @@ PROGRAM: Final = "/opt/lungline/.venv/bin/lungline"
 
 
 @dataclass(frozen=True)
-class Unit:
+class SystemdUnit:
     """A unit file: each key with all its values, in their order."""
 
     name: str
     values: Mapping[str, list[str]]
 
-    def one(self, key: str) -> str:
+    def value_of(self, key: str) -> str:
         (value,) = self.values[key]
         return value
 
 
-def unit(path: Path) -> Unit:
+def unit(path: Path) -> SystemdUnit:
     """Reads a unit, or any other file of `key=value` lines."""
     values: dict[str, list[str]] = {}
     for line in path.read_text().splitlines():
         if line and line[0] not in "#;[":
             key, _, value = line.partition("=")
             values.setdefault(key, []).append(value)
-    return Unit(path.name, values)
+    return SystemdUnit(path.name, values)
 
 
-def services() -> list[Unit]:
+def services() -> list[SystemdUnit]:
     return [unit(path) for path in sorted(UNITS.glob("lungline-*.service"))]
 
 
-def arguments(service: Unit) -> list[str]:
+def arguments(service: SystemdUnit) -> list[str]:
     """What the unit's command tells `lungline`, as the first instance of a template."""
-    program, *rest = shlex.split(service.one("ExecStart").replace("%i", "0"))
+    program, *rest = shlex.split(service.value_of("ExecStart").replace("%i", "0"))
     assert program == PROGRAM
     return rest
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from lungline.processes import own_processes
 from lungline.settings import PREFIX, Settings, load
-from tests.unit.deploy.reading import COMMON, PROGRAM, UNITS, Unit, arguments, compose, own_services, services, unit
+from tests.unit.deploy.reading import COMMON, PROGRAM, UNITS, SystemdUnit, arguments, compose, own_services, services, unit
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
 
@@ -26,15 +26,15 @@ def test_each_process_of_up_has_a_unit_and_a_service() -> None:
 
 
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
-def test_a_unit_starts_a_command_of_ours(service: Unit) -> None:
+def test_a_unit_starts_a_command_of_ours(service: SystemdUnit) -> None:
     said = CliRunner().invoke(app, [*arguments(service), "--help"])
     assert said.exit_code == 0, said.output
     assert "COMMAND" not in said.output  # one that does something, rather than a group
 
 
 def test_the_target_holds_them_all() -> None:
-    assert {service.one("WantedBy") for service in services()} == {"lungline.target"}
-    assert unit(COMMON).one("PartOf") == "lungline.target"
+    assert {service.value_of("WantedBy") for service in services()} == {"lungline.target"}
+    assert unit(COMMON).value_of("PartOf") == "lungline.target"
 
 
 def test_what_they_set_are_settings() -> None:
@@ -50,16 +50,19 @@ def test_commands_by_hand_see_what_the_units_see() -> None:
     common, script = unit(COMMON), (UNITS / "lungline").read_text()
     for key in ("Environment", "EnvironmentFile", "LoadCredential"):
         assert re.findall(rf"--property={key}=(\S+)", script) == common.values[key]
-    assert f"--uid={common.one('User')} --gid={common.one('Group')} --working-directory={common.one('WorkingDirectory')} " in script
+    assert (
+        f"--uid={common.value_of('User')} --gid={common.value_of('Group')} --working-directory={common.value_of('WorkingDirectory')} "
+        in script
+    )
     assert f' {PROGRAM} "$@"' in script
 
 
 def test_user_folders_and_rights_fit_together(monkeypatch: pytest.MonkeyPatch) -> None:
     common = unit(COMMON)
     _, user, _, _, home = (UNITS / "lungline.sysusers.conf").read_text().splitlines()[-1].replace('"', "").split()
-    assert common.one("User") == common.one("Group") == user
-    assert common.one("Environment") == f"LUNGLINE_HOME={home}"
-    assert home == f"/var/lib/{common.one('StateDirectory')}"
+    assert common.value_of("User") == common.value_of("Group") == user
+    assert common.value_of("Environment") == f"LUNGLINE_HOME={home}"
+    assert home == f"/var/lib/{common.value_of('StateDirectory')}"
     for name, values in unit(UNITS / "lungline.env").values.items():
         if name.startswith(PREFIX):
             monkeypatch.setenv(name, values[0])
@@ -67,8 +70,8 @@ def test_user_folders_and_rights_fit_together(monkeypatch: pytest.MonkeyPatch) -
     made = {line.split()[1]: line.split()[2:4] for line in (UNITS / "lungline.tmpfiles.conf").read_text().splitlines()[1:]}
     assert made[str(settings.inbox)] == ["0755", user]
     assert made[str(settings.store)] == ["0700", user]
-    assert Path(common.one("ReadWritePaths")) in settings.inbox.parents  # one mount: files are moved, not copied
-    assert Path(common.one("ReadWritePaths")) in settings.store.parents
+    assert Path(common.value_of("ReadWritePaths")) in settings.inbox.parents  # one mount: files are moved, not copied
+    assert Path(common.value_of("ReadWritePaths")) in settings.store.parents
     for key in ("Wants", "After"):  # mounts come first
         units = " ".join(common.values[key]).split()
         assert {_mount(settings.inbox), _mount(settings.store), _mount(settings.store.parent)} <= set(units)
@@ -80,8 +83,8 @@ def _mount(folder: Path) -> str:
 
 def test_training_comes_behind_everything_else() -> None:
     training = unit(UNITS / "lungline-training.service")
-    assert (training.one("Nice"), training.one("IOSchedulingClass")) == ("19", "idle")
-    assert int(training.one("CPUWeight")) < 100  # what the others have
+    assert (training.value_of("Nice"), training.value_of("IOSchedulingClass")) == ("19", "idle")
+    assert int(training.value_of("CPUWeight")) < 100  # what the others have
     assert compose()["services"]["training"]["cpu_shares"] < 1024
 
 
@@ -121,7 +124,7 @@ def test_what_the_page_enables_starts_with_the_target(installed: Path, tmp_path_
 
 @needs_systemd
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
-def test_systemd_finds_it_well_shut(service: Unit, installed: Path) -> None:
+def test_systemd_finds_it_well_shut(service: SystemdUnit, installed: Path) -> None:
     said = analyze(installed, "security", "--offline=yes", "--threshold=20", str(installed / service.name))  # 2.0 of 10
     assert said.returncode == 0, said.stdout
 

@@ -84,7 +84,7 @@ def test_dcmtk_shows_pydicoms_own_files_alike(name: str, tmp_path: Path) -> None
 
 
 @needs_dcmtk
-@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_dcmtk_shows_made_files_alike(syntax: UID, tmp_path: Path) -> None:
     if "2000" in syntax.keyword:
         pytest.skip("dcmtk has no JPEG 2000")
@@ -103,7 +103,7 @@ def test_dcmtk_shows_real_files_alike(place: int, tmp_path: Path) -> None:
     assert_as_dcmtk(dcmread(paths[place]), tmp_path)
 
 
-@pytest.mark.parametrize("syntax", compressed.LOSSLESS, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", compressed.LOSSLESS, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("bits", [8, 10, 12, 15, 16])
 def test_lossless_is_lossless_at_every_depth(syntax: UID, bits: int) -> None:
     pixels = np.random.default_rng(bits).integers(0, 2**bits, (33, 47)).astype(np.uint8 if bits == 8 else np.uint16)
@@ -119,7 +119,7 @@ def test_lossless_jpeg_with_every_predictor(predictor: int) -> None:
     assert np.array_equal(read(data).pixels, read(dicom(DEEP, "DX")).pixels)
 
 
-@pytest.mark.parametrize("syntax", compressed.LOSSY, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", compressed.LOSSY, ids=lambda syntax: syntax.keyword)
 def test_lossy_is_close(syntax: UID) -> None:
     pixels = FILM if syntax == JPEGBaseline8Bit else DEEP
     tags: dict[str, Any] = {} if syntax == JPEGBaseline8Bit else {"WindowCenter": 2048, "WindowWidth": 4096}
@@ -127,7 +127,9 @@ def test_lossy_is_close(syntax: UID) -> None:
     assert error.max() < (5 * GRAY_LEVEL if syntax == JPEGBaseline8Bit else GRAY_LEVEL)
 
 
-@pytest.mark.parametrize("syntax", [one for one in compressed.SYNTAXES if one != JPEGExtended12Bit], ids=lambda one: one.keyword)
+@pytest.mark.parametrize(
+    "syntax", [syntax for syntax in compressed.SYNTAXES if syntax != JPEGExtended12Bit], ids=lambda syntax: syntax.keyword
+)
 def test_colour_becomes_the_same_luma(syntax: UID) -> None:
     error = np.abs(read(dicom(COLOUR, "OT", syntax=syntax)).pixels - GRAY_OF_COLOUR)
     assert error.max() <= (0 if syntax in compressed.LOSSLESS else 4 * GRAY_LEVEL)
@@ -148,7 +150,7 @@ def test_more_bits_than_the_header_has_room_for_are_damage() -> None:
         assert error.value.reason is Reason.NOT_AN_IMAGE
 
 
-@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_no_codec_is_asked_for_another_size_than_the_headers(syntax: UID, monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*args: Any, **options: Any) -> None:
         raise AssertionError("decoded")

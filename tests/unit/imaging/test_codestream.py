@@ -30,22 +30,22 @@ def reason(data: bytes) -> Reason:
     return error.value.reason
 
 
-@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_sizes_and_depths(syntax: UID) -> None:
     bits = 8 if syntax == JPEGBaseline8Bit else int(DEEP.max()).bit_length()
     pixels = FILM if syntax == JPEGBaseline8Bit else DEEP
-    told = head(compressed.compress(pixels, syntax))
-    assert (told.rows, told.columns, told.samples) == (40, 48, 1)
-    assert told.bits == 12 if syntax == JPEGExtended12Bit else bits
+    answer = head(compressed.compress(pixels, syntax))
+    assert (answer.rows, answer.columns, answer.samples) == (40, 48, 1)
+    assert answer.bits == 12 if syntax == JPEGExtended12Bit else bits
 
 
-@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, *compressed.LOSSLESS], ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, *compressed.LOSSLESS], ids=lambda syntax: syntax.keyword)
 def test_colour_has_three_samples(syntax: UID) -> None:
     is_signed = False if "2000" in syntax.keyword else None
     assert head(compressed.compress(np.dstack([FILM, FILM, FILM]), syntax)) == Head(40, 48, 3, 8, is_signed)
 
 
-@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", compressed.SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_every_cut_is_noticed(syntax: UID) -> None:
     whole = compressed.compress(FILM if syntax == JPEGBaseline8Bit else DEEP, syntax)
     # JPEG 2000 tells the length of its tile parts, so that the end mark behind them need not be there.

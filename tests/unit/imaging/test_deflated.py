@@ -36,7 +36,7 @@ def with_length(data: bytes, length: int | None) -> bytes:
     return data[:LENGTH_AT] + struct.pack("<I", length % 2**32) + data[LENGTH_AT + 4 :]
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_the_group_length_is_not_believed(syntax: UID) -> None:
     data = dicom(SLICE, "CT", syntax=syntax)
     right = int.from_bytes(data[LENGTH_AT : LENGTH_AT + 4], "little")

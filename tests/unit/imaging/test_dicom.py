@@ -41,14 +41,14 @@ def reason(data: bytes, frame: int = 1) -> Reason:
     return error.value.reason
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16])
 def test_every_encoding_gives_the_same_pixels(syntax: UID, dtype: type[Any]) -> None:
     pixels = (CT >> (4 if dtype is np.uint8 else 1)).astype(dtype)
     assert np.array_equal(read(dicom(pixels, "DX", syntax=syntax)).pixels, read(dicom(pixels, "DX")).pixels)
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES[:3], ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES[:3], ids=lambda syntax: syntax.keyword)
 def test_files_without_preamble_and_meta_group(syntax: UID) -> None:
     assert np.array_equal(read(dicom(CT, "CT", syntax=syntax, has_preamble=False)).pixels, SHOWN)
 
@@ -59,7 +59,7 @@ def test_the_facts_come_along() -> None:
     assert image.facts.manufacturer == "Lungline Phantoms"
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_frames_are_read_one_by_one(syntax: UID) -> None:
     frames = np.stack([phantom("ct", seed, side=32) for seed in range(3)])
     data = dicom(frames, "CT", syntax=syntax)
@@ -109,7 +109,7 @@ def test_one_bit_pixels() -> None:
     assert np.array_equal(read(dicom(bits, "OT", **tags), 2).pixels, bits[1])
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_a_cut_anywhere_is_named_and_mostly_as_a_cut(syntax: UID) -> None:
     whole = dicom(phantom("ct", 1, side=32), "CT", syntax=syntax)
     found = [reason(whole[:length]) for length in range(132, len(whole) - 8)]  # RLE ends with 8 bytes that hold no pixels

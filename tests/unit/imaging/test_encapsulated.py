@@ -27,7 +27,7 @@ from tests.corpus.files import dicom
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 
 SYNTAXES = (JPEGLSLossless, JPEGLosslessSV1, JPEGExtended12Bit, JPEG2000Lossless, RLELossless)
-MARKED = tuple(one for one in SYNTAXES if one != RLELossless)
+MARKED = tuple(syntax for syntax in SYNTAXES if syntax != RLELossless)
 FRAMES = [phantom("ct", seed, side=32) for seed in range(3)]
 
 
@@ -52,8 +52,8 @@ def item(value: bytes) -> bytes:
 
 def scan(syntax: UID, fragments: Sequence[bytes], table: Sequence[int] | None = (), *, frames: int | None = 3, **tags: Any) -> bytes:
     """A file of these fragments behind this offset table; None leaves the table out."""
-    items = ([] if table is None else [struct.pack(f"<{len(table)}I", *table)]) + list(fragments)
-    data = b"".join(map(item, items)) + b"\xfe\xff\xdd\xe0" + bytes(4)
+    values = ([] if table is None else [struct.pack(f"<{len(table)}I", *table)]) + list(fragments)
+    data = b"".join(map(item, values)) + b"\xfe\xff\xdd\xe0" + bytes(4)
     made = dicom(FRAMES[0] >> 8, "CT", syntax=JPEGLSLossless, NumberOfFrames=frames, PixelData=data, BitsStored=12, HighBit=11, **tags)
     length_at = made.index(str(JPEGLSLossless).encode()) - 2
     uid = str(syntax).encode() + b"\0" * (len(str(syntax)) % 2)
@@ -81,15 +81,15 @@ def starts(syntax: UID) -> list[int]:
 
 
 def halves(syntax: UID) -> list[bytes]:
-    return [half for one in streams(syntax) for half in (one[: len(one) // 4 * 2], one[len(one) // 4 * 2 :])]
+    return [half for stream in streams(syntax) for half in (stream[: len(stream) // 4 * 2], stream[len(stream) // 4 * 2 :])]
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_frames_alone_differ(syntax: UID) -> None:
     assert np.abs(alone(syntax, 1) - alone(syntax, 3)).max() > 0.1
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_offset_table_never_moves_a_frame_with_one_fragment(syntax: UID) -> None:
     right = starts(syntax)
     tables = {
@@ -108,9 +108,9 @@ def test_offset_table_never_moves_a_frame_with_one_fragment(syntax: UID) -> None
     assert_right(scan(syntax, streams(syntax), None), syntax)
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_extended_offset_tables_move_no_frame_either(syntax: UID) -> None:
-    lengths = [len(one) for one in streams(syntax)]
+    lengths = [len(stream) for stream in streams(syntax)]
     for offsets, sizes in ((starts(syntax), lengths), ([0, 0, 0], lengths), ([8, 16, 24], [1, 1, 1]), ([0], lengths[:1])):
         tables: dict[str, Any] = {
             "ExtendedOffsetTable": struct.pack(f"<{len(offsets)}Q", *offsets),
@@ -119,7 +119,7 @@ def test_extended_offset_tables_move_no_frame_either(syntax: UID) -> None:
         assert_right(scan(syntax, streams(syntax), **tables), syntax)
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("table", [[], [0], [8], [1234], [0, 0], [2**32 - 1]], ids=str)
 def test_a_single_frame_is_all_its_fragments(syntax: UID, table: list[int]) -> None:
     for fragments in (streams(syntax)[:1], halves(syntax)[:2], [*streams(syntax)[:1], b""]):
@@ -127,7 +127,7 @@ def test_a_single_frame_is_all_its_fragments(syntax: UID, table: list[int]) -> N
         assert_right(scan(syntax, fragments, table, frames=None), syntax, [1])
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 @pytest.mark.parametrize("table", [[], [0, 0, 0], [0, 8, 16]], ids=str)
 def test_frames_of_several_fragments_are_split_by_their_starts(syntax: UID, table: list[int]) -> None:
     parts = halves(syntax)
@@ -142,7 +142,7 @@ def refusal(data: bytes, number: int) -> UnreadableScan:
     return error.value
 
 
-@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", SYNTAXES, ids=lambda syntax: syntax.keyword)
 def test_more_or_fewer_frames_than_the_header_says_give_none(syntax: UID) -> None:
     first, second, third = streams(syntax)
     for number in (1, 2):
@@ -153,7 +153,7 @@ def test_more_or_fewer_frames_than_the_header_says_give_none(syntax: UID) -> Non
         assert (error.reason, error.detail) == (Reason.TRUNCATED, "The file has fewer compressed frames than its header says.")
 
 
-@pytest.mark.parametrize("syntax", MARKED, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", MARKED, ids=lambda syntax: syntax.keyword)
 def test_as_many_fragments_as_frames_may_still_be_fewer_frames(syntax: UID) -> None:
     """The first in two fragments, the third cut off: the third fragment is no third frame."""
     data = scan(syntax, [*halves(syntax)[:2], streams(syntax)[1]])
@@ -161,7 +161,7 @@ def test_as_many_fragments_as_frames_may_still_be_fewer_frames(syntax: UID) -> N
         assert refusal(data, number).reason is Reason.TRUNCATED
 
 
-@pytest.mark.parametrize("syntax", MARKED, ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", MARKED, ids=lambda syntax: syntax.keyword)
 def test_a_damaged_frame_leaves_the_others(syntax: UID) -> None:
     first, second, third = streams(syntax)
     data = scan(syntax, [first, b"\1\2" + second[2:], third])

@@ -36,7 +36,7 @@ def test_patients_may_lie_in_any_of_the_24_ways_along_the_axes() -> None:
     [(0, "axial"), (22, "axial"), (-25, "axial"), (27, "oblique"), (45, "oblique"), (63, "oblique"), (66, "coronal"), (90, "coronal")],
 )
 def test_a_gantry_tilts_by_25_degrees_at_most(degrees: float, expected: str) -> None:
-    assert of_cosines([round(one, 4) for one in tilted(degrees)]) == expected
+    assert of_cosines([round(value, 4) for value in tilted(degrees)]) == expected
 
 
 @given(st.lists(st.floats(-1, 1), min_size=6, max_size=6), st.floats(0.01, 100), st.floats(0.01, 100))
@@ -66,7 +66,7 @@ def test_text_for_numbers_is_unknown() -> None:
 
 
 def test_each_frame_has_its_own_plane_or_the_shared_one() -> None:
-    macros = [{"PlaneOrientationSequence": item(ImageOrientationPatient=one)} for one in (AXIAL, CORONAL)]
+    macros = [{"PlaneOrientationSequence": item(ImageOrientationPatient=value)} for value in (AXIAL, CORONAL)]
     dataset = header(
         "CT",
         PerFrameFunctionalGroupsSequence=frames(*macros, {}),

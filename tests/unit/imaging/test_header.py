@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
 PIXELS = np.zeros((4, 4), np.uint16)
 
 
-def told(modality: str = "DX", **tags: Any) -> Facts:
+def read_facts(modality: str = "DX", **tags: Any) -> Facts:
     return facts(dcmread(BytesIO(dicom(PIXELS, modality, **tags)), force=True))
 
 
@@ -51,13 +51,13 @@ def with_raw(element: bytes, value: bytes, **tags: Any) -> Facts:
     ],
 )
 def test_modality(code: str | None, modality: Modality | None, rejection: Reason | None) -> None:
-    found = told(code or "DX", Modality=code)
+    found = read_facts(code or "DX", Modality=code)
     assert (found.modality, found.rejection) == (modality, rejection)
 
 
 def test_screen_capture_has_no_hounsfield_units() -> None:
-    assert told("CT", SOPClassUID=SecondaryCaptureImageStorage).modality is None
-    assert told("CR", SOPClassUID=SecondaryCaptureImageStorage).modality is Modality.XRAY
+    assert read_facts("CT", SOPClassUID=SecondaryCaptureImageStorage).modality is None
+    assert read_facts("CR", SOPClassUID=SecondaryCaptureImageStorage).modality is Modality.XRAY
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_screen_capture_has_no_hounsfield_units() -> None:
     ],
 )
 def test_view(said: str | None, view: str | None, rejection: Reason | None) -> None:
-    found = told(ViewPosition=said)
+    found = read_facts(ViewPosition=said)
     assert (found.view, found.rejection) == (view, rejection)
 
 
@@ -84,13 +84,13 @@ def test_view(said: str | None, view: str | None, rejection: Reason | None) -> N
 def test_view_codes_stand_in_for_a_missing_view_position(code: str, view: str | None) -> None:
     item = Dataset()
     item.CodeValue = code
-    assert told(ViewPosition=None, ViewCodeSequence=[item]).view == view
+    assert read_facts(ViewPosition=None, ViewCodeSequence=[item]).view == view
 
 
 def test_a_ct_localizer_is_not_frontal() -> None:
-    assert told("CT", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]).rejection is Reason.NOT_FRONTAL
-    assert told("CT", ImageType="LOCALIZER").rejection is Reason.NOT_FRONTAL
-    assert told("CT", ImageType=None).rejection is None
+    assert read_facts("CT", ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]).rejection is Reason.NOT_FRONTAL
+    assert read_facts("CT", ImageType="LOCALIZER").rejection is Reason.NOT_FRONTAL
+    assert read_facts("CT", ImageType=None).rejection is None
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_a_ct_localizer_is_not_frontal() -> None:
     ],
 )
 def test_age_band(age: str, band: str | None) -> None:
-    assert told(PatientAge=age, PatientBirthDate=None).patient_age_band == band
+    assert read_facts(PatientAge=age, PatientBirthDate=None).patient_age_band == band
 
 
 @pytest.mark.parametrize(
@@ -116,12 +116,12 @@ def test_age_band(age: str, band: str | None) -> None:
     ],
 )
 def test_age_from_birth_to_study(born: str | None, seen: str, band: str | None) -> None:
-    assert told(PatientAge=None, PatientBirthDate=born, StudyDate=seen).patient_age_band == band
+    assert read_facts(PatientAge=None, PatientBirthDate=born, StudyDate=seen).patient_age_band == band
 
 
 @pytest.mark.parametrize(("sex", "expected"), [("F", "F"), ("M", "M"), ("O", "O"), ("female", None), ("", None), (None, None)])
 def test_sex(sex: str | None, expected: str | None) -> None:
-    assert told(PatientSex=sex).patient_sex == expected
+    assert read_facts(PatientSex=sex).patient_sex == expected
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ def test_sex(sex: str | None, expected: str | None) -> None:
     ],
 )
 def test_device_names_are_of_a_safe_shape(said: str, expected: str | None) -> None:
-    found = told(Manufacturer=said, ManufacturerModelName=said)
+    found = read_facts(Manufacturer=said, ManufacturerModelName=said)
     assert (found.manufacturer, found.device_model) == (expected, expected)
 
 
 def test_identifiers_are_told_but_never_printed() -> None:
-    found = told()
+    found = read_facts()
     assert found.patient_id == PLANTED["PatientID"]
     assert found.study_uid is not None
     assert found.series_uid is not None
@@ -158,7 +158,7 @@ def test_an_empty_header_tells_nothing() -> None:
 
 
 def test_an_unknown_character_set_harms_nothing() -> None:
-    found = told(SpecificCharacterSet="ISO 2022 NONSENSE", PatientID="MÜ-1")
+    found = read_facts(SpecificCharacterSet="ISO 2022 NONSENSE", PatientID="MÜ-1")
     assert found.patient_sex == "F"
     assert found.modality is Modality.XRAY
 
@@ -173,4 +173,4 @@ def test_malformed_dates_and_numbers_harm_nothing() -> None:
     found = with_raw(b"\x10\x00\x30\x00", b"2020-1-1", PatientAge=None)
     assert found.patient_age_band is None
     assert found.view == "PA"
-    assert told(PatientAge=None, PatientBirthDate=date(1980, 1, 1)).patient_age_band == "40-49"
+    assert read_facts(PatientAge=None, PatientBirthDate=date(1980, 1, 1)).patient_age_band == "40-49"

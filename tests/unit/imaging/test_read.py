@@ -107,7 +107,7 @@ SMALL = (
     dicom(phantom("xray", 5, side=32), "DX", has_preamble=False, WindowCenter=2000, WindowWidth=1000),
     dicom(phantom("xray", 6, side=32), "DX", syntax=RLELossless),
     dicom(np.dstack([picture("xray", 7, side=32)] * 3), "OT", syntax=JPEGBaseline8Bit),
-    *(dicom(phantom("xray", 8, side=32), "DX", syntax=one) for one in compressed.SYNTAXES if one != JPEGBaseline8Bit),
+    *(dicom(phantom("xray", 8, side=32), "DX", syntax=syntax) for syntax in compressed.SYNTAXES if syntax != JPEGBaseline8Bit),
     dicom(phantom("ct", 9, side=32), "CT", syntax=DeflatedExplicitVRLittleEndian),
     dicom(phantom("xray", 10, side=32), "DX", syntax=ExplicitVRBigEndian, VOILUTSequence=[lookup_table()]),
     dicom(np.stack([phantom("ct", 11, side=32)] * 2), "CT", PerFrameFunctionalGroupsSequence=[rescaled(), rescaled()]),

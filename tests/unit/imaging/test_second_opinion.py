@@ -185,7 +185,7 @@ def test_dcmtk_shows_ct_alike_whatever_its_polarity(photometric: str, shape: str
 @needs_dcmtk
 @pytest.mark.parametrize("is_signed", [0, 1])
 @pytest.mark.parametrize(("bits", "stored"), [(12, 12), (12, 14), (12, 16), (16, 12), (16, 16)])
-@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless], ids=lambda one: one.keyword)
+@pytest.mark.parametrize("syntax", [JPEGLosslessSV1, JPEGLSLossless], ids=lambda syntax: syntax.keyword)
 def test_dcmtk_finds_the_same_signs(syntax: pydicom.uid.UID, bits: int, stored: int, is_signed: int, tmp_path: Path) -> None:
     """A compressed depth below the header's, and above it."""
     encoded = encapsulate([compressed.compress(RAMP, syntax, bits)])

@@ -185,10 +185,10 @@ def test_enhanced_frames_are_judged_by_their_own_headers() -> None:
         ),
     )
     found = [facts(dataset, frame) for frame in range(1, 8)]
-    assert [one.rejection for one in found] == [
+    assert [result.rejection for result in found] == [
         *(None, Reason.NOT_FRONTAL, Reason.NOT_AXIAL, None, Reason.NOT_CHEST, Reason.NOT_AXIAL, None)
     ]
-    assert [one.review for one in found if one.rejection is None] == [None, Reason.PROJECTION, None]
+    assert [result.review for result in found if result.rejection is None] == [None, Reason.PROJECTION, None]
 
 
 def test_a_shared_acquisition_at_a_constant_angle_is_a_scout() -> None:

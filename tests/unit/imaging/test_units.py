@@ -96,7 +96,7 @@ def test_each_frame_has_its_own_unit() -> None:
 @pytest.mark.parametrize(
     "tags",
     [
-        *({"SOPClassUID": one, "RescaleIntercept": 0, "RescaleType": "US"} for one in (CAPTURES[0], CAPTURES[2])),
+        *({"SOPClassUID": capture, "RescaleIntercept": 0, "RescaleType": "US"} for capture in (CAPTURES[0], CAPTURES[2])),
         {"RescaleIntercept": 0},
         {"RescaleIntercept": None, "RescaleSlope": None},
     ],

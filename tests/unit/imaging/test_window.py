@@ -127,10 +127,10 @@ def test_a_voi_lut_for_negative_values() -> None:
 
 
 def test_first_window_that_leaves_a_picture_counts() -> None:
-    one = read(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=1000)).pixels
+    first = read(dicom(RAMP, "DX", WindowCenter=2000, WindowWidth=1000)).pixels
     for centres, widths in (([2000, 100], [1000, 50]), ([100, 2000], [0, 1000]), ([9000, 2000, 100], [500, 1000, 50])):
         several = read(dicom(RAMP, "DX", WindowCenter=centres, WindowWidth=widths)).pixels
-        assert np.array_equal(one, several)
+        assert np.array_equal(first, several)
 
 
 @pytest.mark.parametrize("tags", [{"WindowWidth": 0}, {"WindowWidth": -5}, {"WindowCenter": None}, {"WindowCenter": []}])

@@ -14,10 +14,10 @@ def is_away(error: Exception) -> bool:
 
 @pytest.mark.parametrize("poison", [set(), {0}, {4}, {1, 2, 7}, set(range(8))])
 def test_a_batch_is_halved_until_the_poison_is_alone(poison: set[int]) -> None:
-    def step(items: Sequence[int]) -> list[str]:
-        if poison.intersection(items):
+    def step(values: Sequence[int]) -> list[str]:
+        if poison.intersection(values):
             raise ValueError
-        return [f"{item} done" for item in items]
+        return [f"{item} done" for item in values]
 
     said = by_halves(step, list(range(8)), lambda item, error: f"{item} {type(error).__name__}", is_away)
     assert said == [f"{item} {'ValueError' if item in poison else 'done'}" for item in range(8)]

@@ -18,7 +18,7 @@ def read(text: str) -> LabelTable:
 
 
 def faults(text: str) -> list[tuple[int, Fault]]:
-    return [(one.line, one.fault) for one in read(text).refused]
+    return [(refusal.line, refusal.fault) for refusal in read(text).refused]
 
 
 def test_a_row_says_who_read_what_and_when() -> None:
@@ -56,7 +56,7 @@ def test_a_file_s_name_may_hold_any_bytes_and_folders_before_it() -> None:
 )
 def test_a_malformed_row_is_told_by_its_line(row: str, fault: Fault) -> None:
     table = read(HEAD + GOOD + row)
-    assert [(one.line, one.fault) for one in table.refused] == [(3, fault)]
+    assert [(refusal.line, refusal.fault) for refusal in table.refused] == [(3, fault)]
     assert len(table.rows) == 1
 
 
@@ -66,10 +66,10 @@ def test_a_frame_is_a_number_from_one_on(frame: str) -> None:
 
 
 def test_lines_are_counted_as_editors_do() -> None:
-    told = HEAD + '\naa,"cov\nid",A,2024-11-20\n' + "aa,normal,A,never\n"
-    table = read(told)
+    answer = HEAD + '\naa,"cov\nid",A,2024-11-20\n' + "aa,normal,A,never\n"
+    table = read(answer)
     assert [row.line for row in table.rows] == [3]
-    assert [(one.line, one.fault) for one in table.refused] == [(5, Fault.BAD_READ_AT)]
+    assert [(refusal.line, refusal.fault) for refusal in table.refused] == [(5, Fault.BAD_READ_AT)]
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,13 @@ STRAY = [f"{'ab'[number % 2] * 64},normal,Dr Q,2026-11-0{number + 1}\n" for numb
 @pytest.mark.parametrize("at", range(9))
 def test_a_stray_quote_costs_its_own_line_alone(bad: str, at: int) -> None:
     table = read(HEAD + "".join([*STRAY[:at], bad, *STRAY[at:]]))
-    assert [(one.line, one.fault) for one in table.refused] == [(at + 2, Fault.MALFORMED)]
+    assert [(refusal.line, refusal.fault) for refusal in table.refused] == [(at + 2, Fault.MALFORMED)]
     assert sorted([row.line for row in table.rows] + [at + 2]) == list(range(2, 11))
 
 
 def test_two_stray_quotes_swallow_nothing_between_them() -> None:
     table = read(HEAD + 'cc,normal,"Dr Q,2026-11-01\n' + "".join(STRAY) + 'cc,normal,Dr Q",2026-11-01\n')
-    assert [one.line for one in table.refused] == [2, 11]
+    assert [refusal.line for refusal in table.refused] == [2, 11]
     assert len(table.rows) == 8
 
 
@@ -168,7 +168,7 @@ def test_each_line_is_taken_or_named_whatever_is_in_it() -> None:
         good = [f"{'b' * 64},normal,A,2024-11-{10 + number}" for number in range(12)]
         body = [line for pair in zip(good, lines, strict=True) for line in pair]
         table = read(HEAD + "\n".join(body))
-        taken = {row.line for row in table.rows} | {one.line for one in table.refused}
+        taken = {row.line for row in table.rows} | {refusal.line for refusal in table.refused}
         empty = {number for number, line in enumerate(body, 2) if not line.replace(",", "").replace('"', "").strip()}
         assert {*range(2, len(body) + 2, 2)} <= taken, body
         assert {*range(2, len(body) + 2)} <= taken | empty, body
@@ -185,9 +185,9 @@ def test_a_reading_is_not_of_the_future() -> None:
     times = [now + timedelta(hours=23), now + timedelta(hours=25), now.replace(year=now.year + 10, day=1)]
     table = read(HEAD + "".join(f"aa,normal,A,{time.isoformat()}\n" for time in times))
     assert [row.line for row in table.rows] == [2]  # its clock may be wrong, or its time zone left out
-    assert [(one.line, one.fault) for one in table.refused] == [(3, Fault.BAD_READ_AT), (4, Fault.BAD_READ_AT)]
+    assert [(refusal.line, refusal.fault) for refusal in table.refused] == [(3, Fault.BAD_READ_AT), (4, Fault.BAD_READ_AT)]
 
 
 def test_unknown_finding_is_refused_with_the_known_ones() -> None:
-    told = Fault.UNKNOWN_FINDING.sentence
-    assert told.endswith("X-ray: covid19, pneumonia, normal; CT: covid19, non_covid, cap, normal")
+    answer = Fault.UNKNOWN_FINDING.sentence
+    assert answer.endswith("X-ray: covid19, pneumonia, normal; CT: covid19, non_covid, cap, normal")

@@ -39,17 +39,17 @@ def test_processes_that_start_at_once_agree_on_one_key(tmp_path: Path) -> None:
 
 def test_pseudonyms_are_stable_short_and_differ_by_kind() -> None:
     key = PseudonymKey(b"k" * 32)
-    again = PseudonymKey(b"k" * 32)
-    assert key.pseudonym("patient", "4711") == again.pseudonym("patient", "4711")
+    repeated = PseudonymKey(b"k" * 32)
+    assert key.pseudonym("patient", "4711") == repeated.pseudonym("patient", "4711")
     assert len(key.pseudonym("patient", "4711")) == 16
     different = {key.pseudonym("patient", "4711"), key.pseudonym("study", "4711"), key.pseudonym("patient", "4712")}
     assert len(different) == 3
 
 
 def test_another_key_changes_pseudonyms_and_fingerprint() -> None:
-    one, other = PseudonymKey(b"1" * 32), PseudonymKey(b"2" * 32)
-    assert one.pseudonym("patient", "4711") != other.pseudonym("patient", "4711")
-    assert one.fingerprint != other.fingerprint
+    first, other = PseudonymKey(b"1" * 32), PseudonymKey(b"2" * 32)
+    assert first.pseudonym("patient", "4711") != other.pseudonym("patient", "4711")
+    assert first.fingerprint != other.fingerprint
 
 
 def test_ids_that_are_no_valid_unicode_have_a_pseudonym() -> None:

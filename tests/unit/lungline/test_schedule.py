@@ -20,8 +20,8 @@ def at(text: str) -> datetime:
 
 def seen(schedule: Schedule, begin: datetime, hours: int = 72) -> list[datetime]:
     """What a dispatcher that looks every seven minutes meets."""
-    looks = (schedule.latest(begin + timedelta(minutes=minute)) for minute in range(0, hours * 60, 7))
-    return sorted({due for due in looks if due > begin})
+    reads = (schedule.latest(begin + timedelta(minutes=minute)) for minute in range(0, hours * 60, 7))
+    return sorted({due for due in reads if due > begin})
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,8 @@ def test_step_that_raises_is_logged_once_and_repeated() -> None:
         wait_for(lambda: steps > 5)
         thread.stop()
 
-    told = [(line["event"], line.get("error"), line.get("advice")) for line in logs]
-    assert told == [
+    answer = [(line["event"], line.get("error"), line.get("advice")) for line in logs]
+    assert answer == [
         ("not stepping", "ValueError", "unexpected; see `lungline doctor`"),
         ("not stepping", "BrokerError", "Redis is away."),
         ("goes on", None, None),

@@ -22,7 +22,7 @@ def write_member(folder: Path, seed: int = 0) -> Member:
     head = network.get_layer("logits")
     head.set_weights([weight * 20 for weight in head.get_weights()])
     save_half(network, folder / WEIGHTS)
-    told = {
+    answer = {
         "name": "small",
         "modality": "xray",
         "architecture": "small_cnn",
@@ -30,7 +30,7 @@ def write_member(folder: Path, seed: int = 0) -> Member:
         "outputs": ["covid19", "pneumonia", "normal"],
         "sha256": hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest(),
     }
-    (folder / MEMBER).write_text(json.dumps(told))
+    (folder / MEMBER).write_text(json.dumps(answer))
     return read_member(folder)
 
 

@@ -11,7 +11,7 @@ from models.admission import Admission
 OUTPUTS = ("xray", "ct", "neither")
 
 
-class Fixed:
+class FixedAnswers:
     """A runtime that answers with given probabilities."""
 
     name = "fixed"
@@ -27,7 +27,7 @@ class Fixed:
 
 
 def admission(votes: list[list[float]]) -> Admission:
-    return Admission("admission-1", "gray-96", OUTPUTS, 0.8, Fixed(votes))
+    return Admission("admission-1", "gray-96", OUTPUTS, 0.8, FixedAnswers(votes))
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def admission(votes: list[list[float]]) -> Admission:
 )
 def test_decisions(votes: list[float], said: Modality | None, decided: Modality | None) -> None:
     asked = admission([votes])
-    (judged,) = asked.judge(np.zeros((1, 96, 96, 1), np.float32))
-    assert judged == pytest.approx(dict(zip(OUTPUTS, votes, strict=True)))
-    assert asked.decide(judged, said) is decided
+    (judgements,) = asked.judge(np.zeros((1, 96, 96, 1), np.float32))
+    assert judgements == pytest.approx(dict(zip(OUTPUTS, votes, strict=True)))
+    assert asked.decide(judgements, said) is decided
 
 
 def test_what_is_no_number_is_no_decision() -> None:
@@ -54,4 +54,4 @@ def test_what_is_no_number_is_no_decision() -> None:
 
 def test_a_network_for_something_else_is_refused() -> None:
     with pytest.raises(ModelError, match="outputs"):
-        Admission("ct-1", "gray-96", ("covid19", "non_covid"), 0.5, Fixed([[0.5, 0.5]]))
+        Admission("ct-1", "gray-96", ("covid19", "non_covid"), 0.5, FixedAnswers([[0.5, 0.5]]))

@@ -38,4 +38,4 @@ def test_a_gpu_that_is_not_there_is_told_by_its_number(two_gpus: Path) -> None:
 @pytest.mark.parametrize(("named", "seen"), [("auto", [None, None]), ("cpu", ["-1", "-1"]), ("0,1", ["0", "1", "0"]), ("3", ["3", "3"])])
 def test_a_slot_sees_its_own_gpu_alone(named: str, seen: list[str | None]) -> None:
     given = [devices.environment(devices.of_slot(named, slot)) for slot in range(len(seen))]
-    assert [one.get("CUDA_VISIBLE_DEVICES") for one in given] == seen
+    assert [environment.get("CUDA_VISIBLE_DEVICES") for environment in given] == seen

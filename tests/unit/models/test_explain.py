@@ -67,12 +67,12 @@ def test_randomised_weights_change_the_map() -> None:
     network = load_network(member)
     films = [prepare(member.preprocess, picture("xray", seed, 256).astype(np.float32) / np.float32(255)) for seed in range(6)]
     pictures = np.stack(films)
-    asked = np.array([output_for(member, "covid19", one) for one in KerasRuntime(network).run(pictures)], np.intp)
+    asked = np.array([output_for(member, "covid19", value) for value in KerasRuntime(network).run(pictures)], np.intp)
     maps = Explainer(network).maps(pictures, asked)
     np.testing.assert_array_equal(Explainer(network).maps(pictures, asked), maps)
     keras.utils.set_random_seed(3)
     others = Explainer(build(member.architecture, len(member.outputs))).maps(pictures, asked)
-    alike = [_correlation(one, other) for one, other in zip(maps, others, strict=True)]
+    alike = [_correlation(first, other) for first, other in zip(maps, others, strict=True)]
     assert maps.max(axis=(1, 2)).min() > 0
     assert np.mean(alike) < 0.5
 
@@ -130,5 +130,5 @@ def _planted(count: int) -> tuple[np.ndarray, list[tuple[int, int] | None]]:
     return pictures, places
 
 
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) if other.any() else 0.0
+def _correlation(first: np.ndarray, other: np.ndarray) -> float:
+    return float(np.corrcoef(first.ravel(), other.ravel())[0, 1]) if other.any() else 0.0

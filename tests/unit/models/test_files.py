@@ -20,9 +20,9 @@ def folder(tmp_path: Path) -> Path:
 def test_ensemble_with_another_member_version_blocks_no_other(folder: Path, tmp_path: Path) -> None:
     """As where a training was killed after it had replaced a member, and before it made the ensemble anew."""
     path, store = folder / ENSEMBLES / "ct.json", tmp_path / "store"
-    told = json.loads(path.read_text())
-    told["members"][0]["sha256"] = "0" * 64
-    path.write_text(json.dumps(told))
+    facts = json.loads(path.read_text())
+    facts["members"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(facts))
     with pytest.raises(ModelError) as caught:
         adopt(folder, store)
     assert "`ct`" in str(caught.value)
@@ -30,8 +30,8 @@ def test_ensemble_with_another_member_version_blocks_no_other(folder: Path, tmp_
     assert "Train by its recipe again" in str(caught.value)
     for files in (shipped()[Modality.XRAY], read_ensemble(folder, "admission")):
         assert read_ensemble(store, files.version).version == files.version
-    members = {read_member(one.parent).version for one in folder.glob(f"*/{MEMBER}")}
-    assert {one.name for one in stored_members(store)} == members
+    members = {read_member(value.parent).version for value in folder.glob(f"*/{MEMBER}")}
+    assert {member.name for member in stored_members(store)} == members
 
 
 def test_damaged_member_blocks_its_ensembles_alone(folder: Path, tmp_path: Path) -> None:
@@ -54,8 +54,8 @@ def test_newer_evaluations_are_merged_into_the_store(folder: Path, tmp_path: Pat
     store, described = tmp_path / "store", [folder / "xray-cnn" / MEMBER, folder / ENSEMBLES / "xray.json"]
     whole = [path.read_text() for path in described]
     for path, text in zip(described, whole, strict=True):
-        told = json.loads(text)
-        path.write_text(json.dumps({name: value for name, value in told.items() if name != "figures"}))
+        facts = json.loads(text)
+        path.write_text(json.dumps({name: value for name, value in facts.items() if name != "figures"}))
     version = next(files.version for files in adopt(folder, store) if files.name == "xray")
 
     def known() -> set[tuple[str, ...]]:

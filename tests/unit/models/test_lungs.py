@@ -36,8 +36,8 @@ def test_the_box_is_around_the_lungs(body: float, window: float) -> None:
 def test_a_slice_cut_tight_to_the_lungs_stays_nearly_whole() -> None:
     top, bottom, left, right = lung_box(slice_of(0.9))
     tight = slice_of(0.9)[top:bottom, left:right]
-    again = lung_box(tight)
-    assert (again[1] - again[0]) * (again[3] - again[2]) > 0.8 * tight.size
+    repeated = lung_box(tight)
+    assert (repeated[1] - repeated[0]) * (repeated[3] - repeated[2]) > 0.8 * tight.size
 
 
 def test_framing_is_gone_after_preprocessing() -> None:

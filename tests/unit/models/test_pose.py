@@ -26,7 +26,7 @@ def chest(kind: str, seed: int) -> Pixels:
     return picture("xray" if kind == "xray" else "ct", seed).astype(np.float32) / np.float32(255)
 
 
-def judged(**values: float) -> dict[str, float]:
+def answer_with(**values: float) -> dict[str, float]:
     return dict.fromkeys(KINDS, 0.0) | values
 
 
@@ -69,21 +69,21 @@ def test_a_slice_may_lie_as_it_likes_but_not_be_a_negative(seed: int, said: Moda
 
 def test_what_header_or_folder_say_rules_the_rest_out() -> None:
     film = chest("xray", 0)
-    doubtful = judged(film_0=0.3, ct_negative=0.6, other=0.1)
+    doubtful = answer_with(film_0=0.3, ct_negative=0.6, other=0.1)
     assert turned_right(film, doubtful, None, 0.5).doubt is Reason.POLARITY_IN_DOUBT
     assert turned_right(film, doubtful, Modality.XRAY, 0.5).doubt is None
-    assert turned_right(film, judged(film_0_negative=0.6, ct=0.3, other=0.1), Modality.CT, 0.5).doubt is None
+    assert turned_right(film, answer_with(film_0_negative=0.6, ct=0.3, other=0.1), Modality.CT, 0.5).doubt is None
 
 
 def test_what_is_doubted_and_more_probably_right_stays_as_it_is() -> None:
     film = chest("xray", 0)
-    found = turned_right(film, judged(film_0=0.4, film_0_negative=0.35, film_90=0.25), Modality.XRAY, 0.5)
+    found = turned_right(film, answer_with(film_0=0.4, film_0_negative=0.35, film_90=0.25), Modality.XRAY, 0.5)
     assert (found.doubt, found.pixels is film) == (Reason.POLARITY_IN_DOUBT, True)
 
 
 def test_a_lateral_is_doubted_and_stays_as_it_is() -> None:
     film = chest("xray", 0)
-    found = turned_right(film, judged(film_0=0.2, lateral=0.8), None, 0.5)
+    found = turned_right(film, answer_with(film_0=0.2, lateral=0.8), None, 0.5)
     assert found.doubt is Reason.NOT_FRONTAL
     np.testing.assert_array_equal(found.pixels, film)
 
@@ -113,8 +113,8 @@ def test_a_damaged_network_is_refused(tmp_path: Path, fault: str) -> None:
         case "cut":
             (folder / pose.WEIGHTS).write_bytes((folder / pose.WEIGHTS).read_bytes()[:-10])
         case _:
-            told = json.loads((folder / pose.DESCRIPTION).read_text())
-            (folder / pose.DESCRIPTION).write_text(json.dumps(told | {"kinds": ["film", "other"]}))
+            facts = json.loads((folder / pose.DESCRIPTION).read_text())
+            (folder / pose.DESCRIPTION).write_text(json.dumps(facts | {"kinds": ["film", "other"]}))
     with pytest.raises(ModelError, match="git checkout"):
         pose.read(folder)
 
@@ -139,8 +139,8 @@ def test_real_films_are_known_in_every_pose(validation: "list[tuple[Example, Pix
 
 def test_real_slices_are_known_from_their_negatives(validation: "list[tuple[Example, Pixels]]") -> None:
     slices = [pixels for example, pixels in validation if example.label == "ct"]
-    assert np.mean([set_right(one, None).doubt is not None for one in slices]) <= 0.01
-    assert np.mean([set_right(1 - one, None).doubt is Reason.POLARITY_IN_DOUBT for one in slices]) >= 0.95
+    assert np.mean([set_right(slice_, None).doubt is not None for slice_ in slices]) <= 0.01
+    assert np.mean([set_right(1 - slice_, None).doubt is Reason.POLARITY_IN_DOUBT for slice_ in slices]) >= 0.95
 
 
 def test_laterals_of_an_unseen_patient_are_recognised(training_data: Path) -> None:

@@ -100,9 +100,9 @@ def test_weights_of_another_network_are_refused(copy: Path) -> None:
 
 def test_a_member_that_the_ensemble_was_not_made_of_is_refused(copy: Path) -> None:
     path = copy / "ensembles" / "ct.json"
-    told = json.loads(path.read_text())
-    told["members"][0]["sha256"] = "0" * 64
-    path.write_text(json.dumps(told))
+    facts = json.loads(path.read_text())
+    facts["members"][0]["sha256"] = "0" * 64
+    path.write_text(json.dumps(facts))
     with pytest.raises(ModelError, match="not the one"):
         read_ensemble(copy, "ct")
 
@@ -130,9 +130,9 @@ def test_missing_threshold_is_told(copy: Path) -> None:
 def made_anew(copy: Path, margin: float) -> Path:
     """A folder as training writes it, with another X-ray ensemble of the shipped members."""
     path = copy / "ensembles" / "xray.json"
-    told = json.loads(path.read_text())
-    told["thresholds"]["margin"] = margin
-    path.write_text(json.dumps(told))
+    facts = json.loads(path.read_text())
+    facts["thresholds"]["margin"] = margin
+    path.write_text(json.dumps(facts))
     return copy
 
 

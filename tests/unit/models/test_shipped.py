@@ -31,16 +31,16 @@ def test_validation_figures_come_out_again(modality: Modality, predictions: "Pre
     from training.predictions.predict import alone
 
     ensemble = shipped()[modality]
-    for files, told in (
+    for files, described in (
         (ensemble, ensemble.evaluations["val"]),
         *((alone(place.member, place.temperature), place.member.evaluations["val"]) for place in ensemble.places),
     ):
-        judged = predictions.judge(files, "val")
-        assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(told["macro_auroc"].value, abs=0.005)
-        assert balanced_accuracy(judged.votes, judged.wanted) == pytest.approx(told["balanced_accuracy"].value, abs=0.015)
+        predicted = predictions.judge(files, "val")
+        assert macro_auroc(predicted.votes, predicted.wanted) == pytest.approx(described["macro_auroc"].value, abs=0.005)
+        assert balanced_accuracy(predicted.votes, predicted.wanted) == pytest.approx(described["balanced_accuracy"].value, abs=0.015)
         if files is ensemble:
-            assert judged.accepted.mean() == pytest.approx(told["accepted_share"].value, abs=0.02)
-            assert judged.accepted.mean() > 0.6
+            assert predicted.accepted.mean() == pytest.approx(described["accepted_share"].value, abs=0.02)
+            assert predicted.accepted.mean() > 0.6
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=lambda student: student.name)
@@ -48,8 +48,8 @@ def test_a_students_figures_come_out_again(student: Member, predictions: "Predic
     from training.metrics.figures import macro_auroc
     from training.predictions.predict import alone
 
-    judged = predictions.judge(alone(student, student.record.temperature), "val")
-    assert macro_auroc(judged.votes, judged.wanted) == pytest.approx(student.evaluations["val"]["macro_auroc"].value, abs=0.005)
+    predicted = predictions.judge(alone(student, student.record.temperature), "val")
+    assert macro_auroc(predicted.votes, predicted.wanted) == pytest.approx(student.evaluations["val"]["macro_auroc"].value, abs=0.005)
 
 
 def test_each_modality_has_a_student_that_names_its_teacher() -> None:
@@ -85,8 +85,8 @@ def test_drawn_chests_are_admitted_and_drawings_are_not() -> None:
     admission = load_admission(shipped_admission())
 
     def decided(pictures: list[np.ndarray]) -> list[Modality | None]:
-        judged = admission.judge(np.stack([prepare(admission.preprocess, one) for one in pictures]))
-        return [admission.decide(each, None) for each in judged]
+        judgements = admission.judge(np.stack([prepare(admission.preprocess, value) for value in pictures]))
+        return [admission.decide(each, None) for each in judgements]
 
     for modality in Modality:
         chests = [picture(modality.value, seed, side).astype(np.float32) / np.float32(255) for seed in range(8) for side in (128, 512)]
@@ -97,13 +97,13 @@ def test_drawn_chests_are_admitted_and_drawings_are_not() -> None:
 def test_versions_have_cards_and_counted_test_split_looks() -> None:
     import json
 
-    uses = json.loads((SHIPPED / "test-uses.json").read_text())
+    versions_by_split = json.loads((SHIPPED / "test-uses.json").read_text())
     for member in MEMBERS:
         assert member.version in (member.folder / "card.md").read_text()
-        assert member.version in uses[member.modality or "admission"]
+        assert member.version in versions_by_split[member.modality or "admission"]
     for name, files in shipped().items():
         assert files.version in (SHIPPED / "ensembles" / f"{name}.md").read_text()
-        assert files.version in uses[name]
+        assert files.version in versions_by_split[name]
 
 
 def test_the_folder_stays_small_enough_for_a_clone() -> None:

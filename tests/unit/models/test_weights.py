@@ -13,9 +13,9 @@ from models.weights import load, save_half
 def test_same_weights_same_bytes_half_the_size(name: str, tmp_path: Path) -> None:
     network = build(name, 3)
     save_half(network, tmp_path / "a.weights.h5")
-    again = build(name, 3)
-    again.set_weights(network.get_weights())
-    save_half(again, tmp_path / "b.weights.h5")
+    repeated = build(name, 3)
+    repeated.set_weights(network.get_weights())
+    save_half(repeated, tmp_path / "b.weights.h5")
     assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
     network.save_weights(tmp_path / "full.weights.h5")
     assert (tmp_path / "a.weights.h5").stat().st_size < 0.7 * (tmp_path / "full.weights.h5").stat().st_size

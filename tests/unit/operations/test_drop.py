@@ -96,19 +96,19 @@ def test_again_means_known_before_and_not_twice_in_a_drop(tmp_path: Path, home: 
     for name, data in (("c1.png", b"c"), ("c2.png", b"c"), ("d.png", b"d")):
         (study / name).write_bytes(data)
 
-    def told() -> dict[str, str]:
+    def drop_study() -> dict[str, str]:
         worker = threading.Thread(target=take_in_and_read, args=(home / "inbox", 3))
         worker.start()
         dropped = drop_and_wait(load(), [study], 60)
         worker.join(30)
         return {file.name: file.detail for file in dropped}
 
-    assert told() == {
+    assert drop_study() == {
         "c1.png": "normal 0.750, accepted",
         "c2.png": "same bytes as c1.png: normal 0.750, accepted",
         "d.png": "normal 0.750, accepted",
     }
-    assert set(told().values()) == {"again: normal 0.750, accepted"}
+    assert set(drop_study().values()) == {"again: normal 0.750, accepted"}
 
 
 def test_it_goes_on_waiting_while_the_database_is_restarted(
@@ -129,4 +129,4 @@ def test_it_goes_on_waiting_while_the_database_is_restarted(
         with engine.begin() as connection:
             drops.refuse(connection, Drop(new_id(), digest, 1, Priority.SCANS, None), Reason.UNREADABLE)
         engine.dispose()
-        assert [(one.outcome, one.detail) for one in waits.result(40)] == [("refused", "unreadable")]
+        assert [(dropped.outcome, dropped.detail) for dropped in waits.result(40)] == [("refused", "unreadable")]

@@ -39,11 +39,11 @@ def adopted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], str
     return make
 
 
-def test_a_promotion_names_the_former_champion_and_can_be_undone(adopted: Callable[[], str]) -> None:
+def test_a_promotion_names_the_former_champion_to_go_back_to(adopted: Callable[[], str]) -> None:
     version = adopted()
     assert version != _XRAY
     change = promote(load(), version, "dr who", "better on our scans")
-    assert (change.files.version, change.former, change.trial) == (version, _XRAY, None)
+    assert (change.files.version, change.former, change.limited_member) == (version, _XRAY, None)
     assert version in champions()
     back = rollback(load(), "xray", "dr who", "worse after all")
     assert (back.files.version, back.former) == (_XRAY, version)

@@ -56,7 +56,7 @@ def test_a_run_is_followed_until_it_has_ended(outcome: RunOutcome, decision: str
     engine.dispose()
     follower.join(30)
     assert found[-1].progress == RunProgress(outcome, None, decision, "for a reason")
-    assert [one.progress.has_ended for one in found] == [False] * (len(found) - 1) + [True]
+    assert [result.progress.has_ended for result in found] == [False] * (len(found) - 1) + [True]
 
 
 def test_whether_a_worker_lives_is_followed_too() -> None:

@@ -27,7 +27,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with manifest.csv, xray/, ct/ and neither/: four pictures a label, source and split."""
     root = tmp_path_factory.mktemp("tiny")
     rng = np.random.default_rng(3)
-    rows, strangers = [], []
+    rows, negatives = [], []
     labels = [("xray", "covid19"), ("xray", "pneumonia"), ("xray", "normal"), ("ct", "covid19"), ("ct", "non_covid"), ("ct", "cap")]
     for split in ("train", "val", "test"):
         for kind, (modality, label) in enumerate(labels):
@@ -42,7 +42,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = root / "neither" / f"{split}-{number}.jpg"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(bytes(cv2.imencode(".jpg", rng.integers(0, 255, (50, 50), np.uint8))[1]))
-            strangers.append({"path": path.name, "group": f"neither-{split}-{number}", "source": "made", "split": split})
+            negatives.append({"path": path.name, "group": f"neither-{split}-{number}", "source": "made", "split": split})
     _write(root / "manifest.csv", rows)
-    _write(root / "neither" / "manifest.csv", strangers)
+    _write(root / "neither" / "manifest.csv", negatives)
     return root

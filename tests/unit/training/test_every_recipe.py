@@ -34,7 +34,7 @@ def run(*arguments: str) -> Result:
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Clouds of every label, of two clinics, and strangers."""
     root = tmp_path_factory.mktemp("scans")
-    rows, strangers, seed = [], [], 0
+    rows, negatives, seed = [], [], 0
     for split in ("train", "val", "test"):
         for modality, labels in LABELS.items():
             for label in labels:
@@ -47,12 +47,12 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture = np.random.default_rng(number).integers(0, 255, (64, 64), np.uint8)
             (root / "neither").mkdir(exist_ok=True)
             (root / "neither" / f"{split}-{number}.png").write_bytes(bytes(cv2.imencode(".png", picture + len(split))[1]))
-            strangers.append({"path": f"{split}-{number}.png", "group": f"{split} {number}", "source": "made", "split": split})
+            negatives.append({"path": f"{split}-{number}.png", "group": f"{split} {number}", "source": "made", "split": split})
     write(root / "manifest.csv", rows)
     with (root / "neither" / "manifest.csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, strangers[0])
+        writer = csv.DictWriter(file, negatives[0])
         writer.writeheader()
-        writer.writerows(strangers)
+        writer.writerows(negatives)
     return root
 
 
@@ -64,13 +64,13 @@ def test_trained_saved_listed_loaded_and_asked(name: str, scans: Path, home: Pat
     assert done.exit_code == 0, done.exception
     store = home / "store" / "models"
     listed = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
-    (row,) = [one for one in listed if one["kind"] == "member" and one["name"] == name and one["state"] == "challenger"]
+    (row,) = [value for value in listed if value["kind"] == "member" and value["name"] == name and value["state"] == "challenger"]
     shown, planned = (json.loads(run("models", "show", what, "--json").stdout) for what in (row["version"], name))
     for number in ("parameters", "trainable", "non_trainable"):
         assert shown[number] == planned[number]
     recipe = recipes.load(name)
     predictions = Predictions(scans)
-    joined = [one for one in descriptions(store) if one.kind == "ensemble" and row["version"] in one.members]
+    joined = [described for described in descriptions(store) if described.kind == "ensemble" and row["version"] in described.members]
     if recipe.votes:  # a student joins none
         assert not joined
         return

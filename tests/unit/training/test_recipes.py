@@ -48,11 +48,11 @@ SYSTEMS = {
 
 def test_the_published_systems_are_all_here_with_their_figures() -> None:
     found = {name: recipes.load(name).published for name in recipes.names()}
-    assert {name: told.value for name, told in found.items() if told} == SYSTEMS
-    for told in found.values():
-        if told:
-            assert told.unstated
-            assert all(sentence.endswith(".") for sentence in (*told.wrong, *told.otherwise))
+    assert {name: described.value for name, described in found.items() if described} == SYSTEMS
+    for described in found.values():
+        if described:
+            assert described.unstated
+            assert all(sentence.endswith(".") for sentence in (*described.wrong, *described.otherwise))
 
 
 def test_a_system_whose_frozen_base_sees_few_views_says_so() -> None:

@@ -21,7 +21,7 @@ from models.files import ENSEMBLES
 from tests.unit.training import drawn
 from training import recipes
 from training.evaluation.card import card
-from training.evaluation.judge import EvaluatedVersion, Judge
+from training.evaluation.judge import EvaluatedVersion, Evaluator
 from training.evaluation.test_split_log import TestSplitLog
 from training.members.compose import compose
 from training.members.train import Start, make
@@ -44,7 +44,7 @@ def small() -> Recipe:
 
 
 @dataclasses.dataclass
-class Run:
+class ReportedRun:
     """A report with what it is about."""
 
     found: list[EvaluatedVersion]
@@ -55,7 +55,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory) -> ReportedRun:
     """One member and its ensemble, judged on val and test."""
     home = tmp_path_factory.mktemp("home")
     drawn.sound(home / "data")
@@ -67,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         patch.setattr("training.evaluation.controls.SHUFFLES", 1)
         member = make(recipe, Start(home / "data", 5, "none", None, None), home / "models", predictions)
         files = compose(home / "models", Modality.XRAY, predictions)
-        judge = Judge(predictions, None, TestSplitLog(home / "models"), leave_one_out=True)
+        judge = Evaluator(predictions, None, TestSplitLog(home / "models"), leave_one_out=True)
         splits = ["val", "test"]
         found = [judge.member(member, splits), judge.ensemble(files, home / "models" / ENSEMBLES / "xray.json", splits)]
     folder = home / "reports" / "0197-a-run"
@@ -78,19 +78,19 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     ruling = ChallengerRuling(Decision.HELD, "no reason to change", clauses, 3, "xray", "xray-1-a", "xray-1-b")
     path = write_report(folder, found, predictions, [ruling])
     assert path == folder / "index.html"
-    return Run(found, predictions, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
+    return ReportedRun(found, predictions, folder, json.loads((folder / "report.json").read_text()), ET.parse(path).getroot())
 
 
 def text(element: ET.Element) -> str:
     return " ".join(" ".join(element.itertext()).split())
 
 
-def section(run: Run, name: str, number: int = 0) -> str:
+def section(run: ReportedRun, name: str, number: int = 0) -> str:
     (found,) = run.page.findall(f".//{XHTML}article[{number + 1}]/{XHTML}section[@class='{name}']")
     return text(found)
 
 
-def test_the_page_is_well_formed_and_holds_everything_itself(run: Run) -> None:
+def test_the_page_is_well_formed_and_holds_everything_itself(run: ReportedRun) -> None:
     raw = (run.folder / "index.html").read_text()
     assert raw.startswith("<!DOCTYPE html>")
     assert {element.tag for element in run.page.iter()}.isdisjoint({f"{XHTML}script", f"{XHTML}link", f"{XHTML}iframe"})
@@ -105,14 +105,14 @@ def test_the_page_is_well_formed_and_holds_everything_itself(run: Run) -> None:
     assert "@import" not in raw
 
 
-def test_nobody_else_may_read_it(run: Run) -> None:
+def test_nobody_else_may_read_it(run: ReportedRun) -> None:
     assert stat.S_IMODE(run.folder.stat().st_mode) == 0o700
     for path in run.folder.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert {path.name for path in run.folder.iterdir()} == {"index.html", "report.json"}
 
 
-def test_no_patient_group_or_file_is_named(run: Run) -> None:
+def test_no_patient_group_or_file_is_named(run: ReportedRun) -> None:
     for path in run.folder.iterdir():
         said = path.read_text()
         assert "DOE" not in said
@@ -120,7 +120,7 @@ def test_no_patient_group_or_file_is_named(run: Run) -> None:
         assert str(run.folder.parent.parent) not in said
 
 
-def test_figures_have_intervals_counts_baselines_and_sources(run: Run) -> None:
+def test_figures_have_intervals_counts_baselines_and_sources(run: ReportedRun) -> None:
     whole = section(run, "figures")
     assert run.found[0].record.figures
     figure = run.found[0].record.figures["balanced_accuracy"]
@@ -139,7 +139,7 @@ def test_figures_have_intervals_counts_baselines_and_sources(run: Run) -> None:
     assert "label \\ answer" in section(run, "findings")
 
 
-def test_controls_calibration_coverage_and_looks_are_told(run: Run) -> None:
+def test_controls_calibration_coverage_and_looks_are_told(run: ReportedRun) -> None:
     assert "Lungs blacked out: macro AUROC" in section(run, "controls")
     assert "Trained on shuffled labels" in section(run, "controls")
     assert "ECE" in section(run, "calibration")
@@ -163,7 +163,7 @@ def test_controls_calibration_coverage_and_looks_are_told(run: Run) -> None:
         assert said in text(gate)
 
 
-def test_each_section_has_its_drawing(run: Run) -> None:
+def test_each_section_has_its_drawing(run: ReportedRun) -> None:
     drawings = {
         image.attrib["alt"]: base64.b64decode(image.attrib["src"].partition(",")[2])
         for image in run.page.findall(f".//{XHTML}article[1]//{XHTML}img")
@@ -176,23 +176,23 @@ def test_each_section_has_its_drawing(run: Run) -> None:
         assert any(len(re.findall(r"[ML] ", line.attrib.get("d", ""))) == 2 for line in lines)
 
 
-def test_ten_pictures_with_label_answer_and_map(run: Run) -> None:
+def test_ten_pictures_with_label_answer_and_map(run: ReportedRun) -> None:
     shown = run.report["versions"][0]["pictures"]["shown"]
     assert len(shown) == 10
     predicted = run.found[0].predicted["test"]
     wrong = int((predicted.votes.argmax(axis=1) != predicted.wanted).sum())
-    assert sum(one["label"] != one["answer"] for one in shown) == min(wrong, 4)
+    assert sum(value["label"] != value["answer"] for value in shown) == min(wrong, 4)
     assert text(run.page).count(", wrong") >= min(wrong, 4)
-    for one in shown:
-        assert one["probability"] == pytest.approx(max(one["probabilities"].values()), abs=1e-4)
+    for value in shown:
+        assert value["probability"] == pytest.approx(max(value["probabilities"].values()), abs=1e-4)
         for name in ("picture", "explained"):
-            data = np.frombuffer(base64.b64decode(one[name].partition(",")[2]), np.uint8)
+            data = np.frombuffer(base64.b64decode(value[name].partition(",")[2]), np.uint8)
             picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
             assert picture is not None
             assert picture.shape == (192, 192, 3)
 
 
-def test_which_pictures_is_fixed_by_their_bytes(run: Run) -> None:
+def test_which_pictures_is_fixed_by_their_bytes(run: ReportedRun) -> None:
     predicted = run.found[0].predicted["test"]
     turned = dataclasses.replace(
         predicted,
@@ -204,18 +204,18 @@ def test_which_pictures_is_fixed_by_their_bytes(run: Run) -> None:
     assert [predicted.examples[row].path for row in chosen(predicted)] == [turned.examples[row].path for row in chosen(turned)]
 
 
-def test_the_page_shows_what_the_json_holds_and_no_more(run: Run) -> None:
+def test_the_page_shows_what_the_json_holds_and_no_more(run: ReportedRun) -> None:
     assert page(Report.model_validate(run.report)) == (run.folder / "index.html").read_text()
 
 
-def test_undefined_figures_leave_gaps_and_a_note(run: Run) -> None:
-    told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
-    one = told["versions"][0]["told"]
-    one["limit"] = 32
-    one.pop("figures")
-    one["validation"].pop("macro_auroc")
-    one["curve"] = [{"epoch": 1, "loss": None, "validation_auroc": None, "seconds": 1.0}]
-    root = ET.fromstring(page(Report.model_validate(told)))
+def test_undefined_figures_leave_gaps_and_a_note(run: ReportedRun) -> None:
+    facts = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
+    first = facts["versions"][0]["told"]
+    first["limit"] = 32
+    first.pop("figures")
+    first["validation"].pop("macro_auroc")
+    first["curve"] = [{"epoch": 1, "loss": None, "validation_auroc": None, "seconds": 1.0}]
+    root = ET.fromstring(page(Report.model_validate(facts)))
     (caveats,) = root.findall(f".//{XHTML}article[1]/{XHTML}section[@class='caveats']")
     assert "Trained on 32 pictures at the most" in text(caveats)
     assert "macro AUROC is not defined" in text(caveats)
@@ -223,10 +223,10 @@ def test_undefined_figures_leave_gaps_and_a_note(run: Run) -> None:
     assert "On so few its figures mean nothing".lower() in text(caveats).lower()
 
 
-def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
-    told = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
+def test_published_figure_is_beside_the_honest_figure(run: ReportedRun) -> None:
+    facts = json.loads(json.dumps(run.report | {"versions": run.report["versions"][:1]}))
     figure = {"value": 0.9, "low": 0.8, "high": 1.0}
-    told["versions"][0]["told"]["as_published"] = {
+    facts["versions"][0]["told"]["as_published"] = {
         "system": "A system (a page, 2020)",
         "protocol": "Picture by picture.",
         "figure": {"metric": "accuracy", **figure},
@@ -242,7 +242,7 @@ def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
             "confusion": {"covid19": {"covid19": 9, "normal": 1}, "normal": {"covid19": 3, "normal": 7}},
         },
     }
-    (own,) = ET.fromstring(page(Report.model_validate(told))).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
+    (own,) = ET.fromstring(page(Report.model_validate(facts))).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
     assert run.found[0].record.figures
     honest = run.found[0].record.figures["accuracy"].value
     for said in ("covid19 10 0.750 [0.800, 1.000]", "normal 3 7", "Its base sees two views."):
@@ -251,13 +251,13 @@ def test_published_figure_is_beside_the_honest_figure(run: Run) -> None:
         assert said in text(own)
 
 
-def test_what_could_be_markup_is_shown_as_text(run: Run) -> None:
-    told = dict(run.report)
-    told |= {"versions": [], "gate": [run.report["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
-    assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(Report.model_validate(told))))
+def test_what_could_be_markup_is_shown_as_text(run: ReportedRun) -> None:
+    answer = dict(run.report)
+    answer |= {"versions": [], "gate": [run.report["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
+    assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(Report.model_validate(answer))))
 
 
-def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
+def test_a_card_has_front_matter_that_hugging_face_reads(run: ReportedRun) -> None:
     said = card(run.found[0].record, run.found[0].version)
     assert said == run.found[0].card
     front = yaml.safe_load(said.split("---\n")[1])
@@ -265,14 +265,14 @@ def test_a_card_has_front_matter_that_hugging_face_reads(run: Run) -> None:
     assert {"small_cnn", "xray", "covid19"} <= set(front["tags"])
     (entry,) = front["model-index"]
     assert entry["name"] == run.found[0].version
-    result = next(one for one in entry["results"] if one["dataset"]["split"] == "test")
+    result = next(value for value in entry["results"] if value["dataset"]["split"] == "test")
     values = {metric["type"]: metric["value"] for metric in result["metrics"]}
     assert run.found[0].record.figures
     assert values["accuracy"] == run.found[0].record.figures["accuracy"].value
 
 
 @pytest.mark.skipif(not shutil.which("chromium"), reason="needs chromium (Debian: apt install chromium)")
-def test_a_browser_shows_it_and_asks_nobody_for_anything(run: Run, tmp_path: Path) -> None:
+def test_a_browser_shows_it_and_asks_nobody_for_anything(run: ReportedRun, tmp_path: Path) -> None:
     shot = tmp_path / "shot.png"
     options = [
         "--headless=new",

@@ -70,10 +70,10 @@ def test_without_a_folder_what_was_made_goes_into_the_store(tiny_data: Path, hom
     assert json.loads((home / "store" / "models" / "test-uses.json").read_text()) == {"xray": versions}
     (page,) = (home / "reports").glob("*/index.html")
     assert str(page) in done.stdout
-    told = json.loads(page.with_name("report.json").read_text())
-    assert [one["version"] for one in told["versions"]] == versions
-    assert set(told["versions"][0]["curves"]) == {"val", "test"}
-    assert told["versions"][0]["told"]["figures"] == made.places[0].member.record.as_json()["figures"]
+    facts = json.loads(page.with_name("report.json").read_text())
+    assert [outcome["version"] for outcome in facts["versions"]] == versions
+    assert set(facts["versions"][0]["curves"]) == {"val", "test"}
+    assert facts["versions"][0]["told"]["figures"] == made.places[0].member.record.as_json()["figures"]
 
 
 def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,12 +94,12 @@ def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home
     assert (store / "ensembles" / f"{files.version}.json").read_bytes() == before  # figures of other data are not its own
     page = Path(done.stdout.splitlines()[-1])
     assert f"Judged on another data set than it was made with: {counted[0].removeprefix('ct of ')}" in page.read_text()
-    told = json.loads(page.with_name("report.json").read_text())
-    assert "beside" not in told["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
+    facts = json.loads(page.with_name("report.json").read_text())
+    assert "beside" not in facts["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
     assert files.places[0].member.record.validation
-    for one in told["versions"]:  # figures of its own data are not those of this set
-        assert set(one["curves"]) == {"test"}
-        assert "validation" not in one["told"]
+    for outcome in facts["versions"]:  # figures of its own data are not those of this set
+        assert set(outcome["curves"]) == {"test"}
+        assert "validation" not in outcome["told"]
     with open_database(load()).connect() as connection:
         data = set(
             connection.execute(text("SELECT data FROM model_quality WHERE version = :version"), {"version": files.version}).scalars()

@@ -20,7 +20,7 @@ from lungline.errors import LedgerFault, ModelError
 from lungline.findings import Modality, Status
 from tests.ledger import any_drop, claim_scan, enter
 from tests.waiting import wait_for
-from workers.batcher import Batcher, Judge, StoppingError, Waiting
+from workers.batcher import Batcher, BatchJudge, StoppingError, Waiting
 from workers.inference import mind_hanging
 from workers.reading import Reading
 
@@ -50,7 +50,7 @@ def claim(writer: Writer, priority: Priority = Priority.SCANS) -> Claim:
     return claimed
 
 
-def waiting(claim: Claim, judge: Judge, mark: int = 0) -> Waiting:
+def waiting(claim: Claim, judge: BatchJudge, mark: int = 0) -> Waiting:
     reading = Reading(FACTS, 1, 4, 4, {"p": np.full((4, 4, 1), mark, np.float32)})
     return Waiting(claim, None, reading, ScanFacts(None, 4, 4), judge)
 
@@ -72,7 +72,7 @@ class Answers:
         return True
 
 
-class Gate:
+class Barrier:
     """A judge whose first batch waits until it is opened, so that others pile up behind it."""
 
     def __init__(self, answer: Callable[[Batch], ReadVerdict]) -> None:
@@ -102,7 +102,7 @@ def broken() -> None:
 
 
 def test_what_waits_is_one_batch_with_the_urgent_first(writer: Writer) -> None:
-    gate = Gate(accept)
+    gate = Barrier(accept)
     batcher = Batcher(writer, 3, broken)
     futures: list[Future[Verdict | None]] = [batcher.submit(waiting(claim(writer), gate))]
     assert gate.begun.wait(20)
@@ -116,7 +116,7 @@ def test_what_waits_is_one_batch_with_the_urgent_first(writer: Writer) -> None:
 
 
 def test_what_is_read_again_comes_last(writer: Writer) -> None:
-    gate = Gate(accept)
+    gate = Barrier(accept)
     batcher = Batcher(writer, 2, broken)
     futures = [batcher.submit(waiting(claim(writer), gate))]
     assert gate.begun.wait(20)
@@ -130,7 +130,7 @@ def test_what_is_read_again_comes_last(writer: Writer) -> None:
 
 def test_scan_is_judged_by_the_champion_it_was_prepared_for(writer: Writer) -> None:
     other = replace(VERDICT, ensemble="e-2")
-    gate, successor = Gate(accept), Gate(lambda batch: [(Modality.CT, other)] * len(batch))
+    gate, successor = Barrier(accept), Barrier(lambda batch: [(Modality.CT, other)] * len(batch))
     successor.open.set()
     batcher = Batcher(writer, 8, broken)
     futures = [batcher.submit(waiting(claim(writer), gate, 0))]
@@ -148,7 +148,7 @@ def test_a_failing_batch_costs_only_the_scan_that_fails(writer: Writer) -> None:
             raise ModelError("a number that is none")
         return accept(batch)
 
-    gate = Gate(answer)
+    gate = Barrier(answer)
     batcher = Batcher(writer, 8, broken)
     first = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(20)
@@ -169,11 +169,11 @@ def test_runtime_that_always_fails_blames_no_scan(writer: Writer) -> None:
     def fails(batch: Batch) -> ReadVerdict:
         raise RuntimeError("no memory")
 
-    told = threading.Event()
-    batcher = Batcher(writer, 8, told.set)
+    was_called = threading.Event()
+    batcher = Batcher(writer, 8, was_called.set)
     with pytest.raises(StoppingError):
         batcher.submit(waiting(claim(writer), Broken(fails))).result(20)
-    assert told.is_set()
+    assert was_called.is_set()
     batcher.stop()
 
 
@@ -187,7 +187,7 @@ def test_a_void_claim_gets_no_verdict(writer: Writer) -> None:
 
 
 def test_a_stop_ends_the_batch_under_way_and_returns_the_rest(writer: Writer) -> None:
-    gate = Gate(accept)
+    gate = Barrier(accept)
     batcher = Batcher(writer, 1, broken)
     first = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(20)
@@ -213,17 +213,17 @@ def test_a_row_that_no_database_takes_does_not_end_the_batcher(writer: Writer) -
 
 
 def test_nothing_is_lost_when_the_database_is(writer: Writer, tmp_path: Path) -> None:
-    one = waiting(claim(writer), ACCEPTS)
+    first = waiting(claim(writer), ACCEPTS)
     batcher = Batcher(writer, 8, broken)
     writer.close()
     with pytest.raises(Exception, match="stopping"):
-        batcher.submit(one).result(20)
+        batcher.submit(first).result(20)
     batcher.stop()
 
 
 def test_a_worker_whose_engine_hangs_ends(writer: Writer) -> None:
     ended = threading.Event()
-    gate = Gate(lambda batch: [(Modality.CT, VERDICT)] * len(batch))
+    gate = Barrier(lambda batch: [(Modality.CT, VERDICT)] * len(batch))
     batcher = Batcher(writer, 4, lambda: None)
     assert batcher.under_way is None
     done = batcher.submit(waiting(claim(writer), gate))
@@ -245,7 +245,7 @@ def test_a_verdict_that_the_database_refuses_fails_alone(writer: Writer) -> None
         refused = replace(VERDICT, probabilities={"covid19": float("nan")})
         return [(Modality.CT, refused if mark in (2, 5) else VERDICT) for mark in marks(batch)]
 
-    gate = Gate(answer)
+    gate = Barrier(answer)
     batcher = Batcher(writer, 8, broken)
     first = batcher.submit(waiting(claim(writer), gate))
     assert gate.begun.wait(20)

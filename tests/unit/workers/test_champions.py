@@ -59,9 +59,9 @@ def adopted(tmp_path: Path, database: Engine, models: Path) -> Callable[[str], s
     def make(name: str) -> str:
         copy = Path(shutil.copytree(registry.SHIPPED, tmp_path / f"trained-{name}"))
         path = copy / "ensembles" / f"{name}.json"
-        told = json.loads(path.read_text())
-        told["number"] = 77
-        path.write_text(json.dumps(told))
+        facts = json.loads(path.read_text())
+        facts["number"] = 77
+        path.write_text(json.dumps(facts))
         (version,) = (files.version for files in adopt(copy, models) if files.name == name)
         with database.begin() as connection:
             catalogue.enter(connection, models)
@@ -93,8 +93,8 @@ def test_a_promoted_version_judges_without_a_restart(
     promote(database, version)
     wait_for(lambda: running.judge is not before)
     assert running.judge.names == {**before.names, name: version}
-    kept = [one for one in before.parts if one != name]
-    assert all(running.judge.parts[one] is before.parts[one] for one in kept)  # what did not change is not loaded again
+    kept = [value for value in before.parts if value != name]
+    assert all(running.judge.parts[value] is before.parts[value] for value in kept)  # what did not change is not loaded again
     if name != "admission":
         assert read(running.judge, Modality(name)) == (Modality(name), version)
         assert read(before, Modality(name)) == (Modality(name), before.names[name])  # a batch under way ends as it began

@@ -57,7 +57,7 @@ def test_two_slices_at_one_position_count_once() -> None:
     kept = one_a_position(stack)
 
     assert len(kept) == 10
-    assert [one.scan_id for one in kept if one.position_mm == 4.0] == ["scan-050"]  # what came last
+    assert [name.scan_id for name in kept if name.position_mm == 4.0] == ["scan-050"]  # what came last
 
 
 def test_slices_without_positions_all_count() -> None:
@@ -68,15 +68,15 @@ def test_slices_without_positions_all_count() -> None:
 
 
 def test_one_of_two_reconstructions_counts() -> None:
-    sharp, smooth = a_stack(20), [replace(one, scan_id=f"z-{one.scan_id}", kernel="smooth") for one in a_stack(18)]
+    sharp, smooth = a_stack(20), [replace(value, scan_id=f"z-{value.scan_id}", kernel="smooth") for value in a_stack(18)]
 
     chosen, count = choose_reconstruction([*smooth, *sharp])
 
-    assert ({one.kernel for one in chosen}, len(chosen), count) == ({"sharp"}, 20, 2)
+    assert ({value.kernel for value in chosen}, len(chosen), count) == ({"sharp"}, 20, 2)
 
 
 def test_two_acquisitions_of_different_parts_both_count() -> None:
-    upper, lower = a_stack(20), [replace(one, scan_id=f"z-{one.scan_id}", acquisition=2, position_mm=-40.0 + 2 * i) for i, one in
+    upper, lower = a_stack(20), [replace(value, scan_id=f"z-{value.scan_id}", acquisition=2, position_mm=-40.0 + 2 * i) for i, value in
                                  enumerate(a_stack(20))]  # fmt: skip
 
     chosen, count = choose_reconstruction([*upper, *lower])
@@ -97,7 +97,9 @@ def test_other_planes_and_projections_are_set_aside() -> None:
 
 
 def test_slices_beyond_the_lungs_do_not_count() -> None:
-    stack = [replace(one, lung_share=0.02, covid19=0.99) if one.instance_number in (0, 1, 9) else one for one in a_stack(10, covid19=0.1)]
+    stack = [
+        replace(value, lung_share=0.02, covid19=0.99) if value.instance_number in (0, 1, 9) else value for value in a_stack(10, covid19=0.1)
+    ]
 
     found = assess(CT, stack, RULE, FINAL)
 
@@ -111,7 +113,7 @@ def test_a_series_without_lungs_is_for_review() -> None:
 
 
 def test_it_is_final_by_the_number_in_the_header() -> None:
-    stack = [replace(one, expected=10) for one in a_stack(10)]
+    stack = [replace(value, expected=10) for value in a_stack(10)]
 
     assert assess(CT, stack, RULE, FINAL).stage is Stage.FINAL
     assert assess(CT, stack[:9], RULE, FINAL).stage is Stage.PROVISIONAL
@@ -123,7 +125,7 @@ def test_it_is_final_after_silence_or_when_closed() -> None:
 
 
 def test_fewer_than_expected_at_the_end_is_for_review() -> None:
-    stack = [replace(one, expected=20) for one in a_stack(10)]
+    stack = [replace(value, expected=20) for value in a_stack(10)]
 
     found = assess(replace(CT, silent_seconds=900.0), stack, RULE, FINAL)
 
@@ -152,6 +154,6 @@ def test_a_series_of_rejected_images_says_why() -> None:
 def test_suspicion_puts_covid19_first_and_sure_normals_last() -> None:
     answers = [("normal", 0.9), (None, None), ("covid19", 0.6), ("normal", 0.5), ("covid19", 0.9), ("pneumonia", 0.7)]
 
-    ordered = sorted(answers, key=lambda one: series_findings.suspicion(*one))
+    ordered = sorted(answers, key=lambda value: series_findings.suspicion(*value))
 
     assert ordered == [("covid19", 0.9), ("covid19", 0.6), ("pneumonia", 0.7), ("normal", 0.5), ("normal", 0.9), (None, None)]

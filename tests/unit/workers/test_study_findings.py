@@ -50,7 +50,7 @@ def test_one_series_counts_of_each_acquisition() -> None:
 
     kept = leave_out_reconstructions([LUNGS, sharp, belly])
 
-    assert [one.series_id for one in kept] == ["1", "3"]
+    assert [name.series_id for name in kept] == ["1", "3"]
 
 
 def test_series_that_name_no_acquisition_all_count() -> None:

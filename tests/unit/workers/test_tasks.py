@@ -65,7 +65,7 @@ class Bench:
         """Answers the scan's doorbell; what became of it."""
         return self.reader.answering.answer(scan_id, lambda _: None)
 
-    def one(self, statement: str) -> object:
+    def scalar(self, statement: str) -> object:
         return self.writer.do(lambda connection: connection.scalar(text(statement)))
 
     def close(self) -> None:
@@ -89,12 +89,12 @@ class NoNetworks(Judge):
         return {Modality.XRAY: ["gray-224"]}
 
     def judge(self, batch: Sequence[tuple[Reading, Modality | None]]) -> list[tuple[Modality | None, Verdict]]:
-        for one, _ in batch:
-            assert one.inputs["gray-96"].shape == (96, 96, 1)
-        doubts = [one.facts.review for one, _ in batch]
+        for scalar, _ in batch:
+            assert scalar.inputs["gray-96"].shape == (96, 96, 1)
+        doubts = [scalar.facts.review for scalar, _ in batch]
         statuses = [Status.REVIEW if doubt else Status.ACCEPTED for doubt in doubts]
-        told = zip(statuses, doubts, strict=True)
-        return [(Modality.XRAY, Verdict("e-1", status, "normal", 1.0, doubt, 0.0, 0.0, {"normal": 1.0})) for status, doubt in told]
+        answer = zip(statuses, doubts, strict=True)
+        return [(Modality.XRAY, Verdict("e-1", status, "normal", 1.0, doubt, 0.0, 0.0, {"normal": 1.0})) for status, doubt in answer]
 
 
 JUDGE = NoNetworks()
@@ -111,7 +111,7 @@ def test_a_scan_is_read_and_judged(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray")))
     assert bench.read(scan_id).startswith("normal 1.000 accepted, waited ")
     assert bench.read(scan_id) == "nothing to do: it does not wait"
-    assert bench.one("SELECT count(*) FROM scan_results") == 1
+    assert bench.scalar("SELECT count(*) FROM scan_results") == 1
 
 
 def test_a_row_may_be_ahead_of_its_bytes(bench: Bench) -> None:
@@ -143,7 +143,7 @@ def test_while_the_store_is_away_its_scans_wait(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray", 5)))
     away = bench.store.root.rename(bench.store.root.with_name("unmounted"))
     assert "mount the disk of LUNGLINE_STORE" in bench.read(scan_id)
-    assert bench.one("SELECT state FROM jobs") == "waiting"
+    assert bench.scalar("SELECT state FROM jobs") == "waiting"
     away.rename(bench.store.root)
     assert bench.read(scan_id).startswith("normal 1.000 accepted")
 
@@ -151,11 +151,11 @@ def test_while_the_store_is_away_its_scans_wait(bench: Bench) -> None:
 @pytest.mark.parametrize("flaps", [1, 2])
 def test_a_store_that_returns_between_two_looks_lost_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch, flaps: int) -> None:
     scan_id = bench.drop(png(picture("xray", 7)))
-    find, looks = Store.find, []
+    find, reads = Store.find, []
 
     def flap(store: Store, sha256: str, file_id: str) -> Path | None:
-        looks.append(sha256)
-        if len(looks) > flaps:
+        reads.append(sha256)
+        if len(reads) > flaps:
             return find(store, sha256, file_id)
         away = store.root.rename(store.root.with_name("unmounted"))
         found = find(store, sha256, file_id)
@@ -164,15 +164,15 @@ def test_a_store_that_returns_between_two_looks_lost_nothing(bench: Bench, monke
 
     monkeypatch.setattr(Store, "find", flap)
     assert bench.read(scan_id).startswith("normal")
-    assert bench.one("SELECT count(*) FROM quarantine") == 0
+    assert bench.scalar("SELECT count(*) FROM quarantine") == 0
 
 
 def test_what_another_process_has_open_still_is_for_review(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray", 6)))
-    note = bench.store.held_note(str(bench.one("SELECT id FROM files")))
+    note = bench.store.held_note(str(bench.scalar("SELECT id FROM files")))
     note.touch()
     assert bench.read(scan_id).startswith("normal")
-    assert bench.one("SELECT reason FROM scan_results WHERE status = 'review'") == "still_written"
+    assert bench.scalar("SELECT reason FROM scan_results WHERE status = 'review'") == "still_written"
 
 
 def test_scans_wait_where_no_reader_can_be_started(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,7 +195,7 @@ def test_bytes_that_changed_are_looked_at_again(bench: Bench) -> None:
     assert path is not None
     path.write_bytes(data + b"more")
     assert bench.read(scan_id) == "quarantined: truncated"
-    assert bench.one("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 1
+    assert bench.scalar("SELECT count(*) FROM quarantine WHERE next_look_at IS NOT NULL") == 1
 
 
 def test_every_frame_is_a_scan(bench: Bench) -> None:
@@ -203,19 +203,19 @@ def test_every_frame_is_a_scan(bench: Bench) -> None:
     assert bench.read(bench.drop(dicom(frames, "DX"))).startswith("normal")
     others = bench.writer.do(lambda connection: connection.scalars(select(scans.c.id).where(scans.c.frame > 1)).all())
     assert [bench.read(str(other))[:6] for other in others] == ["normal"] * 2
-    assert bench.one("SELECT count(DISTINCT frame) FROM scan_results") == 3
+    assert bench.scalar("SELECT count(DISTINCT frame) FROM scan_results") == 3
 
 
 def test_what_names_a_patient_becomes_a_pseudonym(bench: Bench) -> None:
     bench.read(bench.drop(dicom(phantom("xray", 5), "DX", PatientID=" ABC ")))
-    assert bench.one("SELECT patient_key FROM scan_results") == bench.key.pseudonym("patient", "ABC")
+    assert bench.scalar("SELECT patient_key FROM scan_results") == bench.key.pseudonym("patient", "ABC")
 
 
 def test_a_worker_that_stops_claims_nothing(bench: Bench) -> None:
     scan_id = bench.drop(png(picture("xray", 6)))
     bench.reader.stop()
     assert bench.read(scan_id) == "returned: the worker stops"
-    assert bench.one("SELECT state FROM jobs") == "waiting"
+    assert bench.scalar("SELECT state FROM jobs") == "waiting"
 
 
 def test_machine_error_blames_no_scan_and_is_logged_by_type(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_machine_error_blames_no_scan_and_is_logged_by_type(bench: Bench, monkey
     with pytest.raises(UnexpectedError) as raised:
         bench.read(scan_id)
     assert "DOE" not in "".join(traceback.format_exception(raised.value))
-    assert bench.one("SELECT state FROM jobs") == "running"
+    assert bench.scalar("SELECT state FROM jobs") == "running"
 
 
 def test_an_error_of_the_program_costs_one_scan_its_place(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,12 +240,12 @@ def test_an_error_of_the_program_costs_one_scan_its_place(bench: Bench, monkeypa
         assert bench.read(scan_id) == "quarantined: internal_error"
     assert [(line["scan"], line["error"]) for line in logged] == [(scan_id, "ValueError")]
     assert "DOE" not in str(logged)
-    assert "DOE" not in str(bench.one("SELECT detail FROM quarantine"))
+    assert "DOE" not in str(bench.scalar("SELECT detail FROM quarantine"))
     assert bench.read(bench.drop(png(picture("xray", 6)))).startswith("normal 1.000 accepted")
 
 
 def test_scan_whose_verdict_is_refused_is_quarantined(bench: Bench) -> None:
-    bench.one("SELECT 1")
+    bench.scalar("SELECT 1")
     with bench.engine.begin() as connection:
         refuses = "CREATE TRIGGER no BEFORE INSERT ON verdicts BEGIN SELECT RAISE(ABORT, 'no'); END"
         connection.execute(text(refuses))
@@ -264,5 +264,5 @@ def test_failed_reread_keeps_the_verdict(bench: Bench) -> None:
     assert path is not None
     path.write_bytes(b"rotten")
     assert bench.read(scan_id) == "its verdict stands: truncated"
-    assert bench.one("SELECT count(*) FROM scan_results") == 1
-    assert bench.one("SELECT count(*) FROM quarantine") == 0
+    assert bench.scalar("SELECT count(*) FROM scan_results") == 1
+    assert bench.scalar("SELECT count(*) FROM quarantine") == 0

@@ -146,9 +146,9 @@ def test_file_on_a_bad_sector_is_unreadable_and_others_finish(watching: Watching
     watching.limits = {"unreadable": 1.0, "patience_if_empty": 0.0}
     bad = watching.inbox / "bad.dcm"
     bad.touch()
-    told = subprocess.run(["mount", "--bind", f"/proc/{os.getpid()}/mem", str(bad)], capture_output=True, text=True)
-    if told.returncode:
-        pytest.skip(f"mounting is not allowed here: {told.stderr.strip()}")
+    result = subprocess.run(["mount", "--bind", f"/proc/{os.getpid()}/mem", str(bad)], capture_output=True, text=True)
+    if result.returncode:
+        pytest.skip(f"mounting is not allowed here: {result.stderr.strip()}")
     try:
         with pytest.raises(OSError, match="Input/output error"):
             bad.read_bytes()

@@ -49,8 +49,8 @@ class Watching:
     @property
     def environment(self) -> dict[str, str]:
         places = {"HOME": self.home, "INBOX": self.inbox, "STORE": self.store, "DATABASE_URL": f"sqlite:///{self.database}"}
-        told = {f"{PREFIX}{name}": str(value) for name, value in (places | self.settings).items()}
-        return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | told
+        variables = {f"{PREFIX}{name}": str(value) for name, value in (places | self.settings).items()}
+        return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | variables
 
     def start(self) -> None:
         script = f"{self.prelude}\n{_WATCH.format(limits=self.limits)}"
@@ -96,8 +96,8 @@ class Watching:
 
     def reconciles(self) -> tuple[int, str]:
         """Exit status of `lungline reconcile`, and what it says."""
-        told = CliRunner().invoke(app, ["reconcile"], env=self.environment)
-        return told.exit_code, told.output
+        result = CliRunner().invoke(app, ["reconcile"], env=self.environment)
+        return result.exit_code, result.output
 
     def bytes_in_store(self) -> list[bytes]:
         return sorted(path.read_bytes() for path in self.store.glob("[0-9a-f][0-9a-f]/*/*"))
@@ -106,9 +106,9 @@ class Watching:
 @contextmanager
 def mounted(folder: Path, *how: str) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
-    told = subprocess.run(["mount", *how, str(folder)], capture_output=True, text=True)
-    if told.returncode:
-        pytest.skip(f"mounting is not allowed here: {told.stderr.strip()}")
+    result = subprocess.run(["mount", *how, str(folder)], capture_output=True, text=True)
+    if result.returncode:
+        pytest.skip(f"mounting is not allowed here: {result.stderr.strip()}")
     try:
         yield
     finally:

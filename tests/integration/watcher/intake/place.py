@@ -22,7 +22,7 @@ from watcher.limits import USUAL, Limits
 from watcher.staging import StagedFile
 
 
-class Place:
+class IntakePlace:
     """A home with an inbox, and intakes that may be made anew as a restarted watcher would."""
 
     def __init__(self, settings: Settings) -> None:

@@ -11,13 +11,13 @@ from db.tables import Outcome
 from db.writer import Writer
 from lungline.errors import LedgerError
 from lungline.settings import load
-from tests.integration.watcher.intake.place import Place
+from tests.integration.watcher.intake.place import IntakePlace
 from watcher.entering import enter_rows
 from watcher.limits import USUAL
 from watcher.watch import Watcher
 
 
-def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> None:
+def test_a_crash_before_the_row_is_finished_at_the_next_start(place: IntakePlace) -> None:
     place.stage(place.drop())
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
@@ -25,7 +25,7 @@ def test_a_crash_before_the_row_is_finished_at_the_next_start(place: Place) -> N
     assert place.in_incoming() == []
 
 
-def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place) -> None:
+def test_a_crash_after_the_row_is_finished_at_the_next_start(place: IntakePlace) -> None:
     staged = place.stage(place.drop())
     place.writer.do(enter_rows, [staged])
     assert place.store.find(str(staged.drop.sha256), staged.drop.id) is not None  # a worker may be quicker than the move
@@ -35,7 +35,7 @@ def test_a_crash_after_the_row_is_finished_at_the_next_start(place: Place) -> No
 
 
 @pytest.mark.parametrize("after_row", [False, True])
-def test_a_crash_while_copying_counts_once(place: Place, after_row: bool) -> None:
+def test_a_crash_while_copying_counts_once(place: IntakePlace, after_row: bool) -> None:
     path = place.link()
     staged = place.stage(path)
     if after_row:
@@ -49,7 +49,7 @@ def test_a_crash_while_copying_counts_once(place: Place, after_row: bool) -> Non
     assert place.in_incoming() == []
 
 
-def test_a_lost_database_loses_nothing(place: Place) -> None:
+def test_a_lost_database_loses_nothing(place: IntakePlace) -> None:
     staged = place.stage(place.drop())
     place.writer.close()
     with pytest.raises(LedgerError):
@@ -59,7 +59,7 @@ def test_a_lost_database_loses_nothing(place: Place) -> None:
     assert place.counts() == (1, 1, 0, 0)
 
 
-def test_file_that_another_watcher_is_staging_is_kept(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_another_watcher_is_staging_is_kept(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = place.store.incoming / "0~scans~any"
     folder.mkdir()
     iterdir = Path.iterdir
@@ -76,7 +76,7 @@ def test_file_that_another_watcher_is_staging_is_kept(place: Place, monkeypatch:
     assert place.in_incoming() == ["0~scans~any", "a.png"]
 
 
-def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> None:
+def test_what_another_living_watcher_is_copying_is_left_to_it(place: IntakePlace) -> None:
     path = place.link()
     staged = place.stage(path)
     second, _, leftovers = place.watcher()
@@ -93,12 +93,12 @@ def test_what_another_living_watcher_is_copying_is_left_to_it(place: Place) -> N
     assert place.counts() == (2, 2, 0, 0)
 
 
-def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place) -> None:
+def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: IntakePlace) -> None:
     first = place.stage(place.drop())
     place.entering.enter([first])
     shutil.rmtree(place.store.folder(str(first.drop.sha256)))
-    again = place.stage(place.drop("b.png"))
-    assert place.writer.do(enter_rows, [again]) == [Outcome.DUPLICATE]
+    repeated = place.stage(place.drop("b.png"))
+    assert place.writer.do(enter_rows, [repeated]) == [Outcome.DUPLICATE]
     found = place.store.find(str(first.drop.sha256), first.drop.id)
     assert found is not None
     assert found.read_bytes() == b"data"
@@ -106,14 +106,14 @@ def test_lost_bytes_dropped_anew_are_found_while_still_staged(place: Place) -> N
     assert place.stored() == ["b.png"]
 
 
-def test_what_cannot_be_finished_keeps_nobody_waiting(place: Place) -> None:
+def test_what_cannot_be_finished_keeps_nobody_waiting(place: IntakePlace) -> None:
     place.stage(place.drop())
     (place.store.incoming / "put here by hand").mkdir()
     place.restarted()
     assert place.counts() == (1, 1, 0, 0)
 
 
-def test_leftovers_are_finished_after_a_full_disk_at_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leftovers_are_finished_after_a_full_disk_at_start(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     place.stage(place.drop())
     place.intake.close()
     synced = []
@@ -134,7 +134,7 @@ def test_leftovers_are_finished_after_a_full_disk_at_start(place: Place, monkeyp
     assert place.in_incoming() == []
 
 
-def test_leftovers_are_finished_after_a_stale_store_at_start(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_leftovers_are_finished_after_a_stale_store_at_start(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     place.stage(place.drop())
 
     def away(_: Path) -> None:

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from db.tables import Outcome
-from tests.integration.watcher.intake.place import Place
+from tests.integration.watcher.intake.place import IntakePlace
 
 UNBINDABLE = "\udcff"  # half a letter: no database takes it
 
 
-def reasons(place: Place) -> list[str]:
+def reasons(place: IntakePlace) -> list[str]:
     with place.engine.connect() as connection:
         return sorted(row[0] for row in connection.exec_driver_sql("SELECT reason FROM quarantined_files"))
 
 
 @pytest.mark.parametrize("at", [0, 3, 6])
-def test_row_refused_by_the_database_costs_no_other_file(place: Place, at: int) -> None:
+def test_row_refused_by_the_database_costs_no_other_file(place: IntakePlace, at: int) -> None:
     staged = [place.stage(place.drop(f"{number}.png", b"%d" % number)) for number in range(7)]
     staged[at] = replace(staged[at], drop=replace(staged[at].drop, sha256=UNBINDABLE))
     outcomes = place.entering.enter(staged)
@@ -28,7 +28,7 @@ def test_row_refused_by_the_database_costs_no_other_file(place: Place, at: int) 
     assert place.store.refused_names(staged[at].drop.id) == [f"{at}.png"]
 
 
-def test_row_refused_in_any_form_stays_in_staging(place: Place) -> None:
+def test_row_refused_in_any_form_stays_in_staging(place: IntakePlace) -> None:
     staged = [place.stage(place.drop("a.png", b"a")), place.stage(place.drop("b.png", b"b"))]
     staged[0] = replace(staged[0], drop=replace(staged[0].drop, bytes=2**70))
     assert place.entering.enter(staged) == [Outcome.ACCEPTED]
@@ -37,7 +37,7 @@ def test_row_refused_in_any_form_stays_in_staging(place: Place) -> None:
     assert place.counts() == (2, 2, 0, 0)
 
 
-def test_senseless_leftovers_do_not_block_the_others(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_senseless_leftovers_do_not_block_the_others(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     place.stage(place.drop("a.png", b"a"))
     place.stage(place.drop("b.png", b"b"))
     iterdir = Path.iterdir

@@ -10,11 +10,11 @@ import pytest
 from db.tables import Outcome, Priority
 from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
-from tests.integration.watcher.intake.place import Place
+from tests.integration.watcher.intake.place import IntakePlace
 from watcher.limits import Limits
 
 
-def test_a_file_moves_into_the_store(place: Place) -> None:
+def test_a_file_moves_into_the_store(place: IntakePlace) -> None:
     path = place.drop()
     assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
     assert not path.exists()
@@ -22,7 +22,7 @@ def test_a_file_moves_into_the_store(place: Place) -> None:
     assert place.in_incoming() == []
 
 
-def test_a_duplicate_is_a_second_name(place: Place) -> None:
+def test_a_duplicate_is_a_second_name(place: IntakePlace) -> None:
     for name in ("a.png", "b.png", "b.png"):
         place.entering.enter([place.stage(place.drop(name))])
     assert place.counts() == (3, 1, 2, 0)
@@ -30,7 +30,7 @@ def test_a_duplicate_is_a_second_name(place: Place) -> None:
     assert place.in_incoming() == []
 
 
-def test_duplicates_of_one_batch_are_put_in_place_together(place: Place) -> None:
+def test_duplicates_of_one_batch_are_put_in_place_together(place: IntakePlace) -> None:
     staged = []
     for number in range(60):
         folder = place.inbox / str(number)
@@ -44,7 +44,7 @@ def test_duplicates_of_one_batch_are_put_in_place_together(place: Place) -> None
     assert place.in_incoming() == []
 
 
-def test_a_hard_link_is_copied_and_unlinked(place: Place) -> None:
+def test_a_hard_link_is_copied_and_unlinked(place: IntakePlace) -> None:
     path = place.link()
     place.entering.enter([place.stage(path)])
     place.other.write_bytes(b"changed by its other name")
@@ -52,7 +52,7 @@ def test_a_hard_link_is_copied_and_unlinked(place: Place) -> None:
     assert (place.store.folder(hashlib.sha256(b"data").hexdigest()) / "a.png").read_bytes() == b"data"
 
 
-def test_another_file_system_is_copied_from(place: Place) -> None:
+def test_another_file_system_is_copied_from(place: IntakePlace) -> None:
     memory = Path("/dev/shm")
     if not memory.is_dir() or memory.stat().st_dev == place.inbox.stat().st_dev:
         pytest.skip("no second file system at /dev/shm")
@@ -61,14 +61,14 @@ def test_another_file_system_is_copied_from(place: Place) -> None:
         _comes_in(place)
 
 
-def _comes_in(place: Place) -> None:
+def _comes_in(place: IntakePlace) -> None:
     path = place.drop()
     assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
     assert not path.exists()
     assert place.stored() == ["a.png"]
 
 
-def test_what_is_left_in_the_inbox_counts_once(place: Place) -> None:
+def test_what_is_left_in_the_inbox_counts_once(place: IntakePlace) -> None:
     place.restarted("leave")
     path = place.drop()
     place.entering.enter([place.stage(path)])
@@ -81,7 +81,7 @@ def test_what_is_left_in_the_inbox_counts_once(place: Place) -> None:
 
 
 @pytest.mark.parametrize("kind", ["empty", "fifo", "link", "folder_link"])
-def test_what_cannot_be_read_is_refused_and_kept(place: Place, kind: str) -> None:
+def test_what_cannot_be_read_is_refused_and_kept(place: IntakePlace, kind: str) -> None:
     path = place.inbox / "a.png"
     if kind == "empty":
         path.touch()
@@ -97,7 +97,7 @@ def test_what_cannot_be_read_is_refused_and_kept(place: Place, kind: str) -> Non
     assert not os.path.lexists(path)
 
 
-def test_a_file_that_changes_while_it_is_read_is_left_alone(place: Place) -> None:
+def test_a_file_that_changes_while_it_is_read_is_left_alone(place: IntakePlace) -> None:
     path = place.drop()
     before = path.lstat()
     path.write_bytes(b"more data")
@@ -106,7 +106,7 @@ def test_a_file_that_changes_while_it_is_read_is_left_alone(place: Place) -> Non
     assert place.in_incoming() == []
 
 
-def test_two_links_to_one_file_are_two_drops(place: Place) -> None:
+def test_two_links_to_one_file_are_two_drops(place: IntakePlace) -> None:
     paths = [place.link(name) for name in ("a.png", "b.png")]
     staged = [place.stage(path) for path in paths]
     place.entering.enter(staged)  # unlinking the one changes the other's change time
@@ -114,7 +114,7 @@ def test_two_links_to_one_file_are_two_drops(place: Place) -> None:
     assert place.counts() == (2, 1, 1, 0)
 
 
-def test_original_written_to_after_the_copy_is_left(place: Place) -> None:
+def test_original_written_to_after_the_copy_is_left(place: IntakePlace) -> None:
     path = place.link()
     staged, before = place.stage(path), path.stat()
     path.write_bytes(b"DATA")
@@ -123,7 +123,7 @@ def test_original_written_to_after_the_copy_is_left(place: Place) -> None:
     assert path.read_bytes() == b"DATA"
 
 
-def test_what_is_larger_than_any_scan_is_refused_unread(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_larger_than_any_scan_is_refused_unread(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("watcher.intake.hashlib.file_digest", None)
     path = place.inbox / "huge.dcm"
     with path.open("wb") as file:
@@ -134,7 +134,7 @@ def test_what_is_larger_than_any_scan_is_refused_unread(place: Place, monkeypatc
     assert place.store.refused_names(staged.drop.id) == ["huge.dcm"]
 
 
-def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
+def test_what_cannot_be_read_for_long_is_refused_unread(place: IntakePlace) -> None:
     path = place.drop()
     staged = place.intake.give_up(str(path), path.lstat(), Priority.SCANS, None, Reason.UNREADABLE)
     assert staged is not None
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_for_long_is_refused_unread(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("bytes_", "reason"), [(b"", Reason.EMPTY), (b"data", None)])
-def test_file_open_for_writing_elsewhere_is_never_moved(place: Place, bytes_: bytes, reason: Reason | None) -> None:
+def test_file_open_for_writing_elsewhere_is_never_moved(place: IntakePlace, bytes_: bytes, reason: Reason | None) -> None:
     path = place.drop(data=bytes_)
     with path.open("ab") as writer:
         staged = place.stage(path)
@@ -161,7 +161,7 @@ def test_file_open_for_writing_elsewhere_is_never_moved(place: Place, bytes_: by
     assert place.counts() == ((1, 0, 0, 1) if reason else (1, 1, 0, 0))
 
 
-def test_crash_between_copy_and_row_keeps_the_original(place: Place) -> None:
+def test_crash_between_copy_and_row_keeps_the_original(place: IntakePlace) -> None:
     path = place.drop()
     with path.open("ab"):
         place.stage(path)
@@ -173,7 +173,7 @@ def test_crash_between_copy_and_row_keeps_the_original(place: Place) -> None:
     assert place.in_incoming() == []
 
 
-def test_file_that_may_be_open_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_that_may_be_open_is_copied(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("intake", "held", "stability"):
         monkeypatch.setattr(f"watcher.{module}.has_writer", lambda _: None)
     path = place.drop()

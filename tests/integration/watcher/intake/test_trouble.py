@@ -10,13 +10,13 @@ import pytest
 from db.tables import Outcome, Priority
 from lungline.errors import StoreError
 from lungline.reasons import Reason
-from tests.integration.watcher.intake.place import Place
+from tests.integration.watcher.intake.place import IntakePlace
 from watcher.faults import until_possible
 from watcher.file_errors import FileError
 from watcher.limits import Limits
 
 
-def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_store_leaves_the_file_in_the_inbox(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
@@ -29,7 +29,7 @@ def test_a_full_store_leaves_the_file_in_the_inbox(place: Place, monkeypatch: py
     assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
 
 
-def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
@@ -41,7 +41,7 @@ def test_a_full_store_leaves_what_is_no_file_in_the_inbox(place: Place, monkeypa
     assert os.path.lexists(path)
 
 
-def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: IntakePlace, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(_: int) -> None:
         raise OSError(errno.EIO, "input/output error")
 
@@ -53,7 +53,7 @@ def test_a_disk_that_fails_leaves_the_file_in_the_inbox(place: Place, monkeypatc
     assert place.in_incoming() == []
 
 
-def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
+def test_a_store_that_is_away_is_not_made_anew(place: IntakePlace) -> None:
     path = place.drop()
     place.store.root.rename(place.store.root.with_name("away"))
     with pytest.raises(StoreError, match="LUNGLINE_STORE"):
@@ -64,7 +64,7 @@ def test_a_store_that_is_away_is_not_made_anew(place: Place) -> None:
     assert place.entering.enter([place.stage(path)]) == [Outcome.ACCEPTED]
 
 
-def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place) -> None:
+def test_a_watcher_that_starts_without_its_store_waits_for_it(place: IntakePlace) -> None:
     place.entering.enter([place.stage(place.drop())])
     place.intake.close()
     away = place.store.root.with_name("away")
@@ -85,7 +85,7 @@ def test_a_watcher_that_starts_without_its_store_waits_for_it(place: Place) -> N
     assert place.stored() == ["a.png"]
 
 
-def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:
+def test_bytes_that_cannot_be_put_in_place_are_kept(place: IntakePlace) -> None:
     staged = [place.stage(place.drop("a.png", b"first")), place.stage(place.drop("b.png", b"second"))]
     in_the_way = place.store.folder(str(staged[1].drop.sha256)) / "b.png"
     in_the_way.mkdir(parents=True)
@@ -99,7 +99,7 @@ def test_bytes_that_cannot_be_put_in_place_are_kept(place: Place) -> None:
     assert place.in_incoming() == []
 
 
-def test_an_unreadable_file_is_refused(place: Place) -> None:
+def test_an_unreadable_file_is_refused(place: IntakePlace) -> None:
     path = place.drop()
     path.chmod(0)
     for folder in (place.inbox, place.inbox.parent):
@@ -111,7 +111,7 @@ def test_an_unreadable_file_is_refused(place: Place) -> None:
     assert place.counts() == (1, 0, 0, 1)
 
 
-def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: Place) -> None:
+def test_a_file_that_may_be_read_but_not_taken_away_counts_once(place: IntakePlace) -> None:
     place.restarted(limits=Limits(unsure=0.0))
     path = place.drop()
     path.chmod(0o644)

@@ -47,23 +47,23 @@ def test_a_file_and_beside_it_all_that_one_must_know(tmp_path: Path) -> None:
     assert (done.returncode, len(done.stdout.splitlines()), len(done.stderr.splitlines())) == (0, 1, 1), done.stderr
     member = read_member(SHIPPED / "xray-cnn")
     path = out / f"{member.version}.tflite"
-    told = json.loads((out / f"{member.version}.tflite.json").read_text())
+    facts = json.loads((out / f"{member.version}.tflite.json").read_text())
     assert sorted(out.iterdir()) == [path, out / f"{path.name}.json"]
-    assert told["version"] == member.version
-    assert told["weights_sha256"] == member.sha256
-    assert told["sha256"] == {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
-    assert told["input"] == {
+    assert facts["version"] == member.version
+    assert facts["weights_sha256"] == member.sha256
+    assert facts["sha256"] == {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert facts["input"] == {
         "shape": [1, 128, 128, 1],
         "type": "float32",
         "range": [0, 1],
         "preprocess": "gray-128",
         "in_words": in_words("gray-128"),
     }
-    assert told["output"]["findings"] == list(member.outputs)
-    assert told["temperature"] == member.record.temperature
-    assert told["compared_with_keras"]["probability_moves_at_most"] <= told["compared_with_keras"]["allowed"]
-    assert "LICENSE-weights.md" in told["licence"]
-    assert told["use"] == RESEARCH_USE
+    assert facts["output"]["findings"] == list(member.outputs)
+    assert facts["temperature"] == member.record.temperature
+    assert facts["compared_with_keras"]["probability_moves_at_most"] <= facts["compared_with_keras"]["allowed"]
+    assert "LICENSE-weights.md" in facts["licence"]
+    assert facts["use"] == RESEARCH_USE
 
 
 def test_what_disagrees_is_not_written(member: Member, tmp_path: Path) -> None:
@@ -145,5 +145,5 @@ def test_every_shipped_member_can_be_had_in_every_format(name: str, form: str, t
     assert done.exit_code == 0, done.exception
     written = [path for path in tmp_path.iterdir() if path != load().home]
     member = read_member(SHIPPED / name)
-    told = json.loads((tmp_path / f"{member.version}{ENDINGS[form]}.json").read_text())
-    assert {Path(name).parts[0] for name in told["sha256"]} | {f"{member.version}{ENDINGS[form]}.json"} == {path.name for path in written}
+    facts = json.loads((tmp_path / f"{member.version}{ENDINGS[form]}.json").read_text())
+    assert {Path(name).parts[0] for name in facts["sha256"]} | {f"{member.version}{ENDINGS[form]}.json"} == {path.name for path in written}

@@ -133,4 +133,4 @@ def test_nothing_is_put_in_where_one_layer_does_not_fit(tmp_path: Path) -> None:
     before = network.get_weights()
     with pytest.raises(ModelError):
         transplant(read(tmp_path / "three.h5", MOST), network)
-    assert all(np.array_equal(one, other) for one, other in zip(before, network.get_weights(), strict=True))
+    assert all(np.array_equal(first, other) for first, other in zip(before, network.get_weights(), strict=True))

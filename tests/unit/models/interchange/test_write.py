@@ -15,11 +15,11 @@ from models.runtimes.keras import KerasRuntime, load_network
 @pytest.mark.parametrize("form", write.FORMATS)
 def test_each_format_answers_as_keras_does(form: str, member: Member, tmp_path: Path) -> None:
     path = tmp_path / f"network{'.tflite' if form == 'litert' else '.xml' if form == 'openvino' else '.net'}"
-    told = write.written(member.folder, form, path)
-    assert told["difference"] <= agreement.LIMIT / 10
-    assert told["input"][1:] == [96, 96, 1]
-    assert told["output"][1:] == [3]
-    assert told["input"][0] == (1 if form in ("litert", "openvino") else None)
+    answer = write.written(member.folder, form, path)
+    assert answer["difference"] <= agreement.LIMIT / 10
+    assert answer["input"][1:] == [96, 96, 1]
+    assert answer["output"][1:] == [3]
+    assert answer["input"][0] == (1 if form in ("litert", "openvino") else None)
     pictures = agreement.pictures(member.preprocess)[:4]
     np.testing.assert_allclose(write.FORMATS[form][1](path).run(pictures), KerasRuntime(load_network(member)).run(pictures), atol=1e-4)
 
@@ -29,7 +29,7 @@ def test_a_litert_file_needs_nothing_of_tensorflow_beside_it(member: Member, tmp
 
     path = tmp_path / "network.tflite"
     write.written(member.folder, "litert", path)
-    used = {one["op_name"] for one in tf.lite.Interpreter(str(path))._get_ops_details()}
+    used = {get_ops_detail["op_name"] for get_ops_detail in tf.lite.Interpreter(str(path))._get_ops_details()}
     assert "CONV_2D" in used
     assert not [name for name in used if name.startswith(("Flex", "CUSTOM"))]
 
@@ -42,8 +42,8 @@ def test_constants_of_a_normalisation_stay_within_an_onnx_file(tmp_path: Path) -
     network = build("mobilenetv2_128", 3)
     write.write_onnx(network, tmp_path / "network.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "network.onnx", providers=["CPUExecutionProvider"])
-    assert [(one.name, one.shape[1:]) for one in session.get_inputs()] == [("gray", [128, 128, 1])]
-    assert [one.name for one in session.get_outputs()] == ["logits"]
+    assert [(tensor.name, tensor.shape[1:]) for tensor in session.get_inputs()] == [("gray", [128, 128, 1])]
+    assert [tensor.name for tensor in session.get_outputs()] == ["logits"]
 
 
 def test_a_network_that_answers_otherwise_is_found(member: Member, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

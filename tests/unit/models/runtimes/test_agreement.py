@@ -42,8 +42,8 @@ def test_no_probability_moves_by_more_than_is_told(seed: int) -> None:
     rng = np.random.default_rng(seed)
     right, moved = (rng.normal(0, scale, (32, 3)).astype(np.float32) for scale in (3, 0.3))
     runtime = Wrong(right + moved, 0.0)
-    told = agreement.difference(runtime, "gray-96", right, 1.3)
-    assert np.abs(probabilities(right + moved, 1.3) - probabilities(right, 1.3)).max() <= told
+    answer = agreement.difference(runtime, "gray-96", right, 1.3)
+    assert np.abs(probabilities(right + moved, 1.3) - probabilities(right, 1.3)).max() <= answer
 
 
 @pytest.mark.parametrize("modality", Modality)

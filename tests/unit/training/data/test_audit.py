@@ -44,17 +44,17 @@ def test_a_patient_on_two_sides_is_a_split_leak(tmp_path: Path) -> None:
     def plant(rows: drawn.Rows) -> None:
         rows[0]["patient"] = rows[15]["patient"]  # train and val
 
-    (told,) = details(replant(sound(tmp_path), plant), "split_leak")
-    assert told == "rows 2, 16, 17: one patient in train and val"  # 17: the same patient's other picture
-    assert "DOE" not in told
+    (finding_text,) = details(replant(sound(tmp_path), plant), "split_leak")
+    assert finding_text == "rows 2, 16, 17: one patient in train and val"  # 17: the same patient's other picture
+    assert "DOE" not in finding_text
 
 
 def test_a_group_on_two_sides_is_a_split_leak(tmp_path: Path) -> None:
     def plant(rows: drawn.Rows) -> None:
         rows[0]["group"] = rows[20]["group"]
 
-    (told,) = details(replant(sound(tmp_path), plant), "split_leak")
-    assert told == "rows 2, 22, 23: one group in test and train"
+    (finding_text,) = details(replant(sound(tmp_path), plant), "split_leak")
+    assert finding_text == "rows 2, 22, 23: one group in test and train"
 
 
 def test_an_original_of_a_test_picture_may_be_shown(tmp_path: Path) -> None:
@@ -104,8 +104,8 @@ def test_one_picture_with_two_labels_is_a_label_clash(tmp_path: Path) -> None:
     def plant(rows: drawn.Rows) -> None:
         rows[24]["path"] = save(tmp_path / "copy.png", cloudy(0)).name  # the file differs; the picture nearly not
 
-    (told,) = details(replant(manifest, plant), "label_clash")
-    assert told == "rows 2, 26: one picture as xray covid19 and xray pneumonia"
+    (finding_text,) = details(replant(manifest, plant), "label_clash")
+    assert finding_text == "rows 2, 26: one picture as xray covid19 and xray pneumonia"
 
 
 def test_one_picture_as_xray_and_as_ct_is_a_label_clash(tmp_path: Path) -> None:
@@ -121,16 +121,16 @@ def test_rows_are_numbered_as_spreadsheets_show_them(tmp_path: Path) -> None:
     manifest = sound(tmp_path)
     head, *lines = manifest.read_text().splitlines()
     manifest.write_text("\n".join([head, "", '"a ""cell""\nof two lines.jpg",xray,normal,p,p,clinic 1,train', *lines]))
-    (told,) = details(manifest, "unreadable")
-    assert told.startswith("row 3: ")
+    (finding_text,) = details(manifest, "unreadable")
+    assert finding_text.startswith("row 3: ")
 
 
 def test_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     manifest = sound(tmp_path)
     (tmp_path / "covid19-train-0.jpg").unlink()
     (tmp_path / "covid19-train-1.jpg").write_bytes(b"\xff\xd8\xff no picture")
-    (told,) = details(manifest, "unreadable")
-    assert told.startswith("rows 2, 3: missing")
+    (finding_text,) = details(manifest, "unreadable")
+    assert finding_text.startswith("rows 2, 3: missing")
 
 
 def test_a_class_from_one_source_is_a_warning(tmp_path: Path) -> None:
@@ -223,9 +223,9 @@ def test_many_leaks_are_told_in_few_lines(tmp_path: Path) -> None:
             for split in ("train", "val")
         ]
 
-    told = details(replant(sound(tmp_path), plant), "split_leak")
-    assert len(told) == 21
-    assert told[-1].endswith("more such")
+    finding_text = details(replant(sound(tmp_path), plant), "split_leak")
+    assert len(finding_text) == 21
+    assert finding_text[-1].endswith("more such")
 
 
 def test_flat_pictures_are_copies_only_if_identical() -> None:

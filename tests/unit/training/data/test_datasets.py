@@ -49,7 +49,7 @@ def test_the_labelled_scans_keep_the_promise(training_data: Path, modality: Moda
     data = load(training_data, modality)
     sides = [{example.group for example in data.split(split)} for split in ("train", "val", "gate", "test")]
     assert all(sides)
-    assert not any(one & other for number, one in enumerate(sides) for other in sides[:number])
+    assert not any(side & other for number, side in enumerate(sides) for other in sides[:number])
 
 
 def test_missing_manifest_column_split_and_picture_are_told(tiny_data: Path, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ def test_snapshot_audits_test_rows_and_never_learns_from_them(taken: Snapshot) -
 
 
 def test_the_same_data_have_the_same_hash_and_others_another(tmp_path: Path, taken: Snapshot, none: Labels) -> None:
-    again = snapshot.take(tmp_path / "store" / "training" / "other", tmp_path / "data", none)
-    assert again.sha256 == taken.sha256
+    repeated = snapshot.take(tmp_path / "store" / "training" / "other", tmp_path / "data", none)
+    assert repeated.sha256 == taken.sha256
     manifest = tmp_path / "data" / "manifest.csv"
     manifest.write_text("\n".join(manifest.read_text().splitlines()[:-20]))  # of test and gate
     assert snapshot.take(tmp_path / "store" / "training" / "third", tmp_path / "data", none).sha256 != taken.sha256

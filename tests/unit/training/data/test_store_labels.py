@@ -31,7 +31,7 @@ from training.data.builders.groups import side_of
 from training.data.manifests import Row
 
 
-class Clinic:
+class LabelClinic:
     """A ledger and a store with scans that were judged, and readers who label them."""
 
     def __init__(self, writer: Writer) -> None:
@@ -80,8 +80,8 @@ class Clinic:
 
 
 @pytest.fixture
-def clinic(writer: Writer) -> Clinic:
-    return Clinic(writer)
+def clinic(writer: Writer) -> LabelClinic:
+    return LabelClinic(writer)
 
 
 def chest(number: int) -> bytes:
@@ -105,7 +105,7 @@ def manifest(folder: Path, *rows: tuple[bytes, str, str, str]) -> list[Row]:
     return found
 
 
-def test_scans_whose_readers_agree_become_rows(clinic: Clinic) -> None:
+def test_scans_whose_readers_agree_become_rows(clinic: LabelClinic) -> None:
     known, alone = clinic.scan(chest(1), "P1", manufacturer="ACME"), clinic.scan(chest(2))
     clinic.reads((known, "covid19", "A"), (known, "covid19", "B"), (alone, "normal", "A"))
     first, second = clinic.rows()
@@ -117,7 +117,7 @@ def test_scans_whose_readers_agree_become_rows(clinic: Clinic) -> None:
     assert "DOE" not in str(first.path)
 
 
-def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: Clinic) -> None:
+def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: LabelClinic) -> None:
     torn, rejected, lost, framed = (
         clinic.scan(chest(1)),
         clinic.scan(chest(2), rejected=True),
@@ -131,7 +131,7 @@ def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: Clinic) -> N
     assert sorted(clinic.skipped.values()) == [1, 1, 1, 1]
 
 
-def test_label_of_the_former_modality_is_not_learnt(clinic: Clinic, writer: Writer) -> None:
+def test_label_of_the_former_modality_is_not_learnt(clinic: LabelClinic, writer: Writer) -> None:
     scan = clinic.scan(chest(1))
     clinic.reads((scan, "pneumonia", "A"))
     writer.do(lambda connection: connection.execute(update(scans).values(modality="ct")))
@@ -140,7 +140,7 @@ def test_label_of_the_former_modality_is_not_learnt(clinic: Clinic, writer: Writ
 
 
 @pytest.mark.parametrize("side", ["train", "val", "gate", "test"])
-def test_a_patient_stays_on_the_side_of_its_key(clinic: Clinic, side: str) -> None:
+def test_a_patient_stays_on_the_side_of_its_key(clinic: LabelClinic, side: str) -> None:
     patient = patient_of(side)
     for number in range(3):
         clinic.reads((clinic.scan(chest(number), patient), "normal", "A"))
@@ -148,7 +148,7 @@ def test_a_patient_stays_on_the_side_of_its_key(clinic: Clinic, side: str) -> No
     assert [row.split for row in joined.rows] == [side] * 3
 
 
-def test_relabelled_test_patient_does_not_reach_training(clinic: Clinic, tmp_path: Path) -> None:
+def test_relabelled_test_patient_does_not_reach_training(clinic: LabelClinic, tmp_path: Path) -> None:
     patient = patient_of("train")  # as far as the store knows
     clinic.reads((clinic.scan(chest(1), patient), "normal", "A"))
     known = manifest(tmp_path / "data", (chest(50), "normal", patient, "test"), (chest(51), "covid19", "other", "train"))
@@ -159,7 +159,7 @@ def test_relabelled_test_patient_does_not_reach_training(clinic: Clinic, tmp_pat
 
 
 @pytest.mark.parametrize("copy", ["bytes", "jpeg", "brighter"])
-def test_a_copy_of_a_picture_of_test_does_not_reach_training(clinic: Clinic, tmp_path: Path, copy: str) -> None:
+def test_a_copy_of_a_picture_of_test_does_not_reach_training(clinic: LabelClinic, tmp_path: Path, copy: str) -> None:
     pixels = picture("xray", 1)
     brighter = np.clip(pixels.astype(np.float32) * 1.05 + 3, 0, 255).astype(np.uint8)
     data = {"bytes": chest(1), "jpeg": jpeg(pixels), "brighter": png(brighter)}[copy]
@@ -170,7 +170,7 @@ def test_a_copy_of_a_picture_of_test_does_not_reach_training(clinic: Clinic, tmp
     assert [row.path for row in joined.rows] == [row.path for row in known]
 
 
-def test_test_patients_of_the_store_leave_the_manifest_training(clinic: Clinic, tmp_path: Path) -> None:
+def test_test_patients_of_the_store_leave_the_manifest_training(clinic: LabelClinic, tmp_path: Path) -> None:
     patient = patient_of("test")
     clinic.reads((clinic.scan(chest(1), patient), "normal", "A"))
     known = manifest(tmp_path / "data", (chest(50), "normal", patient, "train"), (chest(51), "normal", "other", "train"))
@@ -179,7 +179,7 @@ def test_test_patients_of_the_store_leave_the_manifest_training(clinic: Clinic, 
     assert known[0].path not in {row.path for row in joined.rows}
 
 
-def test_a_picture_with_two_labels_is_learnt_from_nowhere(clinic: Clinic, tmp_path: Path) -> None:
+def test_a_picture_with_two_labels_is_learnt_from_nowhere(clinic: LabelClinic, tmp_path: Path) -> None:
     patient = patient_of("train")
     clinic.reads((clinic.scan(chest(1), patient), "covid19", "A"))
     known = manifest(tmp_path / "data", (chest(1), "normal", patient, "train"), (chest(51), "normal", "other", "train"))
@@ -187,7 +187,7 @@ def test_a_picture_with_two_labels_is_learnt_from_nowhere(clinic: Clinic, tmp_pa
     assert [row.path for row in joined.rows] == [known[1].path]
 
 
-def test_a_picture_that_the_manifest_has_counts_once(clinic: Clinic, tmp_path: Path) -> None:
+def test_a_picture_that_the_manifest_has_counts_once(clinic: LabelClinic, tmp_path: Path) -> None:
     patient = patient_of("train")
     clinic.reads((clinic.scan(chest(1), patient), "normal", "A"))
     known = manifest(tmp_path / "data", (chest(1), "normal", patient, "train"))
@@ -196,22 +196,22 @@ def test_a_picture_that_the_manifest_has_counts_once(clinic: Clinic, tmp_path: P
     assert len(store_labels.join(built, clinic.rows(), clinic.key).rows) == 1
 
 
-def test_the_command_writes_the_store_s_part(clinic: Clinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_writes_the_store_s_part(clinic: LabelClinic, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken, kept = clinic.scan(chest(1), patient_of("train")), clinic.scan(chest(2), patient_of("gate"))
     clinic.reads((taken, "normal", "A"), (kept, "covid19", "A"))
     manifest(tmp_path / "data", (chest(1), "normal", "somebody", "test"))
     monkeypatch.setenv(f"{PREFIX}TRAINING_DATA", str(tmp_path / "data"))
     out = tmp_path / "out" / "manifest.csv"
-    told = CliRunner().invoke(app, ["build", "--from", "store", "--out", str(out)])
-    assert told.exit_code == 0, told.output
+    result = CliRunner().invoke(app, ["build", "--from", "store", "--out", str(out)])
+    assert result.exit_code == 0, result.output
     (row,) = manifests.read(out)
     assert (row.label, row.split) == ("covid19", "gate")
     assert row.path.read_bytes() == chest(2)
-    assert "DOE" not in out.read_text() + told.output
+    assert "DOE" not in out.read_text() + result.output
 
 
-def test_a_store_without_labels_is_told(clinic: Clinic, tmp_path: Path) -> None:
-    told = CliRunner().invoke(app, ["build", "--from", "store", "--out", str(tmp_path)])
-    assert told.exit_code == 1
+def test_a_store_without_labels_is_told(clinic: LabelClinic, tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["build", "--from", "store", "--out", str(tmp_path)])
+    assert result.exit_code == 1
     assert CliRunner().invoke(app, ["build", "--from", "store", "--out", str(tmp_path), "x"]).exit_code == 2
     assert CliRunner().invoke(app, ["build", "--from", "tree", "--out", str(tmp_path)]).exit_code == 2

@@ -15,11 +15,11 @@ BOTH = ("covid19", "non_covid")
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[[list[Row]], Path]:
-    def one(rows: list[Row]) -> Path:
+    def write_manifest(rows: list[Row]) -> Path:
         manifests.write(tmp_path / "manifest.csv", rows)
         return tmp_path
 
-    return one
+    return write_manifest
 
 
 def rows(split: str, modality: str, labels: tuple[str, ...], count: int, source: str = "clinic") -> list[Row]:
@@ -30,7 +30,7 @@ def rows(split: str, modality: str, labels: tuple[str, ...], count: int, source:
     ]
 
 
-def predicted(modality: str, labels: tuple[str, ...]) -> list[Row]:
+def evaluated_rows(modality: str, labels: tuple[str, ...]) -> list[Row]:
     return [row for split in ("val", "gate") for row in rows(split, modality, labels, 2)]
 
 
@@ -41,7 +41,7 @@ def fault(folder: Path, modality: Modality, *names: str) -> str:
 
 
 def test_enough_of_both_passes(write: Callable[[list[Row]], Path]) -> None:
-    folder = write([*rows("train", "ct", BOTH, 10), *predicted("ct", BOTH)])
+    folder = write([*rows("train", "ct", BOTH, 10), *evaluated_rows("ct", BOTH)])
     sufficiency.require(folder, [Modality.CT], ["ct-cnn", "ct-mobilenetv2"])
     assert sufficiency.sufficient(folder, ["ct-cnn", "xray-cnn"]) == {"ct"}
 
@@ -56,17 +56,17 @@ def test_all_that_is_missing_is_told_of_each_modality(write: Callable[[list[Row]
 
 def test_what_is_judged_is_of_labels_that_figures_are_about(write: Callable[[list[Row]], Path]) -> None:
     """`normal` and `cap` are learnt as non_covid, and flatter every figure."""
-    folder = write([*rows("train", "ct", BOTH, 10), *predicted("ct", ("covid19", "normal", "cap"))])
+    folder = write([*rows("train", "ct", BOTH, 10), *evaluated_rows("ct", ("covid19", "normal", "cap"))])
     assert "`val` has no ct scan of non_covid" in fault(folder, Modality.CT, "ct-cnn")
 
 
 def test_recipe_within_sources_needs_one_with_both_findings(write: Callable[[list[Row]], Path]) -> None:
     folder = write(
-        [*rows("train", "ct", ("covid19",), 12, "one"), *rows("train", "ct", ("non_covid",), 12, "other"), *predicted("ct", BOTH)]
+        [*rows("train", "ct", ("covid19",), 12, "one"), *rows("train", "ct", ("non_covid",), 12, "other"), *evaluated_rows("ct", BOTH)]
     )
     assert "one source" in fault(folder, Modality.CT, "ct-mobilenetv2")
 
 
 def test_fewer_than_ten_of_a_finding_teach_nothing(write: Callable[[list[Row]], Path]) -> None:
-    folder = write([*rows("train", "ct", ("covid19",), 9), *rows("train", "ct", ("non_covid",), 10), *predicted("ct", BOTH)])
+    folder = write([*rows("train", "ct", ("covid19",), 9), *rows("train", "ct", ("non_covid",), 10), *evaluated_rows("ct", BOTH)])
     assert "Fewer than 10 ct scans of covid19" in fault(folder, Modality.CT, "ct-cnn")

@@ -16,16 +16,16 @@ def test_drawings_are_gray_in_range_and_differ() -> None:
         assert picture.min() >= 0
         assert picture.max() <= 1
     assert len({picture.tobytes() for picture in made}) == 60
-    again = drawn(60, np.random.default_rng(4))
-    assert all(np.array_equal(one, other) for one, other in zip(made, again, strict=True))
+    repeated = drawn(60, np.random.default_rng(4))
+    assert all(np.array_equal(first, other) for first, other in zip(made, repeated, strict=True))
 
 
 def test_guises_are_parts_turned_or_negative() -> None:
     made = guises(PICTURE, 20, np.random.default_rng(0))
     assert len(made) == 20
-    assert all(min(one.shape) >= 45 and max(one.shape) <= 120 for one in made)
+    assert all(min(created.shape) >= 45 and max(created.shape) <= 120 for created in made)
     values = set(PICTURE.ravel().tolist())
-    negative = [not set(one.ravel()[:50].tolist()) <= values for one in made]
+    negative = [not set(created.ravel()[:50].tolist()) <= values for created in made]
     assert 0 < sum(negative) < 20
 
 

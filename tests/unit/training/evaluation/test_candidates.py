@@ -26,7 +26,7 @@ def test_finds_shipped_and_stored_candidates_members_first(store: Path) -> None:
     expected += [read_member(SHIPPED / name).version for name in ("ct-student", "xray-student")]
     for root in (SHIPPED, store):
         found = candidates(root, writes=False)
-        assert [one.what.version for one in found] == expected
+        assert [result.what.version for result in found] == expected
     admission = candidates(store, writes=True)[0]
     assert admission.threshold == shipped_admission().thresholds["neither"]
     assert admission.writes
@@ -35,7 +35,7 @@ def test_finds_shipped_and_stored_candidates_members_first(store: Path) -> None:
 def test_finds_lone_members_and_skips_damaged_ones(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     files = shipped()[Modality.CT]
     (store / ENSEMBLES / f"{files.version}.json").write_text("{")
-    found = {one.what.version: one for one in candidates(store, writes=False)}
+    found = {candidate.what.version: candidate for candidate in candidates(store, writes=False)}
     assert files.version not in found
     for place in files.places:
         assert found[place.member.version].within == frozenset()
@@ -48,8 +48,8 @@ def test_ensemble_is_chosen_with_members_once_a_version(store: Path) -> None:
     versions = [*(place.member.version for place in files.places), files.version]
     for name in (files.name, files.version):
         taken = chosen(both, [name])
-        assert [one.what.version for one in taken] == versions
-        assert not any(one.writes for one in taken)
+        assert [candidate.what.version for candidate in taken] == versions
+        assert not any(candidate.writes for candidate in taken)
     (member,) = chosen(both, [files.places[0].member.name])
     assert member.what.version == versions[0]
     assert len(chosen(both, [])) == len(both) / 2

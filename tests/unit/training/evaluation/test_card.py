@@ -10,7 +10,7 @@ from lungline.findings import FINDINGS, Modality
 from models.files import CARD, ENSEMBLES, MEMBER, read_ensemble, read_member
 from models.records import EnsembleRecord
 from models.registry import SHIPPED
-from training.evaluation.card import DescribedEnsemble, Table, card, sections
+from training.evaluation.card import CardTable, DescribedEnsemble, card, sections
 
 MEMBERS = [path.parent for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
 
@@ -42,7 +42,7 @@ def test_sections_hold_the_words_of_the_card() -> None:
             cells = [part] if isinstance(part, str) else [" | ".join(row) for row in (part.head, *part.rows)]
             assert all(cell.strip() in text for cell in cells)
     made = next(section for section in found if section.name == "made")
-    assert isinstance(made.parts[0], Table)
+    assert isinstance(made.parts[0], CardTable)
     assert made.parts[0].head == ("member", "weight in the vote", "temperature")
 
 

@@ -22,7 +22,7 @@ RECIPE = dataclasses.replace(recipes.load("xray-cnn"), architecture="small_cnn",
 
 
 @pytest.fixture
-def lessons(tmp_path: Path) -> tuple[Labelled, Labelled, Labelled]:
+def splits(tmp_path: Path) -> tuple[Labelled, Labelled, Labelled]:
     drawn.sound(tmp_path)
     predictions = Predictions(tmp_path)
     data = predictions.data(Modality.XRAY)
@@ -30,7 +30,7 @@ def lessons(tmp_path: Path) -> tuple[Labelled, Labelled, Labelled]:
     return train, val, test
 
 
-def predicted(test: Labelled) -> SplitPredictions:
+def predictions_of(test: Labelled) -> SplitPredictions:
     """The split as somebody judged it who knows nothing."""
     examples = [drawn_example(label, source, group) for label, source, group in zip(test.labels, test.sources, test.groups, strict=True)]
     count = len(examples)
@@ -47,7 +47,7 @@ def drawn_example(label: str, source: str, group: str) -> Any:
 
 
 def test_left_out_source_is_predicted_and_not_learnt_from(
-    lessons: tuple[Labelled, Labelled, Labelled], monkeypatch: pytest.MonkeyPatch
+    splits: tuple[Labelled, Labelled, Labelled], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Labelled] = []
 
@@ -57,18 +57,18 @@ def test_left_out_source_is_predicted_and_not_learnt_from(
 
     monkeypatch.setattr("training.evaluation.leave_one_out.fit", watched)
     monkeypatch.setattr("training.metrics.figures.RESAMPLES", 20)
-    found = leave_each_source_out(RECIPE, lessons, predicted(lessons[2]), None, seed=0).within_source or {}
+    found = leave_each_source_out(RECIPE, splits, predictions_of(splits[2]), None, seed=0).within_source or {}
     assert set(found) == {"clinic 0"}  # of clinic 1 there are too few to be asked about
     assert found["clinic 0"].images == 12
     assert 0 <= found["clinic 0"]["macro_auroc"].value <= 1
     assert len(seen) == 2
-    for given, whole in zip(seen, lessons, strict=False):
+    for given, whole in zip(seen, splits, strict=False):
         assert set(given.sources) == {"clinic 1"}
         assert 0 < len(given.pictures) < len(whole.pictures)
 
 
-def test_a_source_without_which_a_finding_is_gone_stays(lessons: tuple[Labelled, Labelled, Labelled]) -> None:
-    train, val, test = lessons
+def test_a_source_without_which_a_finding_is_gone_stays(splits: tuple[Labelled, Labelled, Labelled]) -> None:
+    train, val, test = splits
     alone = np.flatnonzero((train.sources == "clinic 0") | (train.labels != "normal"))
     without = Labelled(*(getattr(train, name)[alone] for name in ("pictures", "labels", "outputs", "sources", "groups")))
-    assert leave_each_source_out(RECIPE, (without, val, test), predicted(test), None, seed=0).within_source == {}
+    assert leave_each_source_out(RECIPE, (without, val, test), predictions_of(test), None, seed=0).within_source == {}

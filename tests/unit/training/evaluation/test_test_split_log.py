@@ -52,9 +52,9 @@ def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
 
 
 def test_shipped_versions_looked_at_their_own_data_alone(training_data: Path, tiny_data: Path) -> None:
-    looks = read(SHIPPED)
-    assert looks.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
-    assert of_what_ships(Predictions(training_data)) == looks
+    reads = read(SHIPPED)
+    assert reads.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
+    assert of_what_ships(Predictions(training_data)) == reads
     assert of_what_ships(Predictions(tiny_data)) == {}
 
 

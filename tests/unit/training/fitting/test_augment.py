@@ -14,12 +14,12 @@ PICTURES = np.random.default_rng(0).random((6, 96, 96, 1), np.float32)
 def test_shape_range_and_chance(name: str) -> None:
     how = recipes.load(name).augment
     before = PICTURES.copy()
-    first, again, other = (augment(PICTURES, how, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, repeated, other = (augment(PICTURES, how, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert first.shape == PICTURES.shape
     assert first.dtype == np.float32
     assert first.min() >= 0
     assert first.max() <= 1
-    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, repeated)
     assert not np.array_equal(first, other)
     np.testing.assert_array_equal(PICTURES, before)
 

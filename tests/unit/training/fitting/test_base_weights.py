@@ -25,12 +25,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_local_file_is_used_and_named_by_its_tensor_hash(folder: Path) -> None:
-    fill, told = loader("mobilenetv2", "imagenet", folder)
+    fill, answer = loader("mobilenetv2", "imagenet", folder)
     made = keras.applications.MobileNetV2(include_top=False, weights=None, input_shape=(224, 224, 3))
     made.load_weights(folder / "mobilenetv2_notop.weights.h5")
-    assert fingerprint(made.get_weights()) in told
-    one, other = build("mobilenetv2", 2, fill), build("mobilenetv2", 2, fill)
-    kernels = [network.get_layer("mobilenetv2_1.00_224").get_weights()[0] for network in (one, other)]
+    assert fingerprint(made.get_weights()) in answer
+    first, other = build("mobilenetv2", 2, fill), build("mobilenetv2", 2, fill)
+    kernels = [network.get_layer("mobilenetv2_1.00_224").get_weights()[0] for network in (first, other)]
     np.testing.assert_array_equal(*kernels)
 
 
@@ -43,9 +43,9 @@ def test_public_base_loads_and_one_changed_number_renames_it(
 ) -> None:
     base = getattr(keras.applications, application)(include_top=False, weights=None, input_shape=(224, 224, 3))
     base.save_weights(tmp_path / f"{stem}_notop.weights.h5")
-    fill, told = loader(architecture, "imagenet", tmp_path)
-    assert f"{stem}_notop.weights.h5" in told
-    assert "given RGB in [0, 1]" in told
+    fill, answer = loader(architecture, "imagenet", tmp_path)
+    assert f"{stem}_notop.weights.h5" in answer
+    assert "given RGB in [0, 1]" in answer
     assert "not a file that Lungline knows" in capsys.readouterr().err
     network = build(architecture, 3, fill)
     (inner,) = [layer for layer in network.layers if isinstance(layer, keras.Model)]
@@ -54,7 +54,7 @@ def test_public_base_loads_and_one_changed_number_renames_it(
     kernel = base.trainable_weights[0]
     kernel.assign(kernel + 0.001)
     base.save_weights(tmp_path / f"{stem}_notop.weights.h5")
-    assert loader(architecture, "imagenet", tmp_path)[1] != told
+    assert loader(architecture, "imagenet", tmp_path)[1] != answer
 
 
 def _damaged(folder: Path, damage: str) -> None:
@@ -114,8 +114,8 @@ def test_downloaded_base_expects_the_input_of_a_local_base(monkeypatch: pytest.M
     fill(base)
     pictures = np.random.default_rng(0).random((3, 128, 128, 3), np.float32)
     by_statistics = (pictures - np.array(IMAGENET_MEAN)) / np.sqrt(np.array(IMAGENET_VARIANCE))
-    inner = [keras.Model(one.input, one.get_layer("bn_Conv1").output) for one in (before, base)]
-    expected, found = (np.asarray(one(given)) for one, given in zip(inner, (pictures * 2 - 1, by_statistics), strict=True))
+    inner = [keras.Model(value.input, value.get_layer("bn_Conv1").output) for value in (before, base)]
+    expected, found = (np.asarray(first(given)) for first, given in zip(inner, (pictures * 2 - 1, by_statistics), strict=True))
     np.testing.assert_allclose(found[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], atol=1e-4)
 
 

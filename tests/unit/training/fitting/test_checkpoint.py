@@ -64,25 +64,25 @@ def network() -> keras.Model:
     return compiled
 
 
-def _standing(network: keras.Model) -> TrainingState:
+def _state_of(network: keras.Model) -> TrainingState:
     return TrainingState(2, 1, 0.7, network.get_weights(), network.get_weights(), [Epoch(epoch=1, loss=0.5), Epoch(epoch=2, loss=0.4)])
 
 
 def test_checkpoint_restores_all_that_the_next_epoch_needs(network: keras.Model, tmp_path: Path) -> None:
     kept, rng = Checkpoint(tmp_path / "c.npz", "key"), np.random.default_rng(3)
-    kept.write(network, rng, _standing(network))
+    kept.write(network, rng, _state_of(network))
     expected = rng.random(4)
     other = build("small_cnn", 3)
     compile_network(other, recipes.load("xray-cnn"), 2, 2)
-    again = np.random.default_rng(99)
-    standing = kept.restore(other, again)
-    assert standing is not None
-    assert (standing.epoch, standing.best_epoch, standing.best_auroc) == (2, 1, 0.7)
-    assert [one.loss for one in standing.curve] == [0.5, 0.4]
-    np.testing.assert_array_equal(again.random(4), expected)
+    repeated = np.random.default_rng(99)
+    training_state = kept.restore(other, repeated)
+    assert training_state is not None
+    assert (training_state.epoch, training_state.best_epoch, training_state.best_auroc) == (2, 1, 0.7)
+    assert [epoch.loss for epoch in training_state.curve] == [0.5, 0.4]
+    np.testing.assert_array_equal(repeated.random(4), expected)
     pictures, wanted = np.random.default_rng(0).random((4, 96, 96, 1), np.float32), np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
-    for one in (network, other):
-        one.train_on_batch(pictures, wanted)
+    for value in (network, other):
+        value.train_on_batch(pictures, wanted)
     for mine, its in zip(network.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
 
@@ -94,7 +94,7 @@ def test_partial_checkpoint_on_a_full_disk_is_removed(network: keras.Model, tmp_
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # as good as full
     try:
         with pytest.raises(OSError, match="too large"):
-            Checkpoint(folder / "c.npz", "key").write(network, np.random.default_rng(3), _standing(network))
+            Checkpoint(folder / "c.npz", "key").write(network, np.random.default_rng(3), _state_of(network))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(folder.iterdir()) == []
@@ -107,7 +107,7 @@ def test_what_is_no_checkpoint_of_this_training_is_not_taken_up(
     path, rng = tmp_path / "c.npz", np.random.default_rng(3)
     before = network.get_weights()
     if damage != "none":
-        Checkpoint(path, "key").write(network, rng, _standing(network))
+        Checkpoint(path, "key").write(network, rng, _state_of(network))
     if damage == "truncated":
         path.write_bytes(path.read_bytes()[:-4000])
     if damage == "empty":

@@ -53,11 +53,11 @@ def test_a_student_follows_votes_against_labels(tmp_path: Path) -> None:
     noise = rng.permutation(np.arange(96) % 2)
     changes = {"architecture": "small_cnn", "preprocess": "gray-96", "votes": 1.0, "even": True, "learning_rate": 1e-2, "average": 0.0}
     recipe = dataclasses.replace(recipes.load("ct-student"), **changes)  # type: ignore[arg-type]
-    findings, one = np.array(FINDINGS[Modality.CT]), np.full(96, "a")
+    findings, first = np.array(FINDINGS[Modality.CT]), np.full(96, "a")
     votes = np.eye(2, dtype=np.float32)[bright]
-    lessons = Labelled(pictures, findings[noise], noise, one, np.arange(96).astype(str), votes=votes)
-    val = Labelled(pictures, findings[bright], bright, one, np.arange(96).astype(str))
-    fitted = fit(recipe, lessons, val, seed=0, epochs=6, load_base=None, checkpoint=Checkpoint(tmp_path / "c.npz", ""))
+    train_set = Labelled(pictures, findings[noise], noise, first, np.arange(96).astype(str), votes=votes)
+    val = Labelled(pictures, findings[bright], bright, first, np.arange(96).astype(str))
+    fitted = fit(recipe, train_set, val, seed=0, epochs=6, load_base=None, checkpoint=Checkpoint(tmp_path / "c.npz", ""))
     said = np.asarray(fitted.network.predict(pictures, verbose=0)).argmax(axis=1)
     assert (said == bright).mean() > 0.9
 

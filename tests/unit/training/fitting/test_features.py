@@ -100,10 +100,10 @@ def test_views_are_made_once_and_told_apart(network: keras.Model, trunk: keras.M
     before = kept.stat().st_ino
     np.testing.assert_array_equal(_views(shelf, trunk, PICTURES, TURNED), views)
     assert kept.stat().st_ino == before  # read, not made again
-    again = build("mobilenetv2_128", 3, lively)  # a network that is built anew is the same one
-    again.set_weights(network.get_weights())
-    freeze(again, RECIPE)
-    parts = split(again)
+    repeated = build("mobilenetv2_128", 3, lively)  # a network that is built anew is the same one
+    repeated.set_weights(network.get_weights())
+    freeze(repeated, RECIPE)
+    parts = split(repeated)
     assert parts
     np.testing.assert_array_equal(_views(shelf, parts[0], PICTURES, TURNED), views)
     assert list(folder.iterdir()) == [kept]
@@ -179,32 +179,32 @@ def test_resumed_training_on_features_gives_the_same_weights(tmp_path: Path, mon
     """The checkpoint holds what comes after the frozen part; the rest is made anew."""
     pictures = np.random.default_rng(1).random((9, 128, 128, 1), np.float32)
     names = np.array(["covid19", "pneumonia", "normal"] * 3)
-    lessons = Labelled(pictures, names, np.arange(9) % 3, names, names, kept=tmp_path / "features")
+    train_set = Labelled(pictures, names, np.arange(9) % 3, names, names, kept=tmp_path / "features")
 
     def train(name: str) -> Fitted:
         checkpoint = Checkpoint(tmp_path / f"{name}.npz", "key")
-        return fit(RECIPE, lessons, lessons, seed=3, epochs=2, load_base=lively, checkpoint=checkpoint)
+        return fit(RECIPE, train_set, train_set, seed=3, epochs=2, load_base=lively, checkpoint=checkpoint)
 
-    class Killed(BaseException):
+    class KilledShelf(BaseException):
         pass
 
     def killed(text: str) -> None:
         if "epoch 2 of" in text:
-            raise Killed
+            raise KilledShelf
 
     undisturbed = train("undisturbed")
-    assert [one.epoch for one in undisturbed.curve] == [1, 2]
+    assert [epoch.epoch for epoch in undisturbed.curve] == [1, 2]
     with monkeypatch.context() as patch:
         patch.setattr("training.fitting.loop.say", killed)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledShelf):
             train("killed")
     said: list[str] = []
     monkeypatch.setattr("training.fitting.loop.say", said.append)
-    again = train("killed")
+    repeated = train("killed")
     assert "goes on after epoch 1" in said[0]
     assert "left" in said[1]
-    assert [one.loss for one in again.curve] == [one.loss for one in undisturbed.curve]
-    for mine, its in zip(again.network.get_weights(), undisturbed.network.get_weights(), strict=True):
+    assert [epoch.loss for epoch in repeated.curve] == [epoch.loss for epoch in undisturbed.curve]
+    for mine, its in zip(repeated.network.get_weights(), undisturbed.network.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
 
 

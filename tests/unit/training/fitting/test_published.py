@@ -52,8 +52,8 @@ def test_its_own_split_is_of_pictures_that_may_be_trained_on(name: str, tiny_dat
     assert len(set(drawn)) == len(drawn)
     assert set(drawn) <= known
     assert len(held.labels) == pytest.approx(recipe.published.held_out * len(drawn), abs=len(own.outputs))
-    again, other = (published.split_as_published(recipe, predictions, seed)[2].pictures for seed in (1, 2))
-    np.testing.assert_array_equal(again, held.pictures)
+    repeated, other = (published.split_as_published(recipe, predictions, seed)[2].pictures for seed in (1, 2))
+    np.testing.assert_array_equal(repeated, held.pictures)
     if recipe.published.seed is None:
         assert not np.array_equal(other, held.pictures)
     else:
@@ -74,18 +74,20 @@ def trained(tiny_data: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
 
 def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, tiny_data: Path) -> None:
     listed = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
-    (row,) = [one for one in listed if one["name"] == "xray-cnn6-as-published"]
+    (row,) = [element for element in listed if element["name"] == "xray-cnn6-as-published"]
     assert (row["kind"], row["state"], row["modality"]) == ("member", "challenger", "xray")
-    assert [one["name"] for one in listed if one["state"] == "challenger" and one["kind"] == "member"].count("xray-cnn6") == 1
+    assert [element["name"] for element in listed if element["state"] == "challenger" and element["kind"] == "member"].count(
+        "xray-cnn6"
+    ) == 1
     (ours,) = read_ensemble(trained / "training", "xray").places  # it may not join
     assert ours.member.name == "xray-cnn6"
     assert not (trained / "training" / "ensembles" / "ct.json").exists()
 
-    told = json.loads(run("models", "show", row["version"], "--json").stdout)
-    own = told["as_published"]
-    assert told["outputs"] == ["covid19", "normal"]
-    assert told["recipe"] == "xray-cnn6"
-    assert told["epochs"] == told["best_epoch"] == 2
+    printed = json.loads(run("models", "show", row["version"], "--json").stdout)
+    own = printed["as_published"]
+    assert printed["outputs"] == ["covid19", "normal"]
+    assert printed["recipe"] == "xray-cnn6"
+    assert printed["epochs"] == printed["best_epoch"] == 2
     assert own["published"]["value"] == 0.95
     assert own["figure"]["metric"] == "accuracy"
     assert own["figure"]["value"] == own["figures"]["accuracy"]["value"]
@@ -102,8 +104,8 @@ def test_it_lands_in_the_store_alone_and_says_what_it_is_worth(trained: Path, ti
     precision, recall, f1, support = precision_recall_fscore_support(held.outputs, said, labels=[0, 1], zero_division=np.nan)
     for output, name in enumerate(("covid19", "normal")):
         for called, value in (("precision", precision), ("sensitivity", recall), ("f1", f1)):
-            told_value = own["figures"].get(f"{name}_{called}", {"value": np.nan})["value"]
-            assert told_value == pytest.approx(value[output], abs=1e-4, nan_ok=True)
+            reported_value = own["figures"].get(f"{name}_{called}", {"value": np.nan})["value"]
+            assert reported_value == pytest.approx(value[output], abs=1e-4, nan_ok=True)
         assert sum(own["figures"]["confusion"][name].values()) == support[output]
     assert own["figures"]["confusion"]["covid19"]["normal"] == ((held.outputs == 0) & (said == 1)).sum()
     torn = int(np.isin(held.groups, learnt.groups).sum())
@@ -124,7 +126,7 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
     done = run("train", "xray-cnn6", "xray-cnn", "--weights", "none", "--epochs", "1", "--limit", "9")
     assert done.exit_code == 0, done.exception
     listed = [json.loads(line) for line in run("models", "list", "--json").stdout.splitlines()]
-    challengers = {one["name"] for one in listed if one["kind"] == "member" and one["state"] == "challenger"}
+    challengers = {row["name"] for row in listed if row["kind"] == "member" and row["state"] == "challenger"}
     assert challengers == {"xray-cnn6", "xray-cnn", "xray-student", "ct-student"}
     for name in ("xray-cnn6", "xray-cnn"):
         (place,) = read_ensemble(home / "trials" / name, "xray").places

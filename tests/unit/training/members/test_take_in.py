@@ -58,9 +58,9 @@ def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
     assert [place.member.version for place in files_of.places] == [made.version]
     chests = agreement.pictures("plain-300")[:3]
     predicted = load_ensemble(files_of).judge({"plain-300": chests})
-    assert {one.status.value for one in predicted} == {"review"}
+    assert {value.status.value for value in predicted} == {"review"}
     expected = answers(cnn6(3), chests)[:, [0, 2, 1]]
-    np.testing.assert_allclose([list(one.probabilities.values()) for one in predicted], expected, atol=1e-5)
+    np.testing.assert_allclose([list(value.probabilities.values()) for value in predicted], expected, atol=1e-5)
 
 
 def test_with_scans_it_is_calibrated_judged_and_counted(files: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,11 +109,11 @@ def _place(made: Member):  # type: ignore[no-untyped-def]
 
 
 def test_another_order_of_outputs_is_another_version(files: Path) -> None:
-    first, second, again = (
+    first, second, repeated = (
         member(run(files / "two.h5", "--outputs", order)) for order in ("normal,covid19", "covid19,normal", "covid19, normal")
     )
     assert first.version != second.version
-    assert again.version == second.version
+    assert repeated.version == second.version
 
 
 @pytest.mark.parametrize(

@@ -86,8 +86,8 @@ def test_what_was_made_loads_and_judges_as_when_it_was_made(trained: Trained, ti
 
 
 def test_the_same_seed_gives_the_same_bytes(trained: Trained, tiny_data: Path, tmp_path: Path) -> None:
-    again = make(ADMISSION, start(tiny_data), tmp_path, Predictions(tiny_data))
-    assert (again.folder / WEIGHTS).read_bytes() == (trained.out / ADMISSION.name / WEIGHTS).read_bytes()
+    repeated = make(ADMISSION, start(tiny_data), tmp_path, Predictions(tiny_data))
+    assert (repeated.folder / WEIGHTS).read_bytes() == (trained.out / ADMISSION.name / WEIGHTS).read_bytes()
 
 
 def test_half_precision_answers_as_full(trained: Trained, tiny_data: Path) -> None:
@@ -111,13 +111,13 @@ def test_admission_learns_from_made_strangers_too(trained: Trained, tiny_data: P
 
 
 def test_member_json_and_card_say_nothing_of_the_test_split(trained: Trained) -> None:
-    told = json.loads((trained.out / CT.name / "member.json").read_text())
-    assert told["seed"] == 5
-    assert told["epochs"] == 1
-    assert told["base"] == "none"
-    assert told["validation"]["images"] == 8  # cap trains, and is not judged
-    assert "figures" not in told
-    low, high = (told["validation"]["balanced_accuracy"][bound] for bound in ("low", "high"))
+    facts = json.loads((trained.out / CT.name / "member.json").read_text())
+    assert facts["seed"] == 5
+    assert facts["epochs"] == 1
+    assert facts["base"] == "none"
+    assert facts["validation"]["images"] == 8  # cap trains, and is not judged
+    assert "figures" not in facts
+    low, high = (facts["validation"]["balanced_accuracy"][bound] for bound in ("low", "high"))
     assert 0 <= low <= high <= 1
     text = (trained.out / CT.name / "card.md").read_text()
     assert "Not a medical device" in text

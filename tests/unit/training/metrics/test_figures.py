@@ -30,8 +30,8 @@ def test_same_as_scikit_learn() -> None:
     assert brier(VOTES, WANTED) == pytest.approx(brier_score_loss(WANTED, VOTES, scale_by_half=False))
     precision, recall, f1, _ = precision_recall_fscore_support(WANTED, VOTES.argmax(axis=1))
     for output in range(3):
-        told = of_output(VOTES, WANTED, output)
-        assert (told["precision"], told["sensitivity"], told["f1"]) == pytest.approx((precision[output], recall[output], f1[output]))
+        answer = of_output(VOTES, WANTED, output)
+        assert (answer["precision"], answer["sensitivity"], answer["f1"]) == pytest.approx((precision[output], recall[output], f1[output]))
     quiet = (VOTES.argmax(axis=1) != 1)[WANTED != 1].mean()
     assert of_output(VOTES, WANTED, 1)["specificity"] == pytest.approx(quiet)
 
@@ -54,8 +54,8 @@ def of_accuracy(rows: np.ndarray) -> dict[str, float]:
 def test_interval_is_over_groups_and_repeatable() -> None:
     alone = np.arange(200).astype(str)
     pairs = (np.arange(200) // 10).astype(str)
-    narrow, again, wide = (with_intervals(groups, of_accuracy)["accuracy"] for groups in (alone, alone, pairs))
-    assert narrow == again
+    narrow, second_time, wide = (with_intervals(groups, of_accuracy)["accuracy"] for groups in (alone, alone, pairs))
+    assert narrow == second_time
     assert narrow.low is not None
     assert narrow.high is not None
     assert narrow.low < narrow.value < narrow.high
@@ -70,8 +70,8 @@ def test_interval_is_over_groups_and_repeatable() -> None:
 def test_a_resample_that_loses_an_output_does_not_count() -> None:
     wanted = np.repeat([0, 1], [27, 3])
     votes = np.tile([0.9, 0.1], (30, 1))  # always the first
-    told = with_intervals(np.arange(30).astype(str), lambda rows: {"it": balanced_accuracy(votes[rows], wanted[rows], wanted)})
-    assert told["it"] == Figure(value=0.5, low=0.5, high=0.5)
+    answer = with_intervals(np.arange(30).astype(str), lambda rows: {"it": balanced_accuracy(votes[rows], wanted[rows], wanted)})
+    assert answer["it"] == Figure(value=0.5, low=0.5, high=0.5)
     three = np.repeat([0, 1, 2], 10)
     assert np.isnan(occurring_auroc(VOTES[:20], three[:20], three))
     assert occurring_auroc(VOTES[:20], three[:20], three[:20]) == occurring_auroc(VOTES[:20], three[:20])

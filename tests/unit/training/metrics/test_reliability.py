@@ -34,8 +34,8 @@ def test_one_bin_by_hand() -> None:
 def test_bins_have_equal_mass_and_rise() -> None:
     bins = reliability(VOTES, TRUE)
     assert len(bins) == 15
-    assert {one.scans for one in bins} <= {266, 267}
-    confidences = [one.confidence for one in bins]
+    assert {bucket.scans for bucket in bins} <= {266, 267}
+    confidences = [bucket.confidence for bucket in bins]
     assert confidences == sorted(confidences)
 
 

@@ -31,7 +31,7 @@ def chest_volume() -> np.ndarray:
     return np.stack([plane] * 30 + [belly] * 10)
 
 
-def lessons() -> PoseExamples:
+def pose_examples() -> PoseExamples:
     pictures = {
         name: [kept(picture("xray" if name == "xray" else "ct", 3).astype(np.float32) / np.float32(255))] for name in ("xray", "ct")
     }
@@ -40,9 +40,9 @@ def lessons() -> PoseExamples:
 
 
 def test_pose_pictures_repeat_by_seed_and_cover_every_kind() -> None:
-    drawn, kinds = lessons().draw(200, np.random.default_rng(5))
-    again, same = lessons().draw(200, np.random.default_rng(5))
-    np.testing.assert_array_equal(drawn, again)
+    drawn, kinds = pose_examples().draw(200, np.random.default_rng(5))
+    repeated, same = pose_examples().draw(200, np.random.default_rng(5))
+    np.testing.assert_array_equal(drawn, repeated)
     np.testing.assert_array_equal(kinds, same)
     assert drawn.shape == (200, 64, 64, 1)
     assert (drawn.min(), drawn.max()) == (0, 1)
@@ -50,7 +50,7 @@ def test_pose_pictures_repeat_by_seed_and_cover_every_kind() -> None:
 
 
 def test_negative_is_dark_where_the_film_is_bright() -> None:
-    drawn, kinds = lessons().draw(400, np.random.default_rng(6))
+    drawn, kinds = pose_examples().draw(400, np.random.default_rng(6))
     middle = drawn[:, 28:36, 28:36].mean(axis=(1, 2, 3))  # spine and heart
     bright = {kind: middle[kinds == number].mean() for number, kind in enumerate(KINDS)}
     assert min(bright[kind] for kind in FILMS[:4]) > 0.5
@@ -123,15 +123,15 @@ def test_laterals_are_not_judged_on_patients_of_training(tmp_path: Path) -> None
 
 
 def test_the_card_that_ships_is_that_of_the_description() -> None:
-    told = json.loads((SHIPPED / DESCRIPTION).read_text())
-    assert (SHIPPED / "card.md").read_text() == card(told)
-    assert (SHIPPED / DESCRIPTION).read_text() == description(told)
-    assert told["test_uses"] == read_uses(SHIPPED.parent)["pose"]
+    facts = json.loads((SHIPPED / DESCRIPTION).read_text())
+    assert (SHIPPED / "card.md").read_text() == card(facts)
+    assert (SHIPPED / DESCRIPTION).read_text() == description(facts)
+    assert facts["test_uses"] == read_uses(SHIPPED.parent)["pose"]
 
 
 def test_shuffled_labels_keep_the_same_pictures() -> None:
-    drawn, kinds = lessons().draw(200, np.random.default_rng(5))
-    same, shuffled = replace(lessons(), shuffled=True).draw(200, np.random.default_rng(5))
+    drawn, kinds = pose_examples().draw(200, np.random.default_rng(5))
+    same, shuffled = replace(pose_examples(), shuffled=True).draw(200, np.random.default_rng(5))
     np.testing.assert_array_equal(drawn, same)
     assert sorted(kinds) == sorted(shuffled)
     assert (kinds == shuffled).mean() < 0.4

@@ -24,21 +24,21 @@ def test_labels_are_dropped_and_old_scans_read_again(make_stack: Callable[..., S
     stack = make_stack()
     stack.up()
     put(stack.inbox, backlog(60, seed=7))
-    stack.settled(60)
+    stack.await_verdicts(60)
     labels_agree_or_not(stack)
     before = Counter(row["status"] for row in stack.query("SELECT status FROM scan_results"))
     doubtful = in_doubt(stack, tmp_path)
     assert stack.run("models", "promote", doubtful, *_BECAUSE).returncode == 0
-    told = reprocessed_while_scans_flow_and_the_worker_dies(stack)
-    assert told["left"] == 0
-    assert sum((Counter({change["status_before"]: change["scans"]}) for change in told["changes"]), Counter()) == before
-    assert {change["status"] for change in told["changes"]} == {"review"}
-    stack.settled(80)
+    answer = reprocessed_while_scans_flow_and_the_worker_dies(stack)
+    assert answer["left"] == 0
+    assert sum((Counter({change["status_before"]: change["scans"]}) for change in answer["changes"]), Counter()) == before
+    assert {change["status"] for change in answer["changes"]} == {"review"}
+    stack.await_verdicts(80)
     assert {(row["ensemble"], row["status"]) for row in stack.query("SELECT ensemble, status FROM scan_results")} == {(doubtful, "review")}
     assert stack.run("models", "rollback", *_BECAUSE).returncode == 0
-    again = stack.run("reprocess", "--status", "review", "--json")
-    assert again.returncode == 0, again.stderr
-    assert sum(change["scans"] for change in json.loads(again.stdout)["changes"]) == 80
+    repeated = stack.run("reprocess", "--status", "review", "--json")
+    assert repeated.returncode == 0, repeated.stderr
+    assert sum(change["scans"] for change in json.loads(repeated.stdout)["changes"]) == 80
     history = stack.query("SELECT ensemble, reinstated_at FROM scan_history WHERE superseded_at IS NULL")
     assert {row["ensemble"] == doubtful for row in history} == {False}
     assert sum(row["reinstated_at"] is not None for row in history) == 60  # the others had no verdict by that version
@@ -55,8 +55,8 @@ def labels_agree_or_not(stack: Stack) -> None:
     (stack.inbox / "labels").mkdir()
     (stack.inbox / "labels" / "march.csv").write_text("file_name,finding,reader,read_at\n" + "".join(f"{row},2024-11-20\n" for row in rows))
     stack.until(lambda: bool(stack.query("SELECT 1 FROM audit_log WHERE action = 'labels'")), 60, "imported")
-    (told,) = stack.query("SELECT detail FROM audit_log WHERE action = 'labels'")
-    assert told["detail"].startswith("4 rows: 3 new, 0 known before, 1 refused")
+    (fetched,) = stack.query("SELECT detail FROM audit_log WHERE action = 'labels'")
+    assert fetched["detail"].startswith("4 rows: 3 new, 0 known before, 1 refused")
     agreement = stack.query("SELECT reader_finding, model_finding, agrees FROM label_agreement")
     assert len(agreement) == 3
     assert all(bool(row["agrees"]) == (row["reader_finding"] == row["model_finding"]) for row in agreement)
@@ -77,8 +77,8 @@ def reprocessed_while_scans_flow_and_the_worker_dies(stack: Stack) -> dict[str, 
     finally:
         process.kill()
     assert process.returncode == 0
-    told: dict[str, Any] = json.loads(said)
-    return told
+    facts: dict[str, Any] = json.loads(said)
+    return facts
 
 
 def in_doubt(stack: Stack, tmp_path: Path) -> str:
