@@ -22,6 +22,9 @@ def reprocess(
     ] = None,
     finding: Annotated[str | None, typer.Option(help=f"Scans with this finding now: {', '.join(_FINDINGS)}.")] = None,
     status: Annotated[Status | None, typer.Option(help="Scans with this status now.")] = None,
+    headers: Annotated[
+        bool, typer.Option("--headers", help="Only the headers of scans whose facts are of an earlier version; verdicts stay.")
+    ] = False,
     everything: Annotated[bool, typer.Option("--all", help="All scans that are done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: counts, and `changes`.")] = False,
 ) -> None:
@@ -30,8 +33,11 @@ def reprocess(
     from lungline.settings import load
     from operations import reprocess as operation
 
-    if everything == any((since, finding, status)):
-        raise typer.BadParameter("choose the scans with --since, --finding, --status, or --all")
+    if headers + everything + any((since, finding, status)) != 1:
+        raise typer.BadParameter("choose the scans with --since, --finding, --status, or --all; or use --headers alone")
+    if headers:
+        _read_headers(as_json=as_json)
+        return
     if finding is not None and finding not in _FINDINGS:
         raise typer.BadParameter(f"a finding must be one of {', '.join(_FINDINGS)}", param_hint="--finding")
     done = operation.reprocess(load(), _stops(), since=_time(since), finding=finding, status=status, progress=steps, say=say)
@@ -42,6 +48,17 @@ def reprocess(
         print(done.text)
     notice()
     if done.left or done.failed:
+        raise typer.Exit(1)
+
+
+def _read_headers(*, as_json: bool) -> None:
+    from lungline.progress import steps
+    from lungline.settings import load
+    from operations.headers import read_headers
+
+    done = read_headers(load(), _stops(), progress=steps)
+    print(json.dumps(asdict(done)) if as_json else f"{done.headers_read} headers read, {done.left} left.")
+    if done.left:
         raise typer.Exit(1)
 
 

@@ -37,7 +37,8 @@ def show(
 ) -> None:
     """Show all that is known of a scan, with the names of its files; or of a study, with its series."""
     from lungline.settings import load
-    from operations.results import find_scans, find_studies
+    from operations.results import find_scans
+    from operations.studies import find_studies
 
     settings = load()
     if studies := find_studies(settings, scan):

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.output import notice, print_row, print_rows
+
 if TYPE_CHECKING:
-    from operations.studies import Study
+    from db.study_views import Study
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -27,38 +29,32 @@ def studies(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all columns of study_results.")] = False,
 ) -> None:
     """Print what was last said of studies."""
-    from cli.output import notice, print_rows
-    from db.connect import read_only
-    from db.migrate import open_database
     from lungline.settings import load
     from operations.studies import list_studies
 
-    with read_only(open_database(load())).connect() as connection:
-        print_rows(list_studies(connection, limit, worklist=worklist), as_json=as_json, columns=_COLUMNS)
+    print_rows(list_studies(load(), limit, worklist=worklist), as_json=as_json, columns=_COLUMNS)
     notice()
 
 
 @app.command()
 def finish(study: Annotated[str, typer.Argument(metavar="STUDY", help="Its pseudonym, as `lungline studies` prints it.")]) -> None:
     """Say that a study is complete: its series are assessed at once, as final, without waiting for more slices."""
-    from db.migrate import open_database
     from lungline.settings import load
     from operations.studies import finish_study
 
-    with open_database(load()).begin() as connection:
-        closed = finish_study(connection, study)
+    closed = finish_study(load(), study)
     print(f"{closed} series will be assessed now; `lungline show {study}` prints the answer.")
 
 
 def print_study(study: "Study", *, as_json: bool) -> None:
     """One JSON object, or the study, its series and the patient's earlier studies, a table each."""
-    from cli.output import print_row, print_rows
-
+    pairs = list(zip(study.series, study.set_aside, strict=True))
     if as_json:
-        print_row(study.study | {"series": study.series, "priors": study.priors}, as_json=True)
+        in_study = [dict[str, object](row) | {"set_aside": reasons} for row, reasons in pairs]
+        print_row(dict[str, object](study.columns) | {"series": in_study, "priors": study.priors}, as_json=True)
         return
-    print_row(study.study, as_json=False)
-    print_rows([row | {"set_aside": _in_words(row["set_aside"])} for row in study.series], as_json=False, columns=_SERIES)
+    print_row(dict[str, object](study.columns), as_json=False)
+    print_rows([dict[str, object](row) | {"set_aside": _in_words(reasons)} for row, reasons in pairs], as_json=False, columns=_SERIES)
     if study.priors:
         print_rows(study.priors, as_json=False, columns=("study_key", "finding", "probability", "status", "finished_at"))
 

@@ -9,6 +9,6 @@ Value = str | int | float | datetime | None
 ViewRow = Mapping[str, Value]
 
 
-def select_rows(connection: Connection, query: str, **parameters: str | int) -> list[ViewRow]:
+def select_rows(connection: Connection, query: str, **parameters: Value) -> list[ViewRow]:
     """The rows that a query over the views finds, each as column -> value; SQLite gives times as text, as its views hold them."""
     return [dict(row) for row in connection.execute(text(query), parameters).mappings()]

@@ -120,10 +120,7 @@ class _Feeder:
                     self._cursor, self._put_off = "", False  # once more for those that a former champion answered for
             if time.monotonic() - self._heard > _SILENT_SECONDS:
                 self._heard = time.monotonic()
-                self.say(
-                    "Nothing was reread for a minute: see `lungline status`, and the log of inference-0 for problems with loading "
-                    "the champion."
-                )
+                self.say(_SILENCE)
             stopped.wait(_POLL_SECONDS)
         with self.engine.begin() as connection:
             rereads.call_back(connection)

@@ -12,8 +12,6 @@ from db.scan_views import ScanRecord
 from lungline.errors import LedgerError
 from lungline.layout import Store
 from lungline.settings import Settings
-from operations import studies
-from operations.studies import Study
 
 
 @dataclass(frozen=True)
@@ -28,12 +26,6 @@ def newest_results(settings: Settings, most: int) -> list[ViewRow]:
     """The newest verdicts, with all columns of `scan_results`."""
     with read_only(open_database(settings)).connect() as connection:
         return scan_views.newest_results(connection, most)
-
-
-def find_studies(settings: Settings, study_key: str) -> list[Study]:
-    """The studies with this pseudonym; empty where there is none."""
-    with read_only(open_database(settings)).connect() as connection:
-        return studies.find_studies(connection, _as_text(study_key))
 
 
 def find_scans(settings: Settings, scan: str) -> list[KnownScan]:
