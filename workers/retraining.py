@@ -30,7 +30,6 @@ from workers.outcome import RunResult
 if TYPE_CHECKING:
     from training.retraining.run import Learnt, RuledChallenger
 
-WEIGHTS = "imagenet"
 _LOOK_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -86,7 +85,11 @@ class Retraining:
             recipes=list(names),
             code_version=provenance.code_version(),
             libraries=provenance.libraries(),
-            settings={"weights": WEIGHTS, "device": self._settings.training_device, "promote": self._settings.retrain_promote},
+            settings={
+                "weights": recipe_choice.BASE_WEIGHTS,
+                "device": self._settings.training_device,
+                "promote": self._settings.retrain_promote,
+            },
             **taken.columns(),
         )
         if not self._asked.forced and self._last() == (taken.sha256, list(names)):

@@ -1,10 +1,13 @@
 """Which recipes a retraining trains, and for which champions. Loads no network library."""
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 from lungline.errors import TrainingError
 from models.files import EnsembleFiles
 from training import recipes
+
+BASE_WEIGHTS: Final = "imagenet"  # what a retraining starts from, as its row records
 
 
 def names_in(text: str) -> tuple[str, ...]:

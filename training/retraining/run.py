@@ -22,6 +22,7 @@ from training.members.compose import compose, members_of
 from training.members.train import Start, train
 from training.predictions.predict import Predictions
 from training.report.writing import write_report
+from training.retraining.recipe_choice import BASE_WEIGHTS
 from training.rulings import ChallengerRuling, Ruling
 
 Tell = Callable[[str], None]  # what it is at, for people
@@ -60,7 +61,7 @@ def learn(learnt: Learnt, settings: Settings, out: Path, tell: Tell) -> list[Mem
 
 def start_of(learnt: Learnt, settings: Settings) -> Start:
     """As `lungline train` begins."""
-    return Start(learnt.data, learnt.seed, "imagenet", settings.weights_dir, None, kept=settings.layout.features)
+    return Start(learnt.data, learnt.seed, BASE_WEIGHTS, settings.weights_dir, None, kept=settings.layout.features)
 
 
 def keep_others(champion: EnsembleFiles, made: tuple[str, ...], out: Path) -> None:
