@@ -136,7 +136,6 @@ def test_worker_starts_though_a_scan_cannot_be_freed(either: Writer, engine: Eng
 
 
 def test_whatever_goes_wrong_leases_are_renewed(writer: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("jobs.leases.RENEW_SECONDS", 0.02)
     errors = iter([RuntimeError("a library's words"), LedgerError("away")])
     renew = job_leases.renew
 
@@ -146,7 +145,7 @@ def test_whatever_goes_wrong_leases_are_renewed(writer: Writer, monkeypatch: pyt
         return renew(connection, owner, job_ids, lease_seconds)
 
     monkeypatch.setattr(job_leases, "renew", renew_in_the_end)
-    leases = Leases(writer, "slot")
+    leases = Leases(writer, "slot", renew_seconds=0.02)
     scan_id = enter(writer, any_drop())
     with leases.claim((READ,), scan_id, scan_states.find) as found:
         assert found is not None

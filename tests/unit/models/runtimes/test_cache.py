@@ -26,7 +26,8 @@ def test_what_is_kept_is_found_again_for_the_same_member_alone(tmp_path: Path, m
     assert (found.description, found.weights) == (network.description, network.weights)
     np.testing.assert_array_equal(found.reference, network.reference)
     for change in ({"sha256": "0" * 64}, {"architecture": "mobilenetv2"}, {"preprocess": "gray-224"}, {"outputs": ("a", "b", "c")}):
-        assert cache.find(tmp_path, dataclasses.replace(member, **change)) is None
+        other = dataclasses.replace(member, record=member.record.model_copy(update=change))
+        assert cache.find(tmp_path, other) is None
 
 
 def test_other_code_or_another_openvino_finds_nothing(

@@ -91,7 +91,7 @@ def test_what_cannot_be_converted_falls_back_and_says_so(tmp_path: Path, place: 
     monkeypatch.setattr("sys.executable", "/bin/false")
     with capture_logs() as logs:
         assert RuntimeChoice("auto", tmp_path).make(place).name == "keras"
-    assert "cannot take" in logs[-1]["why"]
+    assert "cannot convert" in logs[-1]["why"]
 
 
 def test_damaged_weights_are_refused_though_cached(folder: Path, member: Member, tmp_path: Path) -> None:
