@@ -45,5 +45,5 @@ def test_a_tensor_too_large_for_half_precision_stays_whole(tmp_path: Path) -> No
 def test_a_weight_that_is_no_number_is_refused(tmp_path: Path) -> None:
     network = build("small_cnn", 3)
     network.set_weights([weight * np.float32("nan") for weight in network.get_weights()])
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="not a number"):
         save_half(network, tmp_path / "half.weights.h5")
