@@ -119,11 +119,11 @@ def test_repeated_kills_of_the_watcher_lose_no_file(watching: Watching, tmp_path
 _POISON = """
 import watcher.intake, watcher.relook, watcher.watch
 from watcher.sightings import Sightings
-bring, walk, walks = watcher.intake.Intake.bring, Sightings.walk, []
+stage, walk, walks = watcher.intake.Intake.stage, Sightings.walk, []
 def stumbling(intake, path, *rest):
     if 'poison' in path:
         raise KeyError(path)
-    return bring(intake, path, *rest)
+    return stage(intake, path, *rest)
 def walking(sightings, at):
     walks.append(at)
     if len(walks) % 2:
@@ -131,7 +131,7 @@ def walking(sightings, at):
     walk(sightings, at)
 def looking(*_):
     raise ZeroDivisionError
-watcher.intake.Intake.bring, Sightings.walk, watcher.watch.relook = stumbling, walking, looking
+watcher.intake.Intake.stage, Sightings.walk, watcher.watch.relook = stumbling, walking, looking
 """
 
 

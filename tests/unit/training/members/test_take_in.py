@@ -79,7 +79,7 @@ def test_of_two_findings_it_stands_alone(files: Path, tiny_data: Path, monkeypat
     done = run(files / "two.h5", "--outputs", "normal,covid19")
     made = member(done)
     assert made.outputs == ("covid19", "normal")
-    assert "stands alone" in done.stdout
+    assert "joins no ensemble" in done.stdout
     assert not list((Store(load().store).models / "ensembles").glob("xray-1-*"))
     assert made.evaluations["test"].images == 8  # pneumonia is no finding of its own
     chests = agreement.pictures("plain-300")[:2]
