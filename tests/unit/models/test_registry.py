@@ -103,7 +103,7 @@ def test_a_member_that_the_ensemble_was_not_made_of_is_refused(copy: Path) -> No
     facts = json.loads(path.read_text())
     facts["members"][0]["sha256"] = "0" * 64
     path.write_text(json.dumps(facts))
-    with pytest.raises(ModelError, match="not the one"):
+    with pytest.raises(ModelError, match="is not the member that"):
         read_ensemble(copy, "ct")
 
 
@@ -181,7 +181,7 @@ def test_version_damaged_in_the_store_is_skipped_and_refused(copy: Path, tmp_pat
 
 
 def test_a_version_that_is_nowhere_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="not at hand"):
+    with pytest.raises(ModelError, match="are missing"):
         find("xray-9-00000000", tmp_path)
 
 
