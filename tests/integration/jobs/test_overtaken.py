@@ -43,7 +43,7 @@ order = threading.Lock()
 def read_scan(scan):
     if sys.argv[1] == "holds":
         time.sleep(600)
-    claim = writer.do(jobs.claim, [READ.name], scan, "slot/boot/b", READ.lease_seconds)
+    claim = writer.do(jobs.claim, [READ.name], [scan], "slot/boot/b", READ.lease_seconds).get(scan)
     if claim is not None:
         time.sleep(0.005)
         writer.do(jobs.finish, claim)

@@ -154,7 +154,7 @@ def test_asked_to_ask_it_promotes_nothing_by_itself(at_home: TrainingHome, home:
     ("change", "said"),
     [
         ("no manifest", "no manifest.csv"),
-        ("one class", "one finding alone"),
+        ("one class", "only one finding"),
         ("few", "Fewer than 10"),
         ("no gate", "`gate` has no xray scan"),
         ("leak", "split_leak"),
