@@ -34,7 +34,7 @@ def test_of_the_default_those_that_there_are_scans_for(champions: dict[str, Ense
 
 
 @pytest.mark.parametrize(
-    ("names", "told"),
+    ("names", "message"),
     [(("no-such-recipe",), "No recipe"), (("xray-cnn", "admission-cnn"), "no gate"), (("ct-student",), "joins no ensemble")],
 )
 def test_what_cannot_be_retrained_is_told(names: tuple[str, ...], message: str, champions: dict[str, EnsembleFiles]) -> None:
