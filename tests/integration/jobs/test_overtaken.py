@@ -222,7 +222,7 @@ def test_rings_on_a_redis_that_shows_no_head_of_the_queue(app: Celery, fresh_bro
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 def test_they_wait_for_no_backlog(app: Celery, writer: Writer, start: Start, monkeypatch: pytest.MonkeyPatch, how: signal.Signals) -> None:
     monkeypatch.setattr("jobs.doorbells.LOST_AFTER_SECONDS", 1.0)
-    ids = [enter(writer, any_drop()) for _ in range(800)]
+    ids = [enter(writer, any_drop()) for _ in range(3000)]
     dispatcher = Dispatcher(app, writer)
     dispatcher.turn()
     holder = start("holds", 32)
@@ -240,7 +240,7 @@ def test_they_wait_for_no_backlog(app: Celery, writer: Writer, start: Start, mon
     assert sorted(order) == sorted(ids)
     place = {scan_id: number for number, scan_id in enumerate(order)}
     overtook = [sum(place[later] < place[scan_id] for later in ids[number + 1 :]) for number, scan_id in enumerate(ids[:64])]
-    assert max(overtook) < 500  # all of them did, where the oldest waited for the queue to be empty
+    assert max(overtook) < 2000  # all of them did, where the oldest waited for the queue to be empty
     assert writer.do(lambda connection: set(connection.scalars(select(scan_states.state_of(scans.c.id)).select_from(scans)))) == {
         State.DONE
     }
