@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import Connection, Table, insert, select, update
 
 from db.clock import now
-from db.tables import Priority, Stage, jobs, scans, series, series_assessments, studies, study_assessments
+from db.series import find, slices
+from db.tables import Priority, Stage, jobs, series, series_assessments, studies, study_assessments
 from lungline.findings import Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
@@ -63,51 +64,48 @@ class AssessedSeries:
     assessment: SeriesAssessment
 
 
-def write_series(connection: Connection, series_id: str, assessment: SeriesAssessment) -> bool:
-    """Makes an assessment a series' current one; False, and nothing written, if the current one says the same."""
-    return _write(connection, series_assessments, "series_id", series_id, assessment)
+def write_series(connection: Connection, series_id: str, assessment: SeriesAssessment | None) -> None:
+    """Makes an assessment a series' current one, unless that says the same; None: nothing is said of it any more."""
+    _write(connection, series_assessments, "series_id", series_id, assessment)
+
+
+def write_study(connection: Connection, study_id: str, assessment: StudyAssessment | None) -> None:
+    """Makes an assessment a study's current one, unless that says the same; None: nothing is said of it any more."""
+    _write(connection, study_assessments, "study_id", study_id, assessment)
+
+
+def _write(connection: Connection, table: Table, subject: str, subject_id: str, assessment: Assessment | None) -> None:
+    current = table.c[subject] == subject_id, table.c.superseded_at.is_(None)
+    former = connection.execute(select(table).where(*current)).mappings().first()
+    if former is not None and assessment is not None and all(former[name] == value for name, value in vars(assessment).items()):
+        return
+    connection.execute(update(table).where(*current).values(superseded_at=now()))
+    if assessment is not None:
+        connection.execute(insert(table).values({"id": new_id(), subject: subject_id, "finished_at": now(), **vars(assessment)}))
 
 
 def give_up_series(connection: Connection, series_id: str) -> None:
-    """Says of a series whose job ended its workers too often that a person must look, in the transaction that ends the job."""
-    columns = (scans.c.priority, scans.c.received_at, series.c.study_id)
-    mine = series.join(studies, studies.c.id == series.c.study_id).join(
-        scans, (scans.c.series_key == series.c.series_key) & (scans.c.study_key == studies.c.study_key)
-    )
-    found = connection.execute(select(*columns).select_from(mine).where(series.c.id == series_id).order_by(scans.c.id)).all()
-    given_up = SeriesAssessment(
-        finding=None,
-        probability=None,
-        status=Status.REVIEW,
-        stage=Stage.FINAL,
-        reason=Reason.INTERNAL_ERROR,
-        priority=Priority(found[0].priority),
-        first_received_at=found[0].received_at,
-        slices=len(found),
-        slices_used=0,
-        slices_expected=None,
-        gaps=None,
-        ensemble=None,
-        rule="none",
-        inputs={},
-    )
-    write_series(connection, series_id, given_up)
-
-
-def write_study(connection: Connection, study_id: str, assessment: StudyAssessment) -> bool:
-    """Makes an assessment a study's current one; False, and nothing written, if the current one says the same."""
-    return _write(connection, study_assessments, "study_id", study_id, assessment)
-
-
-def _write(connection: Connection, table: Table, subject: str, subject_id: str, assessment: Assessment) -> bool:
-    values = vars(assessment)
-    current = table.c[subject] == subject_id, table.c.superseded_at.is_(None)
-    former = connection.execute(select(table).where(*current)).mappings().first()
-    if former is not None and all(former[name] == value for name, value in values.items()):
-        return False
-    connection.execute(update(table).where(*current).values(superseded_at=now()))
-    connection.execute(insert(table).values({"id": new_id(), subject: subject_id, "finished_at": now(), **values}))
-    return True
+    """Says of a series whose job ended its workers too often, and of its study, that a person must look; in the transaction that ends the
+    job. The next slice of the series has both assessed anew."""
+    of = find(connection, series_id)
+    if not (scans := slices(connection, of)):
+        return
+    given_up: dict[str, Any] = {
+        "finding": None,
+        "probability": None,
+        "status": Status.REVIEW,
+        "stage": Stage.FINAL,
+        "reason": Reason.INTERNAL_ERROR,
+        "priority": Priority(scans[0].priority),
+        "first_received_at": scans[0].received_at,
+    }
+    counts: dict[str, Any] = {"slices": len(scans), "slices_used": 0, "slices_expected": None, "gaps": None}
+    lock_study(connection, of.study_id)
+    write_series(connection, series_id, SeriesAssessment(**given_up, **counts, ensemble=None, rule="none", inputs={}))
+    entries = of_study(connection, of.study_id)
+    modalities = sorted({entry.modality for entry in entries if entry.modality})
+    images = sum(entry.assessment.slices for entry in entries)
+    write_study(connection, of.study_id, StudyAssessment(**given_up, modalities=modalities, series=len(entries), scans=images))
 
 
 def lock_study(connection: Connection, study_id: str) -> None:
@@ -131,9 +129,3 @@ def _series_assessment(row: Any) -> SeriesAssessment:
     plain = {name: row[name] for name in SeriesAssessment.__dataclass_fields__}
     typed = {"status": Status(row["status"]), "stage": Stage(row["stage"]), "priority": Priority(row["priority"])}
     return SeriesAssessment(**plain | typed)
-
-
-def count_scans(connection: Connection, study_key: str, patient_key: str | None) -> int:
-    """How many scans of a study have come, whatever became of them, as far as their headers were read."""
-    mine = scans.c.study_key == study_key, func.coalesce(scans.c.patient_key, "") == (patient_key or "")
-    return connection.scalar(select(func.count()).select_from(scans).where(*mine)) or 0

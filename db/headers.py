@@ -1,5 +1,6 @@
 """Reading the headers of old scans again, for facts that an earlier version did not look for. Their verdicts stand."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, update
@@ -42,9 +43,8 @@ def record(connection: Connection, claim: Claim, facts: ScanFacts, quiet_seconds
         return False
     plain: dict[str, Any] = {name: value for name, value in vars(facts).items() if name not in _NOT_OF_HEADERS}
     changed = update(scans).where(scans.c.id == claim.subject).values(plain).returning(scans.c.modality)
-    modality = connection.scalar(changed)
-    names = facts.patient_key, facts.study_key, facts.series_key, modality
-    series.note_scan(connection, *names, Priority.SCANS, quiet_seconds)
+    known = replace(facts, modality=connection.scalar(changed))
+    series.note_verdict(connection, known.series, Priority.SCANS, quiet_seconds)
     return True
 
 

@@ -10,6 +10,7 @@ from db import jobs, series
 from db.clock import now
 from db.jobs import Claim
 from db.scans import REREAD
+from db.series import SeriesName
 from db.tables import Priority, Rank, predictions, probabilities, scans, verdicts
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
@@ -48,6 +49,11 @@ class ScanFacts:
     lung_share: float | None = None
     """Of a CT slice: how much of the body's box the lungs fill, 0 to 1."""
     header_version: int = HEADER_VERSION
+
+    @property
+    def series(self) -> SeriesName:
+        """That the scan belongs to."""
+        return SeriesName(self.patient_key or "", self.study_key or "", self.series_key or "", self.modality or "")
 
 
 @dataclass(frozen=True)
@@ -93,12 +99,11 @@ def record_all(
 
 def _note_series(connection: Connection, verdicts_by_claim: Sequence[tuple[Claim, ScanFacts]], quiet_seconds: float) -> None:
     """Once for each series of a batch: most of its scans are of one."""
-    urgent: dict[tuple[str | None, str | None, str | None, Modality | None], bool] = {}
+    urgent: dict[SeriesName, bool] = {}
     for claim, facts in verdicts_by_claim:
-        names = (facts.patient_key, facts.study_key, facts.series_key, facts.modality)
-        urgent[names] = urgent.get(names, False) or claim.priority == Rank.STAT
-    for names, is_urgent in sorted(urgent.items(), key=str):  # in one order, so that two workers do not wait in a circle
-        series.note_scan(connection, *names, Priority.STAT if is_urgent else Priority.SCANS, quiet_seconds)
+        urgent[facts.series] = urgent.get(facts.series, False) or claim.priority == Rank.STAT
+    for name, is_urgent in sorted(urgent.items()):  # in one order, so that two workers do not wait in a circle
+        series.note_verdict(connection, name, Priority.STAT if is_urgent else Priority.SCANS, quiet_seconds)
 
 
 def _write_facts(connection: Connection, facts: Mapping[str, ScanFacts]) -> None:

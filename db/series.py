@@ -1,6 +1,5 @@
 """Series and studies: which there are, and what lies in each. Their assessments are in db/assessments.py."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -10,7 +9,6 @@ from sqlalchemy import Connection, and_, select, text, update
 from db import jobs
 from db.clock import UtcTime, now
 from db.insert import insert_new
-from db.insert import slices as in_pieces
 from db.jobs import NewJob
 from db.tables import Priority, Rank, series, studies
 from lungline.ids import new_id
@@ -18,7 +16,6 @@ from lungline.ids import new_id
 ASSESS: Final = "assess"  # the kind of job that says what a series shows
 QUEUE: Final = "assess"
 QUIET_SECONDS: Final = 60.0
-FINAL_SECONDS: Final = 900.0
 
 
 @dataclass(frozen=True)
@@ -26,8 +23,6 @@ class Slice:
     """A scan of a series with its current verdict."""
 
     scan_id: str
-    modality: str | None
-    view: str | None
     finding: str | None
     probability: float | None
     status: str
@@ -36,7 +31,6 @@ class Slice:
     """The probability of covid19; None if the scan was rejected."""
     ensemble: str
     orientation: str | None
-    instance_number: int | None
     position_mm: float | None
     kernel: str | None
     thickness_mm: float | None
@@ -48,40 +42,43 @@ class Slice:
     received_at: datetime
 
 
+@dataclass(frozen=True, order=True)
+class SeriesName:
+    """What tells a series from all others: pseudonyms and modality, empty where a file does not say."""
+
+    patient_key: str
+    study_key: str
+    series_key: str
+    modality: str
+
+
 @dataclass(frozen=True)
 class Series:
     """A series as it is to be assessed."""
 
     series_id: str
     study_id: str
-    study_key: str
-    series_key: str
-    patient_key: str | None
-    modality: str | None
+    name: SeriesName
     silent_seconds: float
     """Since the latest verdict of one of its scans."""
     is_closed: bool
     """A person said that it is complete."""
 
 
-def note_scan(
-    connection: Connection,
-    patient_key: str | None,
-    study_key: str | None,
-    series_key: str | None,
-    modality: str | None,
-    priority: Priority,
-    quiet_seconds: float,
-) -> None:
+def note_verdict(connection: Connection, name: SeriesName, priority: Priority, quiet_seconds: float) -> None:
     """A scan of a series has a new verdict: the series is to be assessed once it was quiet for so long. In the verdict's transaction.
 
-    A scan that names no study or no series belongs to none; its verdict is all that is said of it.
+    So are those of other modalities under its Series Instance UID: the scan may have been one of theirs until now. A scan that names no
+    study or no series belongs to none; its verdict is all that is said of it.
     """
-    if not study_key or not series_key:
+    if not name.study_key or not name.series_key:
         return
-    names = {"patient_key": patient_key or "", "study_key": study_key, "series_key": series_key, "modality": modality or ""}
-    series_id = _touch(connection, names) or _enter(connection, names)
-    schedule(connection, series_id, priority, quiet_seconds)
+    touched = _touch(connection, name)
+    if name.modality not in touched.values():
+        _enter(connection, name)
+        touched = _touch(connection, name)
+    for series_id in sorted(touched):
+        schedule(connection, series_id, priority, quiet_seconds)
 
 
 def schedule(connection: Connection, series_id: str, priority: Priority, seconds: float) -> None:
@@ -91,23 +88,20 @@ def schedule(connection: Connection, series_id: str, priority: Priority, seconds
     jobs.postpone(connection, NewJob(ASSESS, series_id, queue, rank), seconds)
 
 
-def find(connection: Connection, series_ids: Sequence[str]) -> dict[str, Series]:
-    """Series as they stand now, by their ids."""
+def find(connection: Connection, series_id: str) -> Series:
+    """A series as it stands now."""
     both = series.join(studies, studies.c.id == series.c.study_id)
     query = select(series, studies.c.study_key, studies.c.patient_key, now().label("at")).select_from(both)
-    found: dict[str, Series] = {}
-    for some in in_pieces(series_ids):
-        for row in connection.execute(query.where(series.c.id.in_(some))):
-            silent = max(0.0, (row.at - row.last_scan_at).total_seconds())
-            patient_key, modality, is_closed = row.patient_key or None, row.modality or None, row.closed_at is not None
-            found[row.id] = Series(row.id, row.study_id, row.study_key, row.series_key, patient_key, modality, silent, is_closed)
-    return found
+    row = connection.execute(query.where(series.c.id == series_id)).one()
+    name = SeriesName(row.patient_key, row.study_key, row.series_key, row.modality)
+    silent = max(0.0, (row.at - row.last_scan_at).total_seconds())
+    return Series(row.id, row.study_id, name, silent, row.closed_at is not None)
 
 
 _SLICES: Final = text("""
-    SELECT r.scan_id, r.modality, r.view, r.finding, r.probability, r.status, r.reason, p.probability AS covid19, r.ensemble, s.orientation,
-           s.instance_number, s.slice_position_mm AS position_mm, s.kernel, s.slice_thickness_mm AS thickness_mm, s.derivation,
-           s.acquisition, s.slices_expected AS expected, s.lung_share, r.priority, r.received_at
+    SELECT r.scan_id, r.finding, r.probability, r.status, r.reason, p.probability AS covid19, r.ensemble, s.orientation,
+           s.slice_position_mm AS position_mm, s.kernel, s.slice_thickness_mm AS thickness_mm, s.derivation, s.acquisition,
+           s.slices_expected AS expected, s.lung_share, r.priority, r.received_at
     FROM scan_results r JOIN scans s ON s.id = r.scan_id
     LEFT JOIN scan_probabilities p ON p.scan_id = r.scan_id AND p.finding = 'covid19'
     WHERE r.series_key = :series_key AND r.study_key = :study_key AND coalesce(r.patient_key, '') = :patient_key
@@ -118,13 +112,7 @@ _SLICES: Final = text("""
 
 def slices(connection: Connection, of: Series) -> list[Slice]:
     """The scans of a series with their current verdicts, oldest first; those that wait or are quarantined are not among them."""
-    names = {
-        "series_key": of.series_key,
-        "study_key": of.study_key,
-        "patient_key": of.patient_key or "",
-        "modality": of.modality or "",
-    }
-    return [Slice(**row) for row in connection.execute(_SLICES, names).mappings()]
+    return [Slice(**row) for row in connection.execute(_SLICES, vars(of.name)).mappings()]
 
 
 def close_study(connection: Connection, study_key: str) -> int:
@@ -137,23 +125,16 @@ def close_study(connection: Connection, study_key: str) -> int:
     return len(ids)
 
 
-def _touch(connection: Connection, names: dict[str, str]) -> str | None:
-    study = select(studies.c.id).where(studies.c.study_key == names["study_key"], studies.c.patient_key == names["patient_key"])
-    mine = and_(
-        series.c.series_key == names["series_key"], series.c.modality == names["modality"], series.c.study_id == study.scalar_subquery()
-    )
-    found: str | None = connection.scalar(update(series).where(mine).values(last_scan_at=now(), closed_at=None).returning(series.c.id))
-    return found
+def _touch(connection: Connection, name: SeriesName) -> dict[str, str]:
+    """The series under this UID that there are, each with its modality: all have heard of a scan now."""
+    study = select(studies.c.id).where(studies.c.study_key == name.study_key, studies.c.patient_key == name.patient_key)
+    mine = and_(series.c.series_key == name.series_key, series.c.study_id == study.scalar_subquery())
+    touched = update(series).where(mine).values(last_scan_at=now(), closed_at=None).returning(series.c.id, series.c.modality)
+    return {row.id: row.modality for row in connection.execute(touched)}
 
 
-def _enter(connection: Connection, names: dict[str, str]) -> str:
-    study = {"study_key": names["study_key"], "patient_key": names["patient_key"]}
-    insert_new(connection, studies, id=new_id(), created_at=now(), **study)
-    study_id = connection.scalar(
-        select(studies.c.id).where(studies.c.study_key == study["study_key"], studies.c.patient_key == study["patient_key"])
-    )
-    own = {"study_id": study_id, "series_key": names["series_key"], "modality": names["modality"]}
-    insert_new(connection, series, id=new_id(), last_scan_at=now(), **own)
-    found: str | None = _touch(connection, names)
-    assert found is not None
-    return found
+def _enter(connection: Connection, name: SeriesName) -> None:
+    keys = {"study_key": name.study_key, "patient_key": name.patient_key}
+    insert_new(connection, studies, id=new_id(), created_at=now(), **keys)
+    study_id = connection.scalar(select(studies.c.id).filter_by(**keys))
+    insert_new(connection, series, id=new_id(), study_id=study_id, series_key=name.series_key, modality=name.modality, last_scan_at=now())

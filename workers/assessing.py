@@ -5,7 +5,6 @@ from sqlalchemy import Connection
 from db import assessments, jobs, series
 from db.assessments import SeriesAssessment
 from db.jobs import Claim
-from db.series import Series
 from db.tables import Stage
 from db.writer import Writer
 from jobs.answer import Answering, Tell
@@ -26,7 +25,7 @@ class SeriesAssessor:
             final_seconds: of silence after which a series counts as complete.
             rule: from slice scores to a series'.
         """
-        self.answering = Answering(leases, (ASSESS,), series.find, self._assess)
+        self.answering = Answering(leases, (ASSESS,), lambda _, ids: dict.fromkeys(ids), self._assess)
         self._writer = writer
         self._final_seconds = final_seconds
         self._rule = rule
@@ -35,31 +34,30 @@ class SeriesAssessor:
         """No further series is claimed."""
         self.answering.stop()
 
-    def _assess(self, claim: Claim, _: Series, __: Tell) -> str:
-        found = self._writer.do(assess, claim, self._rule, self._final_seconds)
-        return "void: another worker has it" if found is None else _summary(found)
+    def _assess(self, claim: Claim, _: None, __: Tell) -> str:
+        return self._writer.do(assess, claim, self._rule, self._final_seconds) or "void: another worker has it"
 
 
-def assess(connection: Connection, claim: Claim, rule: SeriesRule, final_seconds: float) -> SeriesAssessment | None:
-    """Ends a claimed job by what its series and study show; None, and nothing written, if the claim is void.
+def assess(connection: Connection, claim: Claim, rule: SeriesRule, final_seconds: float) -> str | None:
+    """Ends a claimed job by what its series and study show; in words for Flower. None, and nothing written, if the claim is void.
 
     The job ends first: a verdict that is written at the same time waits for that, or is seen here. A provisional assessment enters the job
-    anew, for the time by which the series counts as complete.
+    anew, for the time by which the series counts as complete. A series whose scans have all become another's is no longer spoken of.
     """
     if not jobs.finish(connection, claim):
         return None
-    of = series.find(connection, [claim.subject])[claim.subject]
-    found = series_findings.assess(of, series.slices(connection, of), rule, final_seconds)
+    of = series.find(connection, claim.subject)
+    slices = series.slices(connection, of)
+    found = series_findings.assess(of, slices, rule, final_seconds) if slices else None
     assessments.lock_study(connection, of.study_id)
     assessments.write_series(connection, of.series_id, found)
-    if found.stage is Stage.PROVISIONAL:
+    if found and found.stage is Stage.PROVISIONAL:
         series.schedule(connection, of.series_id, found.priority, max(0.0, final_seconds - of.silent_seconds))
-    scans = assessments.count_scans(connection, of.study_key, of.patient_key)
-    assessments.write_study(connection, of.study_id, study_findings.assess(assessments.of_study(connection, of.study_id), scans))
-    return found
+    entries = assessments.of_study(connection, of.study_id)
+    assessments.write_study(connection, of.study_id, study_findings.assess(entries) if entries else None)
+    return _summary(found) if found else "no scan is left in the series"
 
 
 def _summary(found: SeriesAssessment) -> str:
-    """What Flower shows."""
-    said = f"{found.status}: {found.reason}" if found.finding is None else f"{found.finding} {found.probability:.3f} {found.status}"
-    return f"{said}, {found.stage}, {found.slices_used} of {found.slices} slices"
+    answer = f"{found.status}: {found.reason}" if found.finding is None else f"{found.finding} {found.probability:.3f} {found.status}"
+    return f"{answer}, {found.stage}, {found.slices_used} of {found.slices} slices"

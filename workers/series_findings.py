@@ -30,7 +30,7 @@ def assess(of: Series, slices: Sequence[Slice], rule: SeriesRule, final_seconds:
         rule: from slice scores of a CT to the series'.
         final_seconds: of silence after which no more slices are waited for.
     """
-    expected = max((slice_.expected for slice_ in slices if slice_.expected), default=None) if of.modality == Modality.CT else None
+    expected = max((slice_.expected for slice_ in slices if slice_.expected), default=None) if of.name.modality == Modality.CT else None
     is_complete = expected is not None and len(slices) >= expected
     is_final = of.is_closed or is_complete or of.silent_seconds >= final_seconds
     common: dict[str, Any] = {
@@ -43,7 +43,7 @@ def assess(of: Series, slices: Sequence[Slice], rule: SeriesRule, final_seconds:
     read = [slice_ for slice_ in slices if slice_.status != Status.REJECTED]
     if not read:
         return _rejected(slices, common)
-    return _of_slices(slices, read, rule, common) if of.modality == Modality.CT else _of_views(read, common)
+    return _of_slices(slices, read, rule, common) if of.name.modality == Modality.CT else _of_views(read, common)
 
 
 def suspicion(finding: str | None, probability: float | None) -> tuple[int, float]:
@@ -143,25 +143,26 @@ def choose_reconstruction(slices: Sequence[Slice]) -> tuple[list[Slice], int]:
     for slice_ in slices:
         ways.setdefault((slice_.acquisition, slice_.kernel, slice_.thickness_mm), []).append(slice_)
     ordered = sorted(ways.values(), key=lambda way: (-len(way), way[0].scan_id))
-    chosen: list[Slice] = []
-    count = 0
-    for way in ordered:
-        if chosen and _overlap(chosen, way):
-            count += 1
-            continue
-        chosen += way
-        count += 1 if not count else 0
-    return sorted(chosen, key=lambda slice_: slice_.scan_id), max(count, 1)
+    chosen = list(ordered[0]) if ordered else []
+    others = 0
+    for way in ordered[1:]:
+        if _overlap(chosen, way):
+            others += 1
+        else:
+            chosen += way
+    return sorted(chosen, key=lambda slice_: slice_.scan_id), 1 + others
+
+
+def show_one_part(here: tuple[float, float], there: tuple[float, float]) -> bool:
+    """Whether half of the shorter of two stretches of the body, in mm, lies in the other."""
+    shared = min(here[1], there[1]) - max(here[0], there[0])
+    return shared >= min(here[1] - here[0], there[1] - there[0]) / 2
 
 
 def _overlap(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
-    """Whether more than half of the shorter one's length lies in the other; also where positions are not known."""
+    """Whether both show one part of the body; also where positions are not known."""
     here, there = ([slice_.position_mm for slice_ in each if slice_.position_mm is not None] for each in (some, others))
-    if not here or not there:
-        return True
-    shared = min(max(here), max(there)) - max(min(here), min(there))
-    shorter = min(max(here) - min(here), max(there) - min(there))
-    return shared > shorter / 2 or (shorter == 0 and shared >= 0)
+    return not here or not there or show_one_part((min(here), max(here)), (min(there), max(there)))
 
 
 def one_a_position(slices: Sequence[Slice]) -> list[Slice]:

@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Engine, text
 from db import drops, headers, jobs, results, series
 from db.drops import Drop
 from db.job_leases import Cause
-from db.jobs import Claim
+from db.jobs import Claim, NewJob
 from db.results import ScanFacts, Verdict
-from db.tables import Priority
+from db.scans import REREAD
+from db.tables import Priority, Rank
 from jobs.kinds import ASSESS, HEADERS
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
@@ -206,6 +207,8 @@ def test_a_series_that_ends_its_workers_is_for_review(connection: Connection) ->
 
     (found,) = rows(connection, "series_results")
     assert (found["finding"], found["status"], found["reason"]) == (None, "review", "internal_error")
+    (study,) = rows(connection, "study_worklist")
+    assert (study["status"], study["reason"], study["scans"]) == ("review", "internal_error", 1)
 
 
 def test_old_scans_get_facts_and_series_from_their_headers(connection: Connection) -> None:
@@ -235,3 +238,20 @@ def test_a_header_that_cannot_be_read_is_not_asked_for_again(connection: Connect
 
     assert (headers.count_left(connection), headers.count_open(connection)) == (0, 0)
     assert len(rows(connection, "scan_results")) == 1
+
+
+def test_a_series_that_lost_its_scans_is_not_spoken_of(connection: Connection) -> None:
+    scan_id = judge(connection, 1, replace(WELL, finding="normal"), modality=Modality.XRAY)
+    assess_one(connection, 0.0)
+    jobs.enter(connection, [NewJob(REREAD, scan_id, "scans", Rank.BACKGROUND)])
+    claim = claim_scan(connection, scan_id, "slot/boot/x")
+    assert claim is not None
+
+    assert results.record(connection, claim, FACTS, replace(ILL, ensemble="e-2"), quiet_seconds=0.0)
+    assess_one(connection, 0.0)
+    assess_one(connection, 0.0)
+
+    assert [row["modality"] for row in rows(connection, "series_results")] == ["ct"]
+    (study,) = rows(connection, "study_results")
+    assert (study["modalities"], study["series"], study["scans"]) == ("ct", 1, 1)
+    assert open_jobs(connection) == 0

@@ -1,14 +1,14 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from db.series import Series, Slice
+from db.series import Series, SeriesName, Slice
 from db.tables import Stage
 from models.series_rule import SeriesRule
 from workers import series_findings
 from workers.series_findings import assess, choose_reconstruction, count_gaps, one_a_position
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CT = Series("s", "t", "study", "series", "patient", "ct", silent_seconds=60.0, is_closed=False)
+CT = Series("s", "t", SeriesName("patient", "study", "series", "ct"), silent_seconds=60.0, is_closed=False)
 RULE = SeriesRule(
     version="r-1", ensemble="ct-1", features=("mean",), weights=(10.0,), intercept=-5.0, low=0.2, high=0.8, lung_share_min=0.1
 )
@@ -17,8 +17,8 @@ FINAL = 900.0
 
 def a_slice(number: int, position: float | None, covid19: float | None = 0.9, **how: object) -> Slice:
     plain = Slice(
-        f"scan-{number:03}", "ct", None, "covid19", covid19, "accepted", None, covid19, "ct-1", "axial", number, position, "sharp", 2.0,
-        "original", 1, None, 0.4, "scans", NOW + timedelta(seconds=number),
+        f"scan-{number:03}", "covid19", covid19, "accepted", None, covid19, "ct-1", "axial", position, "sharp", 2.0, "original", 1, None,
+        0.4, "scans", NOW + timedelta(seconds=number),
     )  # fmt: skip
     return replace(plain, **how)  # type: ignore[arg-type]
 
@@ -98,7 +98,8 @@ def test_other_planes_and_projections_are_set_aside() -> None:
 
 def test_slices_beyond_the_lungs_do_not_count() -> None:
     stack = [
-        replace(value, lung_share=0.02, covid19=0.99) if value.instance_number in (0, 1, 9) else value for value in a_stack(10, covid19=0.1)
+        replace(slice_, lung_share=0.02, covid19=0.99) if number in (0, 1, 9) else slice_
+        for number, slice_ in enumerate(a_stack(10, covid19=0.1))
     ]
 
     found = assess(CT, stack, RULE, FINAL)
@@ -133,10 +134,10 @@ def test_fewer_than_expected_at_the_end_is_for_review() -> None:
 
 
 def test_the_most_suspicious_view_speaks_for_films() -> None:
-    films = replace(CT, modality="xray")
-    normal = a_slice(1, None, modality="xray", finding="normal", probability=0.9)
-    ill = a_slice(2, None, modality="xray", finding="pneumonia", probability=0.6, status="review")
-    lateral = a_slice(3, None, modality="xray", finding=None, probability=None, status="rejected", reason="not_frontal")
+    films = replace(CT, name=replace(CT.name, modality="xray"))
+    normal = a_slice(1, None, finding="normal", probability=0.9)
+    ill = a_slice(2, None, finding="pneumonia", probability=0.6, status="review")
+    lateral = a_slice(3, None, finding=None, probability=None, status="rejected", reason="not_frontal")
 
     found = assess(films, [normal, ill, lateral], RULE, FINAL)
 

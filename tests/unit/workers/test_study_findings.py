@@ -30,18 +30,18 @@ def test_the_most_suspicious_series_speaks_for_the_study() -> None:
     ill = AssessedSeries("2", "ct", False, replace(ANSWER, finding="covid19", probability=0.7, status=Status.REVIEW, inputs={}))
     film = AssessedSeries("3", "xray", False, replace(ANSWER, finding="normal", probability=0.9))
 
-    found = assess([LUNGS, ill, film], scans=230)
+    found = assess([LUNGS, ill, film])
 
     assert (found.finding, found.probability, found.status) == ("covid19", 0.7, Status.REVIEW)
-    assert (found.modalities, found.series, found.scans, found.stage) == (["ct", "xray"], 3, 230, Stage.FINAL)
+    assert (found.modalities, found.series, found.scans, found.stage) == (["ct", "xray"], 3, 300, Stage.FINAL)
 
 
 def test_a_study_is_provisional_while_a_series_is() -> None:
     early = replace(LUNGS, series_id="2", assessment=replace(ANSWER, stage=Stage.PROVISIONAL))
     due = replace(LUNGS, series_id="3", is_open=True)
 
-    assert assess([LUNGS, early], 1).stage is Stage.PROVISIONAL
-    assert assess([LUNGS, due], 1).stage is Stage.PROVISIONAL
+    assert assess([LUNGS, early]).stage is Stage.PROVISIONAL
+    assert assess([LUNGS, due]).stage is Stage.PROVISIONAL
 
 
 def test_one_series_counts_of_each_acquisition() -> None:
