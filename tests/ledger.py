@@ -1,19 +1,37 @@
 """Scans entered into a ledger, for tests of what becomes of them there."""
 
+from pathlib import Path
 from typing import Any
 
+from alembic import command
+from alembic.config import Config
 from sqlalchemy import Connection, select
 
-from db import drops, job_doorbells, jobs
+from db import drops, job_doorbells, jobs, migrate, results
 from db import scans as scan_states
 from db.drops import Drop
 from db.jobs import Claim
+from db.results import ScanFacts, Verdict
 from db.scans import Scan
 from db.tables import Priority, Rank, scans
 from db.tables import jobs as jobs_table
 from db.writer import Writer
 from jobs.kinds import READ, REREAD, TRAIN
 from lungline.ids import new_id
+
+
+def migrations() -> Config:
+    """Alembic's, of this version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
+    return config
+
+
+def upgrade_to(connection: Connection, revision: str) -> None:
+    """Makes an empty database that of an earlier version."""
+    config = migrations()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def any_drop(priority: Priority = Priority.SCANS) -> Drop:
@@ -30,6 +48,18 @@ def enter(writer: Writer, drop: Drop) -> str:
 def claim_scan(connection: Connection, scan_id: str, owner: str = "slot/boot/x") -> Claim | None:
     """Claims a scan as a worker does."""
     return jobs.claim(connection, (READ.name, REREAD.name), [scan_id], owner, READ.lease_seconds).get(scan_id)
+
+
+def enter_with_verdicts(writer: Writer, count: int, facts: ScanFacts, verdict: Verdict) -> None:
+    """Enters scans, each with the same facts and verdict."""
+
+    def record(connection: Connection, scan_id: str) -> None:
+        claim = claim_scan(connection, scan_id)
+        assert claim is not None
+        assert results.record(connection, claim, facts, verdict)
+
+    for _ in range(count):
+        writer.do(record, enter(writer, any_drop()))
 
 
 def state_of(connection: Connection, scan_id: str) -> str:

@@ -5,9 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
-from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
@@ -19,6 +17,7 @@ from db.versions import Version
 from lungline.errors import KeyMismatchError, LedgerError, SettingsError
 from lungline.findings import Modality
 from lungline.settings import Settings
+from tests.ledger import migrations, upgrade_to
 
 
 def test_migrations_make_the_tables_that_the_code_knows(database_url: str, tmp_path: Path) -> None:
@@ -33,11 +32,8 @@ def first(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     """A database as the first migration left it, with its views, a scan that was judged, and versions."""
     settings = Settings(home=tmp_path, database_url=database_url)
     engine = connect(settings.database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     with engine.begin() as connection, monkeypatch.context() as patch:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+        upgrade_to(connection, "0001")
         then = {name: body for name, body in views.VIEWS.items() if name in ("scan_probabilities", "model_predictions", "model_versions")}
         patch.setattr(views, "VIEWS", then)
         views.create(connection)
@@ -89,11 +85,8 @@ def test_earlier_corrections_show_after_the_migration(database_url: str, tmp_pat
     """From the schema of migration 5, with two versions of one instance judged in it."""
     settings = Settings(home=tmp_path, database_url=database_url)
     engine = connect(settings.database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0005")
+        upgrade_to(connection, "0005")
         for name in ("a", "b"):
             connection.execute(
                 text(
@@ -124,9 +117,7 @@ def test_earlier_corrections_show_after_the_migration(database_url: str, tmp_pat
 
 
 def test_head_is_the_newest_migration() -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
-    assert ScriptDirectory.from_config(config).get_current_head() == migrate.HEAD
+    assert ScriptDirectory.from_config(migrations()).get_current_head() == migrate.HEAD
 
 
 def test_processes_that_start_together_migrate_once(database_url: str, tmp_path: Path) -> None:

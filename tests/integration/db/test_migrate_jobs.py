@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, text
 
 from db import job_leases, jobs, migrate, runs, scans, status
 from db.connect import connect
 from db.jobs import Claim
 from lungline.settings import Settings
-from tests.ledger import claim_run, claim_scan, is_held, state_of, to_ring
+from tests.ledger import claim_run, claim_scan, is_held, state_of, to_ring, upgrade_to
 
 _BEFORE = "0006"
 _THEN = "'2026-11-01T10:00:00.000+00:00'"
@@ -68,11 +66,8 @@ def database(database_url: str, tmp_path: Path) -> Iterator[Engine]:
     """A database of the version before, full of work, opened by this version."""
     settings = Settings(home=tmp_path, database_url=database_url)
     before = connect(settings.database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     with before.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, _BEFORE)
+        upgrade_to(connection, _BEFORE)
         for statement in _statements(*(("true", "false") if before.dialect.name == "postgresql" else ("1", "0"))):
             connection.execute(text(statement))
     before.dispose()

@@ -5,8 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Engine, select, text
 
 from db import migrate, rereads, versions
@@ -16,6 +14,7 @@ from db.tables import reprocesses
 from db.versions import Version
 from lungline.findings import Modality, Status
 from lungline.settings import Settings
+from tests.ledger import upgrade_to
 
 _BEFORE = "0007"
 _THEN = "'2026-11-01T10:00:00.000+00:00'"
@@ -32,11 +31,8 @@ def engine(database_url: str, tmp_path: Path) -> Iterator[Engine]:
     """A database of the version before, with reprocesses in it, opened by this version."""
     settings = Settings(home=tmp_path, database_url=database_url)
     before = connect(settings.database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     with before.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, _BEFORE)
+        upgrade_to(connection, _BEFORE)
         for name, (asked, ended) in _ROWS.items():
             values = f"'{name}', '{asked}', 'ct=ct-1,xray=xray-1', {_THEN}, {ended}"
             connection.execute(text(f"INSERT INTO reprocesses (id, asked, champions, began_at, ended_at) VALUES ({values})"))

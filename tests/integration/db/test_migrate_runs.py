@@ -2,14 +2,12 @@
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 
 from db import migrate, runs
 from db.connect import connect
 from lungline.settings import Settings
-from tests.ledger import claim_run
+from tests.ledger import claim_run, upgrade_to
 
 _BEFORE = "0008"
 _THEN = "'2026-11-01T10:00:00.000+00:00'"
@@ -31,15 +29,12 @@ _RUNS = {
 def test_runs_show_the_text_they_showed_before(database_url: str, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, database_url=database_url)
     before = connect(settings.database_url)
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrate.__file__).parent / "migrations"))
     insert = text(
         "INSERT INTO runs (id, trigger, recipes, split, libraries, settings, forced, seed, entered_at, epochs_done, resumed, outcome,"
         f" finished_at) VALUES (:id, 'hand', :recipes, :split, :libraries, :settings, false, 0, {_THEN}, 0, 0, :outcome, {_THEN})"
     )
     with before.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, _BEFORE)
+        upgrade_to(connection, _BEFORE)
         for run_id, shown in _RUNS.items():
             outcome = "done" if run_id == "done" else None
             connection.execute(insert, {"id": run_id, **dict(zip(_SHOWN, shown, strict=True)), "outcome": outcome})

@@ -6,19 +6,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Engine, select, text
+from sqlalchemy import Engine, text
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import headers, jobs, migrate, results
+from db import headers, jobs, migrate
 from db.results import ScanFacts, Verdict
-from db.tables import scans
 from db.writer import Writer
 from jobs.kinds import HEADERS
 from lungline.findings import Modality, Status
 from lungline.settings import load
 from operations.headers import read_headers
-from tests.ledger import any_drop, claim_scan, enter
+from tests.ledger import enter_with_verdicts
 
 FACTS = ScanFacts(Modality.CT, 10, 20, header_version=0)
 HEADER = replace(FACTS, modality=None, study_key="st", series_key="se", orientation="axial", header_version=1)
@@ -30,14 +29,8 @@ def engine() -> Iterator[Engine]:
     """Of a home with ten scans whose facts are of an earlier version."""
     engine = migrate.open_database(load())
     writer = Writer(engine)
-    for _ in range(10):
-        enter(writer, any_drop())
+    enter_with_verdicts(writer, 10, FACTS, VERDICT)
     writer.close()
-    with engine.begin() as connection:
-        for scan_id in connection.scalars(select(scans.c.id)).all():
-            claim = claim_scan(connection, scan_id, "slot/boot/x")
-            assert claim is not None
-            results.record(connection, claim, FACTS, VERDICT)
     yield engine
     engine.dispose()
 

@@ -20,7 +20,7 @@ from db.writer import Writer
 from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.ledger import any_drop, claim_scan, enter
+from tests.ledger import claim_scan, enter_with_verdicts
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)
@@ -36,14 +36,9 @@ def engine() -> Iterator[Engine]:
     """Of a home with thirty scans that the former champion judged."""
     engine = migrate.open_database(load())
     writer = Writer(engine)
-    for _ in range(30):
-        enter(writer, any_drop())
+    enter_with_verdicts(writer, 30, FACTS, verdict("A"))
     writer.close()
     with engine.begin() as connection:
-        for scan_id in connection.scalars(select(scans.c.id)).all():
-            claim = claim_scan(connection, scan_id, "slot/boot/x")
-            assert claim is not None
-            results.record(connection, claim, FACTS, verdict("A"))
         row = {"version": "B", "kind": "ensemble", "name": "xray", "modality": "xray", "state": "champion", "sha256": "0" * 64}
         connection.execute(insert(versions).values(**row, shipped=True, created_at=now()))
     yield engine

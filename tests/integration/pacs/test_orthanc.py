@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ import pytest
 from pydicom import dcmread
 
 from imaging.phantoms import phantom
-from lungline.settings import load
 from pacs.receive import DicomReceiver
 from tests.corpus.files import dicom
 from tests.servers import free_port
@@ -23,17 +22,6 @@ _ORTHANC = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/bin")
 pytestmark = pytest.mark.skipif(_ORTHANC is None, reason="no Orthanc on this machine (Debian: apt install orthanc)")
 
 SLICES = 12
-
-
-@pytest.fixture
-def receiver(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DicomReceiver]:
-    (home / "inbox").mkdir()
-    monkeypatch.setenv("LUNGLINE_DICOM_PORT", "0")
-    monkeypatch.setenv("LUNGLINE_DICOM_PEERS", "ORTHANC")
-    receiver = DicomReceiver(load(), reserve_bytes=0)
-    receiver.start()
-    yield receiver
-    receiver.stop()
 
 
 class Orthanc:
@@ -75,8 +63,8 @@ class Orthanc:
 
 
 @pytest.fixture
-def orthanc(tmp_path: Path, receiver: DicomReceiver) -> Iterator[Orthanc]:
-    orthanc = Orthanc(tmp_path, receiver.port)
+def orthanc(tmp_path: Path, start: Callable[..., DicomReceiver]) -> Iterator[Orthanc]:
+    orthanc = Orthanc(tmp_path, start(peers="ORTHANC").port)
     yield orthanc
     orthanc.stop()
 

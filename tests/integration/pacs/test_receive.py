@@ -2,7 +2,7 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -13,30 +13,11 @@ from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from imaging.phantoms import phantom
-from lungline.settings import load
 from pacs.receive import DicomReceiver
 from tests.corpus.files import dicom
 
 SLICE = dicom(phantom("ct", 1), "CT")
 Start = Callable[..., DicomReceiver]
-
-
-@pytest.fixture
-def start(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    started: list[DicomReceiver] = []
-    (home / "inbox").mkdir()
-
-    def start(reserve_bytes: int = 0, **settings: str) -> DicomReceiver:
-        for name, value in {"port": "0", **settings}.items():
-            monkeypatch.setenv(f"LUNGLINE_DICOM_{name.upper()}", value)
-        receiver = DicomReceiver(load(), reserve_bytes)
-        receiver.start()
-        started.append(receiver)
-        return receiver
-
-    yield start
-    for receiver in started:
-        receiver.stop()
 
 
 def received(home: Path) -> list[Path]:

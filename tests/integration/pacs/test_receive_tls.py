@@ -1,7 +1,7 @@
 """The receiver over TLS: a sender that knows the CA is served, one without a certificate of its own is not where one is asked for."""
 
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from pynetdicom import AE
 
 from imaging.phantoms import phantom
 from lungline.errors import SettingsError
-from lungline.settings import load
 from pacs.receive import DicomReceiver
 from tests.corpus.files import dicom
 from tests.tls import Authority
@@ -26,22 +25,9 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @pytest.fixture
-def start(home: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    started: list[DicomReceiver] = []
-    (home / "inbox").mkdir()
-    certificate, key = authority.sign("DNS:localhost")
-
-    def start(**settings: str) -> DicomReceiver:
-        for name, value in {"port": "0", "certificate": str(certificate), "key": str(key), **settings}.items():
-            monkeypatch.setenv(f"LUNGLINE_DICOM_{name.upper()}", value)
-        receiver = DicomReceiver(load(), reserve_bytes=0)
-        receiver.start()
-        started.append(receiver)
-        return receiver
-
-    yield start
-    for receiver in started:
-        receiver.stop()
+def start_tls(start: Start, authority: Authority) -> Start:
+    certificate, key = map(str, authority.sign("DNS:localhost"))
+    return lambda **settings: start(**{"certificate": certificate, "key": key, **settings})
 
 
 def send(receiver: DicomReceiver, context: ssl.SSLContext | None) -> int | None:
@@ -60,16 +46,16 @@ def trusting(authority: Authority) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(authority.file))
 
 
-def test_a_sender_that_knows_the_ca_is_served(start: Start, authority: Authority) -> None:
-    assert send(start(), trusting(authority)) == 0x0000
+def test_a_sender_that_knows_the_ca_is_served(start_tls: Start, authority: Authority) -> None:
+    assert send(start_tls(), trusting(authority)) == 0x0000
 
 
-def test_a_sender_without_tls_is_not(start: Start) -> None:
-    assert send(start(), None) is None
+def test_a_sender_without_tls_is_not(start_tls: Start) -> None:
+    assert send(start_tls(), None) is None
 
 
-def test_a_sender_must_show_a_certificate_where_a_ca_is_set(start: Start, authority: Authority) -> None:
-    receiver = start(ca=str(authority.file))
+def test_a_sender_must_show_a_certificate_where_a_ca_is_set(start_tls: Start, authority: Authority) -> None:
+    receiver = start_tls(ca=str(authority.file))
     known = trusting(authority)
     known.load_cert_chain(*authority.sign("DNS:sender"))
 
@@ -77,8 +63,8 @@ def test_a_sender_must_show_a_certificate_where_a_ca_is_set(start: Start, author
     assert send(receiver, trusting(authority)) is None
 
 
-def test_a_certificate_that_is_none_is_refused_by_name(start: Start, tmp_path: Path) -> None:
+def test_a_certificate_that_is_none_is_refused_by_name(start_tls: Start, tmp_path: Path) -> None:
     (tmp_path / "none.pem").write_text("no certificate")
 
     with pytest.raises(SettingsError, match="DICOM_CERTIFICATE"):
-        start(certificate=str(tmp_path / "none.pem"))
+        start_tls(certificate=str(tmp_path / "none.pem"))
