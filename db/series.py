@@ -99,11 +99,12 @@ def find(connection: Connection, series_id: str) -> Series:
 
 
 _SLICES: Final = text("""
-    SELECT r.scan_id, r.finding, r.probability, r.status, r.reason, p.probability AS covid19, r.ensemble, s.orientation,
+    SELECT r.scan_id, r.finding, r.probability, r.status, r.reason, r.ensemble, s.orientation,
+           (SELECT p.probability FROM verdicts v JOIN probabilities p ON p.verdict_id = v.id
+            WHERE v.scan_id = r.scan_id AND v.superseded_at IS NULL AND p.finding = 'covid19') AS covid19,
            s.slice_position_mm AS position_mm, s.kernel, s.slice_thickness_mm AS thickness_mm, s.derivation, s.acquisition,
            s.slices_expected AS expected, s.lung_share, r.priority, r.received_at
     FROM scan_results r JOIN scans s ON s.id = r.scan_id
-    LEFT JOIN scan_probabilities p ON p.scan_id = r.scan_id AND p.finding = 'covid19'
     WHERE r.series_key = :series_key AND r.study_key = :study_key AND coalesce(r.patient_key, '') = :patient_key
       AND coalesce(r.modality, '') = :modality
     ORDER BY r.scan_id

@@ -11,12 +11,11 @@ from db import audit, errors, headers
 from db.audit import Action
 from db.migrate import open_database
 from lungline.errors import LedgerError
-from lungline.progress import Progress, silent
+from lungline.progress import Progress, Step, silent
 from lungline.settings import Settings
 
 _POLL_SECONDS: Final = 0.5
 _MOST: Final = 500  # scans that wait at a time
-_BEHIND_ALL: Final = "g"  # ids are hexadecimal
 
 
 @dataclass(frozen=True)
@@ -40,13 +39,7 @@ def read_headers(settings: Settings, stopped: threading.Event, *, progress: Prog
         audit.note(connection, Action.REPROCESS, "began: --headers")
         total = headers.count_left(connection) + headers.count_open(connection)
     with progress("headers read", total) as step:
-        cursor, open_ = "", total
-        while open_ and not stopped.is_set():
-            with suppress(LedgerError), errors.translating():
-                before = open_
-                cursor, open_ = _turn(engine, cursor)
-                step(max(0, before - open_))
-            stopped.wait(_POLL_SECONDS)
+        _feed(engine, stopped, step)
     with engine.begin() as connection:
         headers.call_back(connection)
         left = headers.count_left(connection)
@@ -55,12 +48,16 @@ def read_headers(settings: Settings, stopped: threading.Event, *, progress: Prog
     return HeadersRead(total - left, left)
 
 
-def _turn(engine: Engine, cursor: str) -> tuple[str, int]:
-    """Asks for more; up to which id, and how many are still to be read."""
-    with engine.begin() as connection:
-        room = _MOST - headers.count_open(connection)
-        asked = headers.ask(connection, cursor, room) if room > 0 else []
-        left = headers.count_left(connection) + headers.count_open(connection)
-    if room <= 0:
-        return cursor, left
-    return asked[-1] if asked else ("" if left else _BEHIND_ALL), left
+def _feed(engine: Engine, stopped: threading.Event, step: Step) -> None:
+    """Keeps some waiting until all were read, or it is stopped. An archive is gone through once, by ids, and never counted on the way."""
+    cursor, open_ = "", 0
+    while not stopped.is_set():
+        with suppress(LedgerError), errors.translating():  # the database is away; what was asked for stays asked for
+            with engine.begin() as connection:
+                still = headers.count_open(connection)
+                asked = headers.ask(connection, cursor, _MOST - still) if still < _MOST else []
+            step(max(0, open_ - still))
+            if not asked and still == 0:
+                return
+            cursor, open_ = asked[-1] if asked else cursor, still + len(asked)
+        stopped.wait(_POLL_SECONDS)

@@ -1,11 +1,13 @@
 """Scans entered into a ledger, for tests of what becomes of them there."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Engine, event, select
 
 from db import drops, job_doorbells, jobs, migrate, results
 from db import scans as scan_states
@@ -90,3 +92,17 @@ def is_held(connection: Connection, claim: Claim) -> bool:
 def find_scan(connection: Connection, scan_id: str) -> Scan:
     """A scan as its reader knows it."""
     return scan_states.find(connection, [scan_id])[scan_id]
+
+
+@contextmanager
+def plans(engine: Engine) -> Iterator[list[str]]:
+    """How SQLite goes about each query that is made meanwhile, a line a step."""
+    steps: list[str] = []
+
+    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if statement.lstrip().startswith("SELECT"):
+            steps.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall())
+
+    event.listen(engine, "before_cursor_execute", explain)
+    yield steps
+    event.remove(engine, "before_cursor_execute", explain)

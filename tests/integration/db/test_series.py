@@ -19,7 +19,7 @@ from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from models.series_rule import SeriesRule
-from tests.ledger import claim_scan
+from tests.ledger import claim_scan, plans
 from workers import failed_reads
 from workers.assessing import assess
 
@@ -255,3 +255,16 @@ def test_a_series_that_lost_its_scans_is_not_spoken_of(connection: Connection) -
     (study,) = rows(connection, "study_results")
     assert (study["modalities"], study["series"], study["scans"]) == ("ct", 1, 1)
     assert open_jobs(connection) == 0
+
+
+def test_assessing_goes_by_indexes_alone(connection: Connection) -> None:
+    """Else each assessment reads all that was ever predicted."""
+    if connection.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL reads tables as a whole while they are small")
+    judge(connection, 1)
+
+    with plans(connection.engine) as steps:
+        assess_one(connection)
+
+    assert any("ix_scans_series_key" in step for step in steps)
+    assert [step for step in steps if step.startswith(("SCAN", "MATERIALIZE")) and step != "SCAN alike"] == []

@@ -1,16 +1,15 @@
 """The counts that are asked for every second, and what `lungline reconcile` looks up: by indexes, however large the ledger."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine
 
 from db import migrate
 from db.consistency import check_tables
 from db.status import counts
 from lungline.settings import load
+from tests.ledger import plans
 
 
 @pytest.fixture
@@ -18,20 +17,6 @@ def sqlite() -> Iterator[Engine]:
     engine = migrate.open_database(load())
     yield engine
     engine.dispose()
-
-
-@contextmanager
-def plans(engine: Engine) -> Iterator[list[str]]:
-    """How SQLite goes about each query that is made meanwhile, a line a step."""
-    steps: list[str] = []
-
-    def explain(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.lstrip().startswith("SELECT"):
-            steps.extend(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall())
-
-    event.listen(engine, "before_cursor_execute", explain)
-    yield steps
-    event.remove(engine, "before_cursor_execute", explain)
 
 
 def test_counting_reads_no_table(sqlite: Engine) -> None:
