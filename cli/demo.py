@@ -45,7 +45,7 @@ def _print(dropped: "list[Dropped]") -> None:
 
     sentences = {str(reason): reason.sentence for reason in Reason}
     read = Table("file", "verdict", title="Read", title_justify="left")
-    turned_away = Table("file", "outcome", "reason", title="Turned away", title_justify="left")
+    turned_away = Table("file", "outcome", "reason", title="Without a finding", title_justify="left")
     for file in dropped:
         reason = file.detail.removeprefix("again: ").removeprefix("rejected, ")
         if file.outcome == "done" and reason not in sentences:

@@ -1,4 +1,4 @@
-"""`lungline quarantine`: what was turned away and why, and how to let it try again."""
+"""`lungline quarantine`: what was refused or could not be read, why, and how to release it."""
 
 from typing import Annotated
 

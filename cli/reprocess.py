@@ -23,12 +23,12 @@ def reprocess(
     finding: Annotated[str | None, typer.Option(help=f"Scans with this finding now: {', '.join(_FINDINGS)}.")] = None,
     status: Annotated[Status | None, typer.Option(help="Scans with this status now.")] = None,
     headers: Annotated[
-        bool, typer.Option("--headers", help="Only the headers of scans whose facts are of an earlier version; verdicts stay.")
+        bool, typer.Option("--headers", help="Read only the headers, of scans that an earlier version read; verdicts stay.")
     ] = False,
     everything: Annotated[bool, typer.Option("--all", help="All scans that are done.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object: counts, and `changes`.")] = False,
 ) -> None:
-    """Reread old scans with the present champions. Ctrl-C stops it; the same command goes on."""
+    """Reread old scans with the present champions, or only their headers. Ctrl-C stops it; the same command goes on."""
     from lungline.progress import say, steps
     from lungline.settings import load
     from operations import reprocess as operation

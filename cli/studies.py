@@ -1,4 +1,4 @@
-"""`lungline studies` and `lungline study`: what is said of whole studies."""
+"""`lungline studies` and `lungline study`: the assessments of whole studies."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,17 +18,17 @@ _SERIES = ("modality", "finding", "probability", "status", "stage", "reason", "s
 
 @app.callback()
 def study() -> None:
-    """One study."""
+    """Say that a study is complete."""
 
 
 def studies(
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="How many to show.")] = 20,
     worklist: Annotated[
-        bool, typer.Option("--worklist", help="Those to look at first, in that order: covid19, and all for review.")
+        bool, typer.Option("--worklist", help="Only studies to look at, in that order: covid19, and everything for review.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line, with all columns of study_results.")] = False,
 ) -> None:
-    """Print what was last said of studies."""
+    """Show the studies that were assessed last."""
     from lungline.settings import load
     from operations.studies import list_studies
 

@@ -1,4 +1,4 @@
-"""Which models there are, what is known of them, and which ensemble judges: listed, described, promoted, rolled back."""
+"""Which models there are, what is known of them, and which ensemble is champion: listed, described, promoted, rolled back."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

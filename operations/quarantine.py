@@ -1,4 +1,4 @@
-"""What was turned away, with its names from the store, and how it is let try again."""
+"""What was refused or could not be read, with its names from the store, and how it is released."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,8 +9,9 @@ from db import files, quarantine, scans
 from db.connect import read_only
 from db.migrate import open_database
 from db.quarantine import QuarantineRow
-from db.rows import ViewRow
+from db.rows import ViewRow, storable
 from db.tables import Priority
+from lungline.durable import sync_folder
 from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import Settings
@@ -52,10 +53,11 @@ def release(settings: Settings, ids: Collection[str], reason: Reason | None = No
         StoreError: the inbox has no name left for a file.
     """
     engine = open_database(settings)
+    ids = set(map(storable, ids))
     with engine.connect() as connection:
         rows = quarantine.find_open(connection, ids, reason)
     released = sum(_release(settings, engine, row) for row in rows)
-    unknown = set(ids) - {row.quarantine_id for row in rows}
+    unknown = ids - {row.quarantine_id for row in rows}
     return Released(released, len(unknown) + len(rows) - released)
 
 
@@ -83,8 +85,8 @@ def _put_back(settings: Settings, engine: Engine, row: QuarantineRow) -> bool:
                 return False
         put(near, target, entry.name)
     finally:
-        if near != entry:
-            near.unlink(missing_ok=True)
+        near.unlink(missing_ok=True)
+    sync_folder(target)  # before the store's own goes
     entry.unlink(missing_ok=True)
     folder.rmdir()
     return True

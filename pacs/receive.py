@@ -1,7 +1,7 @@
 """`lungline receive`: takes what a PACS sends by C-STORE, and puts each object into the inbox, whole.
 
 An object is written to a hidden folder of the inbox as it comes, and renamed into the inbox once it is complete and on the disk. Success is
-answered after that, so a sender that was told of it need not send again.
+answered after that, so a sender that got it need not send again.
 """
 
 import os
@@ -31,7 +31,7 @@ NAME: Final = "receive"
 URGENT: Final = "STAT"
 """The end of an AE title, the sender's or the one that it calls, by which what it sends is urgent."""
 _RECEIVING: Final = ".receiving"  # hidden: the watcher leaves it alone
-_ASSOCIATIONS: Final = 16  # at a time; further ones are told to come back
+_ASSOCIATIONS: Final = 16  # at a time; further ones are rejected until one ends
 _SILENT_SECONDS: Final = 60.0  # of a sender, until its association is ended
 _TIDY_SECONDS: Final = 60.0
 _STALE_SECONDS: Final = 600.0  # nothing is written to a file for so long: its sender is gone
@@ -79,7 +79,7 @@ class DicomReceiver:
         Raises:
             SettingsError: the port is taken, or the address is not this machine's.
         """
-        shutil.rmtree(self._folder, ignore_errors=True)  # of a predecessor that was killed: its senders were told of no success
+        shutil.rmtree(self._folder, ignore_errors=True)  # of a predecessor that was killed: its senders got no success
         self._folder.mkdir(parents=True)
         tempfile.tempdir = str(self._folder)  # where pynetdicom writes what comes, on the inbox's own file system
         _config.STORE_RECV_CHUNKED_DATASET = True
@@ -89,7 +89,7 @@ class DicomReceiver:
             self._server = self._entity.start_server(address, block=False, evt_handlers=handlers, ssl_context=self._tls)
         except OSError:
             raise SettingsError(
-                "The receiver cannot listen: LUNGLINE_DICOM_PORT is taken, or LUNGLINE_DICOM_ADDRESS is not here."
+                "The receiver cannot listen: LUNGLINE_DICOM_PORT is taken, or LUNGLINE_DICOM_ADDRESS is not an address of this machine."
             ) from None
         self._tidying.start()
 
@@ -99,20 +99,20 @@ class DicomReceiver:
         self._entity.shutdown()
 
     def _check(self, event: Event) -> None:
-        """Turns away senders that are not on the list, and those that call somebody else (reasons: PS3.8 9.3.4)."""
+        """Rejects senders that are not on the list, and those that call another title (reasons: PS3.8 9.3.4)."""
         sender, host, called = _names(event)
         if called not in self._titles:
-            log.warning("a sender is turned away that called another AE title than LUNGLINE_DICOM_AE_TITLE")
+            log.warning("an association is rejected: the sender called an AE title other than LUNGLINE_DICOM_AE_TITLE")
             _reject(event, _CALLED_UNKNOWN)
         elif self._peers and sender not in self._peers and f"{sender}@{host}" not in self._peers:
-            log.warning("a sender is turned away that LUNGLINE_DICOM_PEERS does not name")
+            log.warning("an association is rejected: LUNGLINE_DICOM_PEERS does not name the sender")
             _reject(event, _CALLING_UNKNOWN)
 
     def _store(self, event: Event) -> int:
         """The status that the sender is answered for one object."""
         try:
             if shutil.disk_usage(self._folder).free < self._reserve:
-                log.error("nothing more is received: the inbox's disk is full")
+                log.error("an object is refused: the inbox's disk is full")
                 return _OUT_OF_RESOURCES
             self._put(Path(event.dataset_path), _is_urgent(event))
         except OSError as error:
@@ -165,7 +165,9 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
             context.load_verify_locations(settings.dicom_ca)
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError:  # ssl.SSLError is one
-        raise SettingsError("LUNGLINE_DICOM_CERTIFICATE, DICOM_KEY or DICOM_CA names no PEM file that can be used.") from None
+        raise SettingsError(
+            "LUNGLINE_DICOM_CERTIFICATE, LUNGLINE_DICOM_KEY or LUNGLINE_DICOM_CA is not a PEM file that can be used."
+        ) from None
     return context
 
 

@@ -35,7 +35,7 @@ CHECKS: Final[Sequence[Check]] = (
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One thing that was looked at."""
+    """The outcome of one check."""
 
     is_right: bool
     sentence: str

@@ -15,7 +15,7 @@ def test_the_demo_shows_what_is_read_and_what_is_turned_away(
         assert said.returncode == 0, said.stderr
         assert "synthetic" in said.stderr
         assert "Research use only" in said.stderr
-        read, turned_away = said.stdout.split("Turned away")
+        read, turned_away = said.stdout.split("Without a finding")
         for name in ("film 0.png", "film 1.jpg", "film 2.dcm", "slice 3.png", "slice 5.dcm"):
             (line,) = (line for line in read.splitlines() if name in line)
             assert greeting in line
