@@ -72,11 +72,11 @@ def page(figures: Sequence[BenchFigure], machine: str) -> str:
     lines = [
         "# Performance",
         "",
-        f"Made by `lungline bench --markdown` on: {machine}.",
-        f"{medians} (intake: one), all ways timed in turn in each round.",
-        "A ratio compares two ways within one round, so it holds better than absolute figures.",
-        "The pictures are drawn. System 1 is the published Flask detector: VGG16, ResNet50, InceptionV3 and Xception at 224 x 224, with",
-        "random weights.",
+        f"Measured by `lungline bench --markdown` on: {machine}.",
+        f"{medians} (intake: one); in each round, all variants are timed one after the other.",
+        "A ratio compares two variants within one round, so it is more reliable than absolute figures.",
+        "The pictures are drawn.",
+        "System 1 is the published Flask detector: VGG16, ResNet50, InceptionV3 and Xception at 224 x 224, with random weights.",
     ]
     for part, title in _TITLES.items():
         rows = [figure for figure in figures if figure.part == part]
