@@ -1,11 +1,10 @@
 """Puts a file into the inbox under its name, or a numbered one beside it: never over another file that waits there."""
 
-import errno
 import os
-import shutil
 from pathlib import Path
 from uuid import uuid4
 
+from lungline.durable import copy_into_place
 from lungline.errors import StoreError
 
 _LONGEST_NAME = 255  # bytes, on every file system that matters
@@ -14,7 +13,7 @@ _MOST = 10_000
 
 
 def put(file: Path, folder: Path, name: str) -> None:
-    """Moves `file` into `folder`, which lies in the inbox, as `name`.
+    """Moves `file` into `folder`, which lies in the inbox and on the same file system, as `name`.
 
     Raises:
         StoreError: no name is left.
@@ -28,7 +27,7 @@ def put(file: Path, folder: Path, name: str) -> None:
         except OSError:  # no links on this file system, or not to another user's file
             if os.path.lexists(target):
                 continue
-            _move(file, target)
+            file.rename(target)
         else:
             file.unlink()
         return
@@ -36,32 +35,17 @@ def put(file: Path, folder: Path, name: str) -> None:
 
 
 def bring_near(file: Path, folder: Path) -> Path:
-    """A copy of `file` beside its future place in `folder`, hidden; the file itself where it lies on the same file system.
+    """A hidden draft in `folder` for `put` to name: a link to `file`, or a copy that outlives a power cut where it cannot be linked.
 
     Raises:
         OSError: it cannot be copied; nothing is left of it.
     """
-    if file.lstat().st_dev == folder.lstat().st_dev:
-        return file
     draft = folder / f".{uuid4()}.part"
     try:
-        shutil.copyfile(file, draft)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+        os.link(file, draft, follow_symlinks=False)
+    except OSError:  # on another file system, or on one without links
+        copy_into_place(file, draft)
     return draft
-
-
-def _move(file: Path, target: Path) -> None:
-    try:
-        file.rename(target)
-    except OSError as error:
-        if error.errno != errno.EXDEV:
-            raise
-        draft = target.with_name(f".{uuid4()}.part")  # hidden until whole
-        shutil.copyfile(file, draft)
-        draft.rename(target)
-        file.unlink()
 
 
 def _numbered(name: str, number: int) -> str:

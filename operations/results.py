@@ -7,7 +7,7 @@ from pathlib import Path
 from db import scan_views
 from db.connect import read_only
 from db.migrate import open_database
-from db.rows import ViewRow
+from db.rows import ViewRow, storable
 from db.scan_views import ScanRecord
 from lungline.errors import LedgerError
 from lungline.layout import Store
@@ -39,15 +39,10 @@ def find_scans(settings: Settings, scan: str) -> list[KnownScan]:
         with Path(scan).open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     with read_only(open_database(settings)).connect() as connection:
-        records = scan_views.find_records(connection, scan_id=_as_text(scan), sha256=sha256)
+        records = scan_views.find_records(connection, scan_id=storable(scan), sha256=sha256)
     if not records:
         raise LedgerError(
             "There is no such scan; `lungline results` lists scans that are done, `lungline quarantine list` those that could not be read."
         )
     names = Store(settings.store).names(records[0].sha256)
     return [KnownScan(record, names) for record in records]
-
-
-def _as_text(argument: str) -> str:
-    """No database takes bytes that are no text."""
-    return argument.encode("utf-8", "replace").decode()

@@ -3,7 +3,7 @@
 from db import series, study_views
 from db.connect import read_only
 from db.migrate import open_database
-from db.rows import ViewRow
+from db.rows import ViewRow, storable
 from db.study_views import Study
 from lungline.errors import LedgerError
 from lungline.settings import Settings
@@ -17,9 +17,8 @@ def list_studies(settings: Settings, most: int, *, worklist: bool = False) -> li
 
 def find_studies(settings: Settings, study_key: str) -> list[Study]:
     """The studies with this pseudonym; empty where there is none."""
-    plain = study_key.encode("utf-8", "replace").decode()  # no database takes bytes that are no text
     with read_only(open_database(settings)).connect() as connection:
-        return study_views.find_studies(connection, plain)
+        return study_views.find_studies(connection, storable(study_key))
 
 
 def finish_study(settings: Settings, study_key: str) -> int:
@@ -30,7 +29,7 @@ def finish_study(settings: Settings, study_key: str) -> int:
     """
     engine = open_database(settings)
     with engine.begin() as connection:
-        closed = series.close_study(connection, study_key)
+        closed = series.close_study(connection, storable(study_key))
     engine.dispose()
     if not closed:
         raise LedgerError("There is no such study; `lungline studies` lists them.")

@@ -1,5 +1,7 @@
 """A release from quarantine: a refused file goes back into the inbox, over nothing that lies there."""
 
+import errno
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -36,6 +38,25 @@ def test_it_goes_back_into_the_folders_that_say_what_it_is(home: Path) -> None:
     quarantine_id, folder = refused(home, "p.png", Modality.XRAY, Priority.STAT)
     assert release(load(), [quarantine_id]) == Released(1, 0)
     assert (load().inbox / "stat" / "xray" / "p.png").read_text() == "refused"
+    assert not folder.exists()
+
+
+def test_a_copy_is_on_the_disk_before_the_store_lets_go_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    def notes_and_syncs(descriptor: int) -> None:
+        still_there.append((folder / "p.png").exists())
+        fsync(descriptor)
+
+    quarantine_id, folder = refused(home, "p.png")
+    fsync, still_there = os.fsync, list[bool]()
+    monkeypatch.setattr(os, "link", no_links)  # as between two mounts of one file system
+    monkeypatch.setattr(os, "fsync", notes_and_syncs)
+    assert release(load(), [quarantine_id]) == Released(1, 0)
+    assert len(still_there) >= 3  # the bytes, the draft's name, and the name that stays
+    assert all(still_there)
+    assert [path.read_text() for path in load().inbox.iterdir()] == ["refused"]
     assert not folder.exists()
 
 
@@ -77,7 +98,7 @@ def test_others_may_write_while_a_file_is_copied(home: Path, monkeypatch: pytest
 
     with tempfile.TemporaryDirectory(dir=other) as folder_of_inbox:
         monkeypatch.setenv("LUNGLINE_INBOX", folder_of_inbox)
-        monkeypatch.setattr("operations.inbox.shutil.copyfile", copies_slowly)
+        monkeypatch.setattr("shutil.copyfile", copies_slowly)
         assert release(load(), [quarantine_id]) == Released(1, 0)
         assert [path.name for path in Path(folder_of_inbox).iterdir()] == ["p.png"]
     assert written == [1]
@@ -97,7 +118,7 @@ def test_what_cannot_be_copied_stays_quarantined(home: Path, monkeypatch: pytest
     with tempfile.TemporaryDirectory(dir=other) as folder_of_inbox:
         monkeypatch.setenv("LUNGLINE_INBOX", folder_of_inbox)
         with monkeypatch.context() as patch:
-            patch.setattr("operations.inbox.shutil.copyfile", full)
+            patch.setattr("shutil.copyfile", full)
             with pytest.raises(OSError, match="No space"):
                 release(load(), [quarantine_id])
         assert list(Path(folder_of_inbox).iterdir()) == []
@@ -109,7 +130,7 @@ def test_unknown_released_and_lost_ones_are_counted(home: Path) -> None:
     here, _ = refused(home, "here.png")
     lost, folder = refused(home, "lost.png")
     (folder / "lost.png").unlink()
-    assert release(load(), ["unknown", here, lost]) == Released(1, 2)
+    assert release(load(), ["unknown", "\udcff", here, lost]) == Released(1, 3)
     assert release(load(), [here]) == Released(0, 1)
 
 
