@@ -17,14 +17,12 @@ _ERRORS: Final = "lungline.plain"
 _ALIKE: Final = {"·": "-", "…": "...", "–": "-", "—": "-", "→": "->", "≥": ">=", "≤": "<=", "×": "x", "’": "'", "\N{NO-BREAK SPACE}": " "}
 
 
-def print_rows(rows: "Iterable[Mapping[str, Any] | RowMapping]", *, as_json: bool, columns: tuple[str, ...] = ()) -> int:
-    """Prints rows of a view; a table shows `columns` alone, JSON all. Returns how many rows there were."""
+def print_rows(rows: "Iterable[Mapping[str, Any] | RowMapping]", *, as_json: bool, columns: tuple[str, ...] = ()) -> None:
+    """Prints rows of a view; a table shows `columns` alone, JSON all."""
     if as_json:
-        count = 0
         for row in rows:
             print(json.dumps({name: _plain(value) for name, value in row.items()}))
-            count += 1
-        return count
+        return
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -34,7 +32,6 @@ def print_rows(rows: "Iterable[Mapping[str, Any] | RowMapping]", *, as_json: boo
         table.add_row(*(escape(_writable(_short(row[name]))) for name in columns))
     # a pipe has no width: ids must not be cut there
     Console(width=None if sys.stdout.isatty() else 200).print(table)
-    return table.row_count
 
 
 def print_row(row: Mapping[str, Any], *, as_json: bool) -> None:

@@ -24,8 +24,8 @@ class Action(StrEnum):
     REPROCESS = "reprocess"  # old scans were read again
 
 
-def note(connection: Connection, action: Action, detail: str, *, who: str = US, subject: str | None = None, id: str | None = None) -> str:
-    """Enters a row in the transaction of what it tells; returns its id.
+def note(connection: Connection, action: Action, detail: str, *, who: str = US, subject: str | None = None, id: str | None = None) -> None:
+    """Enters a row in the transaction of what it tells.
 
     Args:
         connection: in a transaction.
@@ -37,6 +37,4 @@ def note(connection: Connection, action: Action, detail: str, *, who: str = US, 
     """
     values = {"who": who, "subject": subject, "detail": detail}
     row = {name: value[: _LONGEST[name]] if value else value for name, value in values.items()}
-    audit_id = id or new_id()
-    connection.execute(insert(audit).values(id=audit_id, at=now(), action=action, **row))
-    return audit_id
+    connection.execute(insert(audit).values(id=id or new_id(), at=now(), action=action, **row))

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, String, literal, or_
+from sqlalchemy import ColumnElement, Connection, Double, String, literal, or_, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.ext.compiler import compiles
@@ -52,6 +52,12 @@ def _sqlite(element: now, compiler: SQLCompiler, **how: Any) -> str:
 def _postgresql(element: now, compiler: SQLCompiler, **how: Any) -> str:
     # clock_timestamp, not now(): a transaction that waited must not write the time at which it began to wait
     return f"(clock_timestamp() + make_interval(secs => {compiler.process(element.clauses, **how)}))"
+
+
+def read_clock(connection: Connection) -> datetime:
+    """The database's present instant, as a value."""
+    instant: datetime = connection.execute(select(now())).scalar_one()
+    return instant
 
 
 def older(stamp: ColumnElement[datetime], seconds: float) -> ColumnElement[bool]:

@@ -5,7 +5,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from db.clock import now
 from db.scans import State, state_of
 from db.tables import Outcome, audit, files, quarantine, scans, verdicts
 
@@ -20,12 +19,6 @@ class DropOutcome:
     outcome: str
     detail: str = ""
     was_known: bool = False  # done, and these bytes were there before
-
-
-def read_clock(connection: Connection) -> datetime:
-    """The database's present instant."""
-    instant: datetime = connection.execute(select(now())).scalar_one()
-    return instant
 
 
 def outcome_of(connection: Connection, sha256: str | None, size: int, since: datetime) -> DropOutcome:

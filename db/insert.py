@@ -11,10 +11,14 @@ T = TypeVar("T")
 _MOST_IN_A_LIST = 500  # parameters; a database takes only so many
 
 
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An insert that may say what happens where a unique key is taken, as the database at hand writes it."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
 def insert_new(connection: Connection, table: Table, **values: object) -> bool:
     """Inserts a row unless one of its unique keys is taken, which the database decides; tells whether it did."""
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
+    statement = insert_into(connection, table).values(values).on_conflict_do_nothing().returning(*table.primary_key)
     return connection.execute(statement).first() is not None
 
 
@@ -22,8 +26,7 @@ def insert_all(connection: Connection, table: Table, returned: Column[str], rows
     """Inserts many rows, `same` in each, but those of which a unique key is taken; the column `returned` of those that were inserted."""
     if not rows:
         return set()
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).values(same).on_conflict_do_nothing().returning(returned)
+    statement = insert_into(connection, table).values(same).on_conflict_do_nothing().returning(returned)
     return set(connection.scalars(statement, rows))
 
 

@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, select, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from db.clock import now
-from db.insert import insert_all, slices
+from db.insert import insert_all, insert_into, slices
 from db.tables import JobState, Rank, jobs
 from lungline.ids import new_id
 
@@ -66,8 +65,7 @@ def postpone(connection: Connection, job: NewJob, seconds: float) -> None:
 
     An open job's row is locked until the transaction ends: whoever is about to end it waits, and then sees what this transaction wrote.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    entered = dialect.insert(jobs).values({**_row(job), "due_at": now(seconds), "created_at": now(seconds)})
+    entered = insert_into(connection, jobs).values({**_row(job), "due_at": now(seconds), "created_at": now(seconds)})
     is_more_urgent = entered.excluded.priority < jobs.c.priority
     changed = {
         "due_at": entered.excluded.due_at,

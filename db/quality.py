@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from db.clock import now
+from db.insert import insert_into
 from db.tables import quality
 
 _BY_SOURCE = "within_source"  # figures of each source by its name
@@ -71,8 +71,7 @@ def enter(connection: Connection, found: Iterable[Quality]) -> None:
     values = [{**vars(row), "source": row.source or ""} for row in found]
     if not values:
         return
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    new = dialect.insert(quality).values(measured_at=now())
+    new = insert_into(connection, quality).values(measured_at=now())
     changed = {name: new.excluded[name] for name in (*_INTERVAL, *_COUNTS, "measured_at")}
     connection.execute(new.on_conflict_do_update(index_elements=list(quality.primary_key), set_=changed), values)
 

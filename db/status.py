@@ -5,7 +5,7 @@ from collections import Counter
 from sqlalchemy import Connection, Engine, func, select
 
 from db import jobs, scans
-from db.clock import now
+from db.clock import read_clock
 from db.connect import read_only
 from db.scans import READ, State
 from db.tables import Outcome, files
@@ -28,7 +28,7 @@ def counts(engine: Engine) -> dict[str, int | float | None]:
         by_outcome = _count_files(connection)
         by_state = scans.count_states(connection)
         first = jobs.oldest(connection, READ)
-        at = connection.execute(select(now())).scalar_one()
+        at = read_clock(connection)
     return {
         "files": sum(by_outcome.values()),
         "accepted": by_outcome[Outcome.ACCEPTED],

@@ -16,6 +16,7 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from db import drop_outcomes, errors
+from db.clock import read_clock
 from db.connect import read_only
 from db.migrate import open_database
 from lungline.errors import LedgerError, StoreError
@@ -62,7 +63,7 @@ def drop_and_wait(settings: Settings, paths: Sequence[Path], seconds: float, pro
     engine = read_only(open_database(settings))
     settings.inbox.mkdir(parents=True, exist_ok=True)
     with engine.connect() as connection:
-        since = drop_outcomes.read_clock(connection)
+        since = read_clock(connection)
     ignored = patterns(settings.ignore)
     dropped = [file for path in paths for file in _put(path, settings.inbox, ignored)]
     _note_same_bytes(dropped)

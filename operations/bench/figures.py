@@ -1,6 +1,5 @@
 """What `lungline bench` finds: figures, each a median of some rounds with the lowest and the highest."""
 
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -31,4 +30,6 @@ class BenchFigure:
     @classmethod
     def over(cls, part: Part, of: str, what: str, unit: str, rounds: Sequence[float]) -> "BenchFigure":
         """From one value a round."""
-        return cls(part.value, of, what, unit, statistics.median(rounds), min(rounds), max(rounds), len(rounds))
+        from statistics import median  # imported late: every command reads `Part`, for its help
+
+        return cls(part.value, of, what, unit, median(rounds), min(rounds), max(rounds), len(rounds))

@@ -64,8 +64,8 @@ def check_folders(settings: Settings) -> Iterator[str]:
         if not folder.is_dir():
             yield f"LUNGLINE_{name} does not exist yet; `lungline up` creates it"
             continue
-        writable = name == "INBOX" and settings.intake == "leave"
-        if not os.access(folder, os.R_OK | os.X_OK | (0 if writable else os.W_OK)):
+        is_only_read = name == "INBOX" and settings.intake == "leave"
+        if not os.access(folder, os.R_OK | os.X_OK | (0 if is_only_read else os.W_OK)):
             raise SettingsError(f"LUNGLINE_{name} cannot be read and written by this user: change its permissions.")
         free = shutil.disk_usage(folder).free
         if free < _LEAST_FREE:
