@@ -47,7 +47,7 @@ def consume(app: Celery, hostname: str, threads: int, queues: Sequence[str]) -> 
 def mind_deafness(
     app: Celery,
     queues: Sequence[str],
-    answering: Busy,
+    answerings: Sequence[Busy],
     look_seconds: float = 5.0,
     deaf_seconds: float = 30.0,
 ) -> Repeating:
@@ -56,8 +56,14 @@ def mind_deafness(
     That is a known fault (celery #8091, #9054, #10302). What counts is consumption: doorbells lie in Redis, nothing is being done, and no
     task has begun for half a minute. That is counted in looks: a worker that was paused (SIGSTOP, a suspended machine) has missed nothing
     when it wakes.
+
+    `answerings`: all that answer the doorbells of `queues` here; while one of them answers, the worker hears.
     """
-    begun, silent = answering.begun, 0.0
+
+    def begun_now() -> int:
+        return sum(answering.begun for answering in answerings)
+
+    begun, silent = begun_now(), 0.0
 
     def look() -> None:
         nonlocal begun, silent
@@ -65,8 +71,8 @@ def mind_deafness(
             rings = sum(queue_lengths(app, queues).values()) > 0
         except BrokerError:
             rings = False
-        if not rings or answering.busy or answering.begun != begun:
-            begun, silent = answering.begun, 0.0
+        if not rings or any(answering.busy for answering in answerings) or begun_now() != begun:
+            begun, silent = begun_now(), 0.0
             return
         silent += look_seconds
         if silent > deaf_seconds:  # more, since the first look may have come at once after a pause

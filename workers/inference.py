@@ -15,7 +15,7 @@ from imaging.isolate import ReaderPool
 from jobs.answer import register
 from jobs.app import make_app
 from jobs.consumer import consume, mind_deafness
-from jobs.kinds import INFERENCE_QUEUES, READ
+from jobs.kinds import INFERENCE_QUEUES
 from jobs.leases import Leases, site
 from lungline.errors import SettingsError
 from lungline.layout import Store
@@ -103,7 +103,7 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    watches = (mind_deafness(app, READ.queues, reader.answering), mind_hanging(batcher))
+    watches = (mind_deafness(app, INFERENCE_QUEUES, (reader.answering, assessor.answering)), mind_hanging(batcher))
     for watch in watches:
         watch.start()
     champions.watch()

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -14,7 +14,6 @@ from db.results import ScanFacts, Verdict
 from db.scans import Scan
 from db.series import QUIET_SECONDS
 from db.writer import Writer
-from imaging.header import Facts
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
 from jobs.answer import Answering, Tell
 from jobs.kinds import HEADERS, READ, READ_FAILURES, REREAD
@@ -33,6 +32,7 @@ _MAX_LOOKS: Final = 4  # at bytes that seem to be missing
 _LOOK_SECONDS: Final = 0.5
 _FRAMES_AT_ONCE: Final = 500
 _VOID: Final = "void: another worker has it"
+_GIVEN_UP: Final = {READ.name: "quarantined", REREAD.name: "its verdict stands", HEADERS.name: "its verdict stands"}
 
 log = structlog.get_logger()
 
@@ -150,19 +150,19 @@ class ScanReader:
 
     def _let_go(self, claim: Claim, cause: Cause) -> str:
         ended, reason = self._writer.do(let_go, claim, (READ, REREAD, HEADERS), cause), READ_FAILURES[cause]
-        log.warning("reader ended", scan=claim.subject, reason=reason.value, quarantined=ended)
-        return f"{'quarantined' if ended else 'waits again'}: {reason}"
+        log.warning("reader ended", scan=claim.subject, reason=reason.value, given_up=ended)
+        return f"{_GIVEN_UP[claim.kind] if ended else 'waits again'}: {reason}"
 
     def _turn_away(self, claim: Claim, reason: Reason, detail: str) -> str:
         if not self._writer.do(failed_reads.turn_away, claim, reason, detail):
             return _VOID
-        return f"{'its verdict stands' if claim.kind != READ.name else 'quarantined'}: {reason}"
+        return f"{_GIVEN_UP[claim.kind]}: {reason}"
 
 
 def scan_facts(reading: Reading, key: PseudonymKey) -> ScanFacts:
     """The header's facts as the database may hold them: what names a patient becomes a pseudonym."""
     raw = reading.facts
-    plain: dict[str, Any] = {field.name: getattr(raw, field.name) for field in fields(Facts) if field.name in _SAME}
+    plain: dict[str, Any] = {name: getattr(raw, name) for name in _SAME}
     if raw.modality is Modality.CT:  # of a film these say nothing
         plain |= vars(raw.acquisition)
     return ScanFacts(

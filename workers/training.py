@@ -162,7 +162,7 @@ def run(settings: Settings) -> None:
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    deafness = mind_deafness(app, TRAIN.queues, trainer.answering)
+    deafness = mind_deafness(app, TRAIN.queues, (trainer.answering,))
     deafness.start()
     try:
         consume(app, f"{NAME}@{site(settings)}", 1, TRAIN.queues)

@@ -29,13 +29,28 @@ def answer():
     ended.set()
 signal.signal(signal.SIGCONT, lambda *_: threading.Timer(0.5, answer).start())
 watch = {
-    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), hands, 0.1, 1.0),
+    "deafness": lambda: consumer.mind_deafness(make_app(load()), ("scans",), (hands,), 0.1, 1.0),
     "hanging": lambda: inference.mind_hanging(batcher, 0.1, 1.0),
 }[sys.argv[1]]()
 watch.start()
 print("ready", flush=True)
 while not ended.wait(0.05):
     pass
+watch.stop()
+"""
+_ASSESSES = """
+import time
+from types import SimpleNamespace
+from lungline.settings import load
+from jobs.app import make_app
+from jobs.consumer import mind_deafness
+reader, assessor = SimpleNamespace(begun=0, busy=0), SimpleNamespace(begun=0, busy=0)
+watch = mind_deafness(make_app(load()), ("scans",), (reader, assessor), 0.1, 1.0)
+watch.start()
+until = time.monotonic() + 2.5
+while time.monotonic() < until:
+    assessor.begun += 1
+    time.sleep(0.02)
 watch.stop()
 """
 _READS = """
@@ -83,6 +98,15 @@ def test_a_worker_that_wakes_is_neither_deaf_nor_hanging(watch: str, app: Celery
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         pause(process, 2.0)
+        assert process.wait(20) == 0
+    finally:
+        end(process)
+
+
+def test_a_worker_that_answers_other_doorbells_for_long_is_not_deaf(app: Celery) -> None:
+    ring(app, READ.task, "waits", "scans")  # behind the others, longer than the patience
+    process = started(_ASSESSES)
+    try:
         assert process.wait(20) == 0
     finally:
         end(process)
