@@ -42,7 +42,7 @@ def read_headers(settings: Settings, stopped: threading.Event, *, progress: Prog
         _feed(engine, stopped, step)
     with engine.begin() as connection:
         headers.call_back(connection)
-        left = headers.count_left(connection)
+        left = headers.count_left(connection) + headers.count_open(connection)
         audit.note(connection, Action.REPROCESS, f"{'stopped' if left else 'ended'}: --headers, {left} left")
     engine.dispose()
     return HeadersRead(total - left, left)

@@ -16,7 +16,7 @@ from db.writer import Writer
 from jobs.kinds import HEADERS
 from lungline.findings import Modality, Status
 from lungline.settings import load
-from operations.headers import read_headers
+from operations.headers import HeadersRead, read_headers
 from tests.ledger import enter_with_verdicts
 
 FACTS = ScanFacts(Modality.CT, 10, 20, header_version=0)
@@ -69,6 +69,16 @@ def test_what_was_stopped_goes_on_when_asked_again(engine: Engine) -> None:
 
     with engine.connect() as connection:
         assert headers.count_open(connection) == 0
+
+
+def test_what_is_being_read_when_it_is_stopped_is_left(engine: Engine) -> None:
+    with engine.begin() as connection:
+        asked = headers.ask(connection, "", 10)
+        assert len(jobs.claim(connection, (HEADERS.name,), asked[:2], "slot/boot/x", HEADERS.lease_seconds)) == 2
+    stopped = threading.Event()
+    stopped.set()
+
+    assert read_headers(load(), stopped) == HeadersRead(0, 10)
 
 
 def test_headers_and_scans_are_not_chosen_together(engine: Engine) -> None:
