@@ -92,12 +92,12 @@ def end(connection: Connection, order: Order) -> None:
 
 def left(connection: Connection, choice: Choice) -> int:
     """How many scans have another verdict than a present champion's, and are not known to be unreadable."""
-    return connection.scalar(select(func.count()).select_from(_former()).where(*_wanted(connection, choice))) or 0
+    return connection.scalar(select(func.count()).select_from(_with_current_verdict()).where(*_wanted(connection, choice))) or 0
 
 
 def ask(connection: Connection, choice: Choice, after: str, most: int) -> list[str]:
     """Has some of those wait to be read again, `most` at most, in the order of their ids from `after` on; which."""
-    query = select(scans.c.id).select_from(_former()).where(scans.c.id > after, *_wanted(connection, choice))
+    query = select(scans.c.id).select_from(_with_current_verdict()).where(scans.c.id > after, *_wanted(connection, choice))
     found = list(connection.scalars(query.order_by(scans.c.id).limit(most)))
     jobs.enter(connection, [NewJob(REREAD, scan_id, Priority.SCANS.value, Rank.BACKGROUND) for scan_id in found])
     return found
@@ -132,7 +132,7 @@ def ended(connection: Connection, ids: Collection[str]) -> Ended:
     anew = failed = 0
     for some in slices(list(ids)):
         for row in connection.execute(
-            select(verdicts.c.ensemble, scans.c.reread_reason).select_from(_former()).where(scans.c.id.in_(some))
+            select(verdicts.c.ensemble, scans.c.reread_reason).select_from(_with_current_verdict()).where(scans.c.id.in_(some))
         ):
             anew += row.ensemble in champions
             failed += row.ensemble not in champions and row.reread_reason is not None
@@ -149,7 +149,7 @@ def changes(connection: Connection, order: Order) -> list[Change]:
     """What the verdicts of an order's scans were, and are: those that took another's place since it was begun."""
     former = verdicts.alias("former")
     last = select(func.max(verdicts.c.superseded_at)).where(verdicts.c.scan_id == scans.c.id).correlate(scans).scalar_subquery()
-    both = _former().join(former, and_(former.c.scan_id == scans.c.id, former.c.superseded_at == last))
+    both = _with_current_verdict().join(former, and_(former.c.scan_id == scans.c.id, former.c.superseded_at == last))
     columns = (scans.c.modality, former.c.finding.label("finding_before"), verdicts.c.finding, former.c.status.label("status_before"))
     since = func.coalesce(verdicts.c.reinstated_at, verdicts.c.finished_at) >= order.began_at
     query = select(*columns, verdicts.c.status, func.count().label("scans")).select_from(both)
@@ -157,7 +157,7 @@ def changes(connection: Connection, order: Order) -> list[Change]:
     return [Change(**row) for row in connection.execute(query).mappings()]
 
 
-def _former() -> FromClause:
+def _with_current_verdict() -> FromClause:
     """Scans with their current verdict."""
     return scans.join(verdicts, and_(verdicts.c.scan_id == scans.c.id, verdicts.c.superseded_at.is_(None)))
 
