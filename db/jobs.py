@@ -44,8 +44,6 @@ class NewJob:
     subject: str
     queue: str
     priority: Rank = Rank.LIVE
-    exclusive: bool = False
-    """At most one of its kind runs at a time."""
 
 
 def enter(connection: Connection, new_jobs: Sequence[NewJob], since: datetime | None = None) -> int:
@@ -79,7 +77,15 @@ def postpone(connection: Connection, job: NewJob, seconds: float) -> None:
 
 def _row(job: NewJob) -> dict[str, object]:
     counts = dict.fromkeys(("attempt", "lost_leases", "deaths", "timeouts"), 0)
-    return {"id": new_id(), **vars(job), "priority": int(job.priority), "state": JobState.WAITING, "alone": False, **counts}
+    return {
+        "id": new_id(),
+        **vars(job),
+        "priority": int(job.priority),
+        "state": JobState.WAITING,
+        "exclusive": False,  # until a claim says otherwise
+        "alone": False,
+        **counts,
+    }
 
 
 # --- claims ---
@@ -102,16 +108,16 @@ def claim(
         A claim for each subject, but for those whose job another has, or that ended, or that is exclusive while another of its kind runs.
     """
     if not exclusive:
-        return _claim(connection, kinds, subjects, owner, lease_seconds, alone=False)
+        return _claim(connection, kinds, subjects, owner, lease_seconds, exclusive=False)
     claims: dict[str, Claim] = {}
     for subject in subjects:
         with suppress(IntegrityError), connection.begin_nested():  # another of the kind runs: the database itself sees to that
-            claims |= _claim(connection, kinds, [subject], owner, lease_seconds, alone=True)
+            claims |= _claim(connection, kinds, [subject], owner, lease_seconds, exclusive=True)
     return claims
 
 
 def _claim(
-    connection: Connection, kinds: Collection[str], subjects: Sequence[str], owner: str, lease_seconds: float, *, alone: bool
+    connection: Connection, kinds: Collection[str], subjects: Sequence[str], owner: str, lease_seconds: float, *, exclusive: bool
 ) -> dict[str, Claim]:
     candidate, other = jobs.alias("candidate"), jobs.alias("other")
     more_urgent = and_(
@@ -126,7 +132,8 @@ def _claim(
     statement = (
         update(jobs)
         .where(jobs.c.id.in_(chosen), jobs.c.state == JobState.WAITING)
-        .values(state=JobState.RUNNING, owner=owner, lease_until=now(lease_seconds), attempt=jobs.c.attempt + 1, alone=alone)
+        .values(state=JobState.RUNNING, owner=owner, lease_until=now(lease_seconds), attempt=jobs.c.attempt + 1)
+        .values(exclusive=exclusive, alone=exclusive)
         .returning(jobs)
     )
     return {

@@ -54,7 +54,7 @@ def enter(
     row = {"slot": slot, "trigger": trigger, "recipes": list(recipes), "forced": forced, "seed": _DEFAULT_SEED}
     if not insert_new(connection, runs, id=run_id, **row, epochs_done=0, resumed=0, entered_at=now()):
         return None
-    jobs.enter(connection, [NewJob(TRAIN, run_id, QUEUE, exclusive=True)])
+    jobs.enter(connection, [NewJob(TRAIN, run_id, QUEUE)])
     return run_id
 
 

@@ -78,7 +78,7 @@ def dispatcher(writer: Writer, fresh_broker: Broker, monkeypatch: pytest.MonkeyP
 
 
 def enter(writer: Writer, subject: str) -> None:
-    assert writer.do(jobs.enter, [NewJob(MEASURE.name, subject, MEASURE.queues[0], exclusive=True)]) == 1
+    assert writer.do(jobs.enter, [NewJob(MEASURE.name, subject, MEASURE.queues[0])]) == 1
 
 
 def facts(writer: Writer) -> dict[str, str]:
