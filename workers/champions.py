@@ -59,12 +59,12 @@ class Champions:
         self._batch_max = batch_max
         self._pauses = pauses
         self._load_failure: _LoadFailure | None = None
-        self._away = False
         with engine.begin() as connection:
             catalogue.enter(connection, models)
             wanted = versions.champions(connection)
         self.judge = self._load(wanted, None)
-        self._thread = Repeating("champions", ask_seconds, self._look, "champions not looked at")
+        unanswered = "the database does not name the champions now; the running ones go on"
+        self._thread = Repeating("champions", ask_seconds, self._look, unanswered)
 
     def watch(self) -> None:
         """Begins to ask the database for new champions."""
@@ -75,8 +75,9 @@ class Champions:
         self._thread.stop(timeout)
 
     def _look(self) -> None:
-        wanted = self._ask()
-        if wanted is None or wanted == self.judge.names or self._waits(wanted):
+        with errors.translating(), read_only(self._engine).connect() as connection:
+            wanted = versions.champions(connection)
+        if wanted == self.judge.names or self._waits(wanted):
             return
         try:
             judge = self._load(wanted, self.judge)
@@ -86,18 +87,6 @@ class Champions:
         if not self._thread.is_stopping:
             log.info("new champions judge from the next batch on", versions=judge.versions, before=self.judge.versions)
             self.judge, self._load_failure = judge, None
-
-    def _ask(self) -> dict[str, str] | None:
-        try:
-            with read_only(self._engine).connect() as connection:
-                wanted = versions.champions(connection)
-        except Exception as error:  # this thread must go on
-            if not self._away:
-                log.warning("the database does not name the champions now; the running ones go on", error=errors.name(error))
-            self._away = True
-            return None
-        self._away = False
-        return wanted
 
     def _waits(self, wanted: Mapping[str, str]) -> bool:
         return self._load_failure is not None and self._load_failure.wanted == wanted and time.monotonic() < self._load_failure.due
