@@ -6,8 +6,9 @@ was entered before the one whose doorbell is the next in its queue, has no doorb
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from db.clock import now, older
 from db.insert import slices
@@ -16,16 +17,31 @@ from db.tables import JobState, Rank, jobs
 
 
 @dataclass(frozen=True)
+class QueuePlace:
+    """Of a job in the order in which jobs were entered. It is known after the job has ended, too."""
+
+    created_at: datetime
+    job_id: str
+
+
+@dataclass(frozen=True)
 class Look:
     """How a queue was found some time ago. What was rung before, and had been passed then, and still waits, was not heard."""
 
     seconds_ago: float
-    next: str | None = None
-    """The subject whose doorbell was the next to be answered; None: none lay there, so all had been passed."""
+    head: QueuePlace | None = None
+    """Of the job whose doorbell was the next to be answered; None: none lay there, so all had been passed."""
+
+
+def place_of(connection: Connection, queue: str, subject: str) -> QueuePlace | None:
+    """The place of a subject's job of a queue; None where it has none: its doorbell is somebody else's message, or was answered."""
+    theirs = and_(jobs.c.subject == subject, jobs.c.queue == queue)
+    row = connection.execute(select(jobs.c.created_at, jobs.c.id).where(theirs).order_by(jobs.c.created_at, jobs.c.id).limit(1)).first()
+    return row and QueuePlace(row.created_at, row.id)
 
 
 def to_ring(
-    connection: Connection, queue: str, ranks: Collection[Rank], most: int, look: Look | None = None, before: str | None = None
+    connection: Connection, queue: str, ranks: Collection[Rank], most: int, look: Look | None = None, before: QueuePlace | None = None
 ) -> list[tuple[str, str, str]]:
     """Waiting jobs of a queue whose doorbell must be rung, the oldest first, as (id, kind, subject).
 
@@ -35,28 +51,22 @@ def to_ring(
         ranks: of which priorities.
         most: how many.
         look: how the queue was found; None: no doorbell counts as lost, and those are rung that never were since they wait.
-        before: only jobs that were entered before that of this subject.
+        before: only jobs that were entered before this place.
     """
     must: ColumnElement[bool] = jobs.c.rung_at.is_(None)
     if look is not None:
         lost = older(jobs.c.rung_at, look.seconds_ago)
-        must = or_(must, lost if look.next is None else and_(lost, _came_before(queue, look.next)))
+        must = or_(must, lost if look.head is None else and_(lost, _is_before(look.head)))
     chosen = [jobs.c.queue == queue, jobs.c.state == JobState.WAITING, jobs.c.priority.in_(ranks), jobs.c.due_at <= now(), must]
     if before is not None:
-        chosen.append(_came_before(queue, before))
+        chosen.append(_is_before(before))
     # in the order of the index: a backlog of a million is not sorted every second
     query = select(jobs.c.id, jobs.c.kind, jobs.c.subject).where(*chosen).order_by(jobs.c.created_at, jobs.c.id).limit(most)
     return [(row.id, row.kind, row.subject) for row in connection.execute(query)]
 
 
-def _came_before(queue: str, subject: str) -> ColumnElement[bool]:
-    """False of all where that subject has no job: its doorbell is somebody else's message, or was answered."""
-    other = jobs.alias()
-    theirs = and_(other.c.subject == subject, other.c.queue == queue)
-    at = select(func.min(other.c.created_at)).where(theirs).scalar_subquery()
-    return or_(
-        jobs.c.created_at < at, and_(jobs.c.created_at == at, jobs.c.id < select(func.min(other.c.id)).where(theirs).scalar_subquery())
-    )
+def _is_before(place: QueuePlace) -> ColumnElement[bool]:
+    return or_(jobs.c.created_at < place.created_at, and_(jobs.c.created_at == place.created_at, jobs.c.id < place.job_id))
 
 
 def note_rung(connection: Connection, job_ids: Sequence[str]) -> list[str]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, not_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, delete, not_, or_, select, update
 
 from db.clock import now
 from db.jobs import Claim, holds
@@ -88,9 +88,19 @@ def expire(connection: Connection, kind: str, lease_seconds: float) -> int:
 
     A lease that lasts longer than any can is of a time before the clock was set back. It is cut, not ended: a living worker renews it.
     """
-    running = and_(jobs.c.kind == kind, jobs.c.state == JobState.RUNNING)
+    running = _are_running(kind)
     _change_all(connection, and_(running, jobs.c.lease_until > now(lease_seconds)), {"lease_until": now(lease_seconds)})
     return _change_all(connection, and_(running, jobs.c.lease_until < now()), _lost())
+
+
+def any_to_expire(connection: Connection, kind: str, lease_seconds: float) -> bool:
+    """Whether `expire` would find a job to change."""
+    odd = or_(jobs.c.lease_until > now(lease_seconds), jobs.c.lease_until < now())
+    return connection.scalar(select(jobs.c.id).where(_are_running(kind), odd).limit(1)) is not None
+
+
+def _are_running(kind: str) -> ColumnElement[bool]:
+    return and_(jobs.c.kind == kind, jobs.c.state == JobState.RUNNING)
 
 
 def _lost() -> dict[str, object]:

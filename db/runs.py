@@ -63,11 +63,17 @@ def enter_due(connection: Connection, schedule: Schedule) -> str | None:
 
     A slot that lies ahead was entered by a clock that was set back since, and keeps none before it from being entered.
     """
+    slot = due_slot(connection, schedule)
+    return None if slot is None else enter(connection, "schedule", slot=slot)
+
+
+def due_slot(connection: Connection, schedule: Schedule) -> datetime | None:
+    """The slot that `enter_due` would enter."""
     entered = select(func.max(runs.c.slot)).where(runs.c.slot <= now())
     at, latest = connection.execute(select(now(), entered.scalar_subquery())).one()
     slot = schedule.latest(at)
     known = max(time for time in (latest, _since(connection)) if time is not None)
-    return enter(connection, "schedule", slot=slot) if slot > known else None
+    return slot if slot > known else None
 
 
 def _since(connection: Connection) -> datetime:

@@ -57,7 +57,7 @@ class Writer:
     """Runs functions of a connection, each in its savepoint, many in one transaction; a caller returns once its own is committed."""
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self.engine: Final = engine
         self._requests: queue.SimpleQueue[_Request | None] = queue.SimpleQueue()
         self._closed = False
         self._closing = threading.Lock()
@@ -153,7 +153,7 @@ class Writer:
         for request in requests:
             alike[request.alike].append(request)
         answers: dict[_Request, Answer] = {}
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             step = partial(_in_savepoint, connection)
             for group in alike.values():
                 found = by_halves(step, group, _refused, lambda error: not isinstance(error, _RefusedError))

@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 import structlog
 from celery import Celery
 from sqlalchemy import Connection
 
-from db import job_doorbells
+from db import errors, job_doorbells, job_leases, runs
+from db.connect import read_only
+from db.job_doorbells import QueuePlace
 from db.writer import Writer
 from jobs import leases
 from jobs.doorbells import Lane, lanes
@@ -22,6 +24,7 @@ from jobs.kinds import KINDS, MOST_RUNG, JobKind
 from jobs.queues import ring, ring_first, server_run
 from lungline.errors import BrokerError
 from lungline.failures import Failures
+from lungline.schedule import Schedule
 from lungline.threads import Repeating
 
 _TURN_SECONDS = 1.0
@@ -33,26 +36,26 @@ _MOST_NAMED = 5
 log = structlog.get_logger()
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Waiting = Sequence[tuple[str, str, str]]  # (job, kind, subject)
 
 
 class Dispatcher:
     """A thread that keeps the queues filled with what waits, and the jobs free of leases that ran out."""
 
-    def __init__(
-        self, app: Celery, writer: Writer, enter_due: Callable[[Connection], str | None] = lambda _: None, kinds: Sequence[JobKind] = KINDS
-    ) -> None:
+    def __init__(self, app: Celery, writer: Writer, schedule: Schedule | None = None, kinds: Sequence[JobKind] = KINDS) -> None:
         """Rings nothing yet.
 
         Args:
             app: with the queues of `kinds`.
             writer: of the database.
-            enter_due: enters what a schedule makes due, and tells its subject; asked each turn.
+            schedule: of the training runs that it enters when they are due; None: it enters none.
             kinds: whose doorbells it rings.
         """
         self._app = app
         self._writer = writer
-        self._enter_due = enter_due
+        self._database = read_only(writer.engine)
+        self._schedule = schedule
         self._kinds = {kind.name: kind for kind in kinds}
         self._lanes = tuple(lanes(kinds))
         self._failures = Failures("not ringing as it should", "ringing again")
@@ -87,6 +90,11 @@ class Dispatcher:
             raise failures[0]
         return rang
 
+    def _ask(self, question: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Reads without waiting for those who write: on SQLite, busy workers would keep each turn waiting for seconds."""
+        with errors.translating(), self._database.connect() as connection:
+            return question(connection, *arguments, **named)
+
     def _attempt(self, failures: list[Exception], what: str, work: Callable[[], T]) -> T | None:
         """None if it failed."""
         try:
@@ -99,20 +107,24 @@ class Dispatcher:
         return done
 
     def _expire(self, kind: JobKind) -> None:
+        if not self._ask(job_leases.any_to_expire, kind.name, kind.lease_seconds):
+            return
         freed, ended = self._writer.do(leases.expire, [kind])
         if freed:
             log.warning("leases expired", kind=kind.name, jobs=freed, given_up=ended)
 
     def _enter_what_is_due(self) -> None:
-        if due := self._writer.do(self._enter_due):
+        if self._schedule is None or self._ask(runs.due_slot, self._schedule) is None:
+            return
+        if due := self._writer.do(runs.enter_due, self._schedule):
             log.info("a job is due by its schedule", subject=due)
 
     def _ring(self, lane: Lane, server: str) -> int:
-        room = lane.most - lane.look(self._app, server, time.monotonic())
+        room = lane.most - self._ask(lane.look, self._app, server, time.monotonic())
         rang = 0
-        if lane.next and not lane.is_background:
+        if lane.head and not lane.is_background:
             # What was entered before the head of the queue goes before it, if there is room or not: at the end it would wait once more.
-            overtaken = self._unheard(lane, room + _SPARE, lane.next)
+            overtaken = self._unheard(lane, room + _SPARE, lane.head)
             self._ring_all(lane, overtaken[::-1], ring_first)
             rang = len(overtaken)
             room -= rang
@@ -126,11 +138,11 @@ class Dispatcher:
                 break
         return rang
 
-    def _unheard(self, lane: Lane, most: int, before: str | None) -> Waiting:
+    def _unheard(self, lane: Lane, most: int, before: QueuePlace | None) -> Waiting:
         """What is to be rung, noted as rung. Noted first: a doorbell lost between the two is one of those that Redis loses."""
         if most <= 0:
             return []
-        waiting = self._writer.do(lane.to_ring, most, before)
+        waiting = self._ask(lane.to_ring, most, before)
         if not waiting:
             return []
         refused = set(self._writer.do(job_doorbells.note_rung, [job for job, _, _ in waiting]))

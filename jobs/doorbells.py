@@ -10,7 +10,7 @@ from celery import Celery
 from sqlalchemy import Connection
 
 from db import job_doorbells
-from db.job_doorbells import Look
+from db.job_doorbells import Look, QueuePlace
 from db.tables import Rank
 from jobs.kinds import JobKind, queues_of, ranks_of
 from jobs.queues import queues_now
@@ -30,12 +30,10 @@ class Lane:
     """The queues that share `most`, this one among them."""
     most: int
     """That may lie in Redis."""
-    next: str | None = None
-    """The subject whose doorbell is the next to be answered."""
-    _head_sightings: deque[tuple[float, str | None]] = field(
-        default_factory=deque
-    )  # when (monotonic), and whose was the next; of the last 10 s
-    _judged_by: tuple[float, str | None] | None = None  # the look by which doorbells count as lost
+    head: QueuePlace | None = None
+    """Of the job whose doorbell is the next to be answered."""
+    _head_sightings: deque[tuple[float, QueuePlace | None]] = field(default_factory=deque)  # when (monotonic); of the last 10 s
+    _judged_by: tuple[float, QueuePlace | None] | None = None  # the look by which doorbells count as lost
     _server_run: str | None = None  # of the Redis behind the queue; None: nothing is known of its doorbells yet
 
     @property
@@ -43,26 +41,26 @@ class Lane:
         """Whether it is rung only while no other doorbell lies in its queues."""
         return Rank.BACKGROUND in self.ranks
 
-    def look(self, app: Celery, run: str, at: float) -> int:
+    def look(self, connection: Connection, app: Celery, run: str, at: float) -> int:
         """How many doorbells share the room in Redis. What still waits 10 s after the head of its own queue had passed it was not heard.
 
         When that queue is first seen empty, by this dispatcher or since that Redis was started, there is nothing to wait for: what was
         rung before is lost but for the few that workers have just taken, and one doorbell too many changes nothing.
         """
         found = queues_now(app, self.beside)
-        self.next = found[self.queue].next
-        is_empty = found[self.queue].length == 0
+        subject, is_empty = found[self.queue].next, found[self.queue].length == 0
+        self.head = job_doorbells.place_of(connection, self.queue, subject) if subject else None
         if is_empty and run != self._server_run:
             self._server_run, self._judged_by = run, (at, None)
             self._head_sightings.clear()
-        if is_empty or self.next:  # by somebody else's message nothing can be told
-            self._head_sightings.append((at, self.next))
+        if is_empty or self.head:  # by somebody else's message nothing can be told
+            self._head_sightings.append((at, self.head))
         while self._head_sightings and at - self._head_sightings[0][0] >= LOST_AFTER_SECONDS:
             self._judged_by = self._head_sightings.popleft()
         return sum(queue.length for queue in found.values())
 
-    def to_ring(self, connection: Connection, most: int, before: str | None) -> list[tuple[str, str, str]]:
-        """Jobs whose doorbell must be rung, as (id, kind, subject); `before`: only those entered before that of this subject."""
+    def to_ring(self, connection: Connection, most: int, before: QueuePlace | None) -> list[tuple[str, str, str]]:
+        """Jobs whose doorbell must be rung, as (id, kind, subject); `before`: only those entered before this place."""
         if self.is_background:
             # Others lie in Redis: not now. None lie there: what was rung long ago was not heard.
             return [] if most < self.most else job_doorbells.to_ring(connection, self.queue, self.ranks, most, Look(UNHEARD_SECONDS))
@@ -72,8 +70,8 @@ class Lane:
         """The look by which doorbells count as lost, a little longer ago than it was: SQLite's clock counts in milliseconds."""
         if self._judged_by is None:
             return None
-        at, next = self._judged_by
-        return Look(time.monotonic() - at + _GRAIN_SECONDS, next)
+        at, head = self._judged_by
+        return Look(time.monotonic() - at + _GRAIN_SECONDS, head)
 
 
 def lanes(kinds: Sequence[JobKind]) -> Iterator[Lane]:

@@ -47,6 +47,17 @@ def enter(writer: Writer, drop: Drop) -> str:
     return str(writer.do(lambda connection: connection.scalar(select(scans.c.id).where(scans.c.file_id == drop.id))))
 
 
+def enter_many(writer: Writer, count: int) -> list[str]:
+    """Enters so many drops at a time; the ids of their scans, in the order in which they wait."""
+
+    def accept(connection: Connection) -> list[str]:
+        for _ in range(count):
+            drops.accept(connection, any_drop())
+        return list(connection.scalars(select(jobs_table.c.subject).order_by(jobs_table.c.created_at, jobs_table.c.id)))
+
+    return writer.do(accept)
+
+
 def claim_scan(connection: Connection, scan_id: str, owner: str = "slot/boot/x") -> Claim | None:
     """Claims a scan as a worker does."""
     return jobs.claim(connection, (READ.name, REREAD.name), [scan_id], owner, READ.lease_seconds).get(scan_id)

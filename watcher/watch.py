@@ -7,7 +7,6 @@ from functools import partial
 
 import structlog
 
-from db import runs
 from db.migrate import open_database
 from db.writer import Writer
 from jobs.app import make_app
@@ -49,7 +48,7 @@ class Watcher:
         entering = Entering(self._store, self._writer, self._intake.disk_threads)
         self._leftovers = Leftovers(self._store, self._writer, self._intake.incoming, entering)
         self._labels = LabelDrops(self._store, self._writer, key, settings.intake, limits)
-        self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
+        self._dispatcher = Dispatcher(make_app(settings), self._writer, settings.schedule)
         self._taking = Taking(settings, self._sightings, self._intake, entering, self._labels, self._dispatcher.wake, self._stop)
         self._observing = Observing(settings.inbox, settings.observer, self._wake.set)
         self._guard = Guard()

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import pytest
 from celery import Celery
@@ -41,7 +40,7 @@ def born(writer: Writer, ago: timedelta) -> None:
 
 def test_two_dispatchers_enter_a_missed_slot_once_and_ring(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     born(writer, timedelta(hours=5))
-    two = [Dispatcher(app, writer, partial(runs.enter_due, schedule=HOURLY)) for _ in range(2)]
+    two = [Dispatcher(app, writer, HOURLY) for _ in range(2)]
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(Dispatcher.turn, two))
     fetched = writer.do(lambda connection: connection.execute(text("SELECT trigger, state FROM training_runs")).all())
@@ -53,7 +52,7 @@ def test_two_dispatchers_enter_a_missed_slot_once_and_ring(writer: Writer, app: 
 def test_the_clock_needs_no_redis(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     born(writer, timedelta(hours=5))
     fresh_broker.kill()
-    dispatcher = Dispatcher(app, writer, partial(runs.enter_due, schedule=HOURLY))
+    dispatcher = Dispatcher(app, writer, HOURLY)
     with pytest.raises(Exception, match="Redis"):
         dispatcher.turn()
     fresh_broker.start()
@@ -63,7 +62,7 @@ def test_the_clock_needs_no_redis(writer: Writer, app: Celery, fresh_broker: Bro
 
 def test_a_run_that_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     writer.do(runs.enter, "hand")
-    dispatcher = Dispatcher(app, writer, partial(runs.enter_due, schedule=NEVER))
+    dispatcher = Dispatcher(app, writer, NEVER)
     assert dispatcher.turn() == 1
     assert dispatcher.turn() == 0
     fresh_broker.restart()
@@ -73,18 +72,18 @@ def test_a_run_that_redis_lost_is_rung_again(writer: Writer, app: Celery, fresh_
 
 def test_waiting_run_does_not_block_repeated_doorbells_of_scans(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
     writer.do(runs.enter, "hand")
-    Dispatcher(app, writer, partial(runs.enter_due, schedule=NEVER)).turn()
+    Dispatcher(app, writer, NEVER).turn()
     enter(writer, any_drop())
-    dispatcher = Dispatcher(app, writer, partial(runs.enter_due, schedule=NEVER))
+    dispatcher = Dispatcher(app, writer, NEVER)
     assert dispatcher.turn() == 1
     fresh_broker.client.delete("scans")  # lost, while the run's bell lies there
-    assert Dispatcher(app, writer, partial(runs.enter_due, schedule=NEVER)).turn() == 1
+    assert Dispatcher(app, writer, NEVER).turn() == 1
     assert runs_waiting(app) == 1
 
 
 def test_a_lease_that_ran_out_is_rung_at_once(writer: Writer, app: Celery) -> None:
     run_id = str(writer.do(runs.enter, "hand"))
-    dispatcher = Dispatcher(app, writer, partial(runs.enter_due, schedule=NEVER))
+    dispatcher = Dispatcher(app, writer, NEVER)
     dispatcher.turn()
     writer.do(claim_run, run_id, "slot/boot/a")
     writer.do(lambda connection: connection.execute(update(jobs_table).values(lease_until=now(-1))))

@@ -1,7 +1,6 @@
 """One thing that cannot be rung, freed or renewed keeps no other from it, and is logged once."""
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 import pytest
 from celery import Celery
@@ -87,7 +86,7 @@ def test_a_scan_whose_bell_redis_does_not_take(writer: Writer, app: Celery, monk
 def test_a_schedule_that_fails(writer: Writer, app: Celery) -> None:
     enter(writer, any_drop())
     writer.do(lambda connection: connection.execute(text("UPDATE facts SET value = 'never' WHERE name = 'since'")))
-    dispatcher = Dispatcher(app, writer, partial(runs.enter_due, schedule=load().schedule))
+    dispatcher = Dispatcher(app, writer, load().schedule)
     with capture_logs() as logs:
         for _ in range(3):
             with pytest.raises(ValueError, match="never"):

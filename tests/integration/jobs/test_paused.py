@@ -103,7 +103,7 @@ def test_a_worker_that_wakes_is_neither_deaf_nor_hanging(watch: str, app: Celery
         end(process)
 
 
-def test_a_worker_that_answers_other_doorbells_for_long_is_not_deaf(app: Celery) -> None:
+def test_a_worker_busy_with_other_doorbells_is_not_deaf(app: Celery) -> None:
     ring(app, READ.task, "waits", "scans")  # behind the others, longer than the patience
     process = started(_ASSESSES)
     try:

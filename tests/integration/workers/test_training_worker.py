@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ class Ledger:
         self._writer = Writer(self._engine)
         with self._engine.begin() as connection:
             catalogue.enter(connection, Store(settings.store).models)
-        self._dispatcher = Dispatcher(make_app(settings), self._writer, partial(runs.enter_due, schedule=settings.schedule))
+        self._dispatcher = Dispatcher(make_app(settings), self._writer, settings.schedule)
         self._dispatcher.start()
 
     def enter(self, **how: Any) -> str:

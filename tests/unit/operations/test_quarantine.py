@@ -41,7 +41,7 @@ def test_it_goes_back_into_the_folders_that_say_what_it_is(home: Path) -> None:
     assert not folder.exists()
 
 
-def test_a_copy_is_on_the_disk_before_the_store_lets_go_of_its_own(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_is_on_the_disk_before_the_store_lets_go(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_links(*_: object, **__: object) -> None:
         raise OSError(errno.EXDEV, "Invalid cross-device link")
 
