@@ -12,6 +12,7 @@ from cli import (
     bench,
     data,
     database,
+    deliver,
     demo,
     doctor,
     drop,
@@ -73,6 +74,7 @@ app.command()(results.results)
 app.command()(results.show)
 app.command()(studies.studies)
 app.add_typer(studies.app, name="study")
+app.add_typer(deliver.app, name="deliver")
 app.command()(key.key)
 app.add_typer(quarantine.app, name="quarantine")
 app.command()(reconcile.reconcile)

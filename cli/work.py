@@ -1,4 +1,4 @@
-"""`lungline watch` and `lungline work inference|training`: one process each; `lungline up` starts these very commands."""
+"""`lungline watch` and `lungline work inference|training|deliver`: one process each; `lungline up` starts these very commands."""
 
 from typing import Annotated
 
@@ -60,5 +60,20 @@ def training() -> None:
 
     settings = load()
     log.configure("training", settings.log_format)
+    require(make_app(settings))
+    run(settings)
+
+
+@work.command()
+def deliver() -> None:
+    """Run the process that sends results of studies to the targets of LUNGLINE_DELIVER_TO."""
+    from jobs.app import make_app
+    from jobs.queues import require
+    from lungline import log
+    from lungline.settings import load
+    from pacs.deliver import NAME, run
+
+    settings = load()
+    log.configure(NAME, settings.log_format)
     require(make_app(settings))
     run(settings)

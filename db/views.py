@@ -92,6 +92,12 @@ VIEWS: Final[dict[str, str]] = {
         ORDER BY CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END, CASE WHEN finding = 'covid19' THEN probability END DESC,
                  first_received_at
     """,
+    "deliveries": """
+        SELECT d.id AS delivery_id, t.study_key, d.target, d.object,
+               coalesce(d.outcome, (SELECT j.state FROM jobs j WHERE j.kind = 'deliver' AND j.subject = d.id), 'waiting') AS state,
+               d.attempts, d.reason, d.created_at, CASE WHEN d.outcome = 'delivered' THEN d.ended_at END AS delivered_at
+        FROM outgoing_objects d JOIN studies t ON t.id = d.study_id
+    """,
     "daily_counts": """
         SELECT {day} AS day, modality, finding, status, count(*) AS scans
         FROM scan_results GROUP BY {day}, modality, finding, status

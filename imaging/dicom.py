@@ -73,7 +73,7 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
         UnreadableScan: `truncated`, `too_large`, `no_pixels` or `unsupported_format`.
         Exception: whatever pydicom meets in damaged bytes.
     """
-    dataset = _parse(data)
+    dataset = parse(data)
     frames = _check(dataset)
     check_frame(frame, frames)
     found = tail.check(dataset, facts(dataset, frame))
@@ -103,7 +103,7 @@ def describe(data: bytes, frame: int) -> Facts:
     Raises:
         UnreadableScan, Exception: as `decode` does.
     """
-    dataset = _parse(data)
+    dataset = parse(data)
     check_frame(frame, _check(dataset))
     return facts(dataset, frame)
 
@@ -121,7 +121,12 @@ class _Source(BytesIO):
         return chunk
 
 
-def _parse(data: bytes) -> FileDataset:
+def parse(data: bytes) -> FileDataset:
+    """The data set of an image, with what decoding needs filled in.
+
+    Raises:
+        UnreadableScan: `truncated`, `no_pixels` or `not_an_image`.
+    """
     plain = inflate(data)
     source = _Source(plain)
     try:

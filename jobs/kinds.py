@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from db import assessments, headers, rereads, runs, scans, series
+from db import assessments, deliveries, headers, rereads, runs, scans, series
 from db.job_leases import Cause
 from db.tables import Priority, Rank
 from lungline.reasons import Reason
@@ -62,6 +62,10 @@ def _ask_a_person(connection: Connection, series_id: str, _: Cause) -> None:
     assessments.give_up_series(connection, series_id)
 
 
+def _fail_delivery(connection: Connection, delivery_id: str, _: Cause) -> None:
+    deliveries.give_up(connection, delivery_id)
+
+
 _SCAN_QUEUES: Final = tuple(priority.value for priority in Priority)
 
 READ: Final = JobKind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
@@ -69,8 +73,9 @@ REREAD: Final = JobKind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_
 HEADERS: Final = JobKind(headers.HEADERS, READ.task, (Priority.SCANS.value,), _keep_facts, in_background=True, most_rung=32)
 ASSESS: Final = JobKind(series.ASSESS, "lungline.assess_series", (Priority.STAT.value, series.QUEUE), _ask_a_person)
 TRAIN: Final = JobKind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), _fail_run, runs.DEATHS_ALLOWED, exclusive=True)
+DELIVER: Final = JobKind(deliveries.DELIVER, "lungline.deliver", (deliveries.QUEUE,), _fail_delivery)
 
-KINDS: Final = (READ, REREAD, HEADERS, ASSESS, TRAIN)
+KINDS: Final = (READ, REREAD, HEADERS, ASSESS, TRAIN, DELIVER)
 
 INFERENCE_QUEUES: Final = (Priority.STAT.value, series.QUEUE, Priority.SCANS.value)
 """In the order in which an inference worker serves them: an assessment takes milliseconds, and waits behind no backlog of scans."""

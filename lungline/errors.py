@@ -47,6 +47,14 @@ class TrainingError(LunglineError):
     """A training run cannot begin or go on."""
 
 
+class DeliveryError(LunglineError):
+    """A result could not be sent; `reason` says why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.sentence)
+        self.reason = reason
+
+
 class UnexpectedError(LunglineError):
     """An unexpected error; stands for an error whose own words may quote a file."""
 

@@ -19,7 +19,8 @@ def own_processes(settings: "Settings") -> Mapping[str, Sequence[str]]:
     slots = len(settings.devices.split(","))  # `auto` and `cpu` are one slot, too
     workers = {f"inference-{slot}": ("work", "inference", "--slot", str(slot)) for slot in range(slots)}
     receiver = {} if settings.dicom_port is None else {"receive": ("receive",)}
-    return {"watch": ("watch",), **receiver, **workers, "training": ("work", "training"), "flower": ("flower",)}
+    sender = {"deliver": ("work", "deliver")} if settings.deliver_to else {}
+    return {"watch": ("watch",), **receiver, **workers, **sender, "training": ("work", "training"), "flower": ("flower",)}
 
 
 def not_ready(settings: "Settings", names: Sequence[str] = ()) -> list[str]:

@@ -147,3 +147,14 @@ class Reason(StrEnum):
         "The header mentions a lateral, turned or lying-down film, or a plane other than axial, but does not say it clearly.",
         "Look at the image. If it is a frontal film or an axial slice, correct its view or description at the device or in the PACS.",
     )
+    # of a delivery
+    TARGET_AWAY = (
+        "target_away",
+        "The target of a delivery could not be reached, or did not answer in time.",
+        "Check that the target runs, and its name in `LUNGLINE_DELIVER_TO`. Lungline tries for a day; then `lungline deliver retry`.",
+    )
+    TARGET_REFUSED = (
+        "target_refused",
+        "The target of a delivery was reached, and did not take the object.",
+        "Let the target accept Secondary Capture and Comprehensive SR from Lungline's AE title or user; then `lungline deliver retry`.",
+    )

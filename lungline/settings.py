@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -22,6 +22,7 @@ from lungline.errors import SettingsError
 from lungline.layout import Home
 from lungline.log import LogFormat
 from lungline.schedule import Schedule, crontab_of, zone_of
+from lungline.targets import parse_targets
 
 PREFIX = "LUNGLINE_"
 
@@ -91,6 +92,28 @@ class Settings(BaseSettings):
     dicom_certificate: Path | None = Field(default=None, description="A PEM file with the receiver's certificate: it speaks TLS only then.")
     dicom_key: Path | None = Field(default=None, description="A PEM file with the certificate's key, if the certificate's file has it not.")
     dicom_ca: Path | None = Field(default=None, description="A PEM file of the CA whose certificates senders must show. Default: none.")
+    deliver_to: str = Field(
+        default="",
+        description="Where results of studies are sent: comma-separated `folder:/PATH`, `dicom:AET@HOST:PORT`, `dicomweb:URL`. "
+        "Default: nowhere.",
+    )
+    deliver_when: Literal["positive", "review", "all"] = Field(
+        default="review",
+        description="Of which studies: `positive` (covid19), `review` (those and all that are for review), or `all`.",
+    )
+    deliver_objects: str = Field(
+        default="sc,sr", description="As what: `sc` (a picture, Secondary Capture), `sr` (a Comprehensive SR), or both."
+    )
+    deliver_provisional: bool = Field(
+        default=False, description="Whether results are sent while slices may still come, too, and not only when they are final."
+    )
+    deliver_ca: Path | None = Field(
+        default=None,
+        description="A PEM file with the CA of the targets' certificates: `dicom:` targets are reached by TLS then. Lungline shows "
+        "`DICOM_CERTIFICATE`, where that is set.",
+    )
+    deliver_user: str = Field(default="", description="The user for `dicomweb:` targets (HTTP basic). Default: none.")
+    deliver_password: SecretStr = Field(default=SecretStr(""), description="That user's password; a secret file is the place for it.")
     devices: str = Field(
         default="auto",
         description="`auto`, `cpu`, or GPU numbers such as `0,1`, with a worker for each. A worker whose GPU is missing reads on "
@@ -179,6 +202,19 @@ class Settings(BaseSettings):
             broker.parse(value)
         return value
 
+    @field_validator("deliver_to")
+    @classmethod
+    def _deliver_to(cls, value: str) -> str:
+        parse_targets(value)
+        return value
+
+    @field_validator("deliver_objects")
+    @classmethod
+    def _deliver_objects(cls, value: str) -> str:
+        if not value or not set(value.replace(" ", "").split(",")) <= {"sc", "sr"}:
+            raise ValueError("must be sc, sr, or sc,sr")
+        return value.replace(" ", "")
+
     @field_validator("flower_prefix")
     @classmethod
     def _flower_prefix(cls, value: str) -> str:
@@ -190,7 +226,7 @@ class Settings(BaseSettings):
         for name, default in (("inbox", self.layout.inbox), ("store", self.layout.store), ("key_file", self.layout.pseudonym_key)):
             value: Path = getattr(self, name)
             setattr(self, name, default if value == Path() else value.expanduser().absolute())
-        for name in ("broker_ca", "weights_dir", "training_data", "dicom_certificate", "dicom_key", "dicom_ca"):
+        for name in ("broker_ca", "weights_dir", "training_data", "dicom_certificate", "dicom_key", "dicom_ca", "deliver_ca"):
             if (said := getattr(self, name)) is not None:
                 setattr(self, name, said.expanduser().absolute())
         if not self.database_url:

@@ -1,6 +1,7 @@
 """The tables. What people query are the views over them (db/views.py); these may change with any migration."""
 
 from db.tables.base import audit, facts, metadata
+from db.tables.deliveries import delivery_targets, outgoing_objects
 from db.tables.jobs import JobState, Rank, jobs
 from db.tables.models import RunOutcome, clauses, gates, promotions, quality, runs, versions
 from db.tables.scans import (
@@ -26,12 +27,14 @@ __all__ = [
     "Stage",
     "audit",
     "clauses",
+    "delivery_targets",
     "facts",
     "files",
     "gates",
     "jobs",
     "labels",
     "metadata",
+    "outgoing_objects",
     "predictions",
     "probabilities",
     "promotions",

@@ -95,6 +95,7 @@ study_assessments = Table(
     Column("scans", Integer, nullable=False),
     CheckConstraint("stage in ('provisional', 'final')", name="stage"),
 )
+Index("ix_study_assessments_finished_at", study_assessments.c.finished_at)
 for _table, _subject in ((series_assessments, "series_id"), (study_assessments, "study_id")):
     Index(f"ix_{_table.name}_{_subject}", _table.c[_subject])
     Index(

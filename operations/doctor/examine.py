@@ -6,7 +6,7 @@ from typing import Final
 
 from lungline.errors import LunglineError
 from lungline.settings import Settings
-from operations.doctor import installation, machine, retraining
+from operations.doctor import installation, machine, retraining, sending
 
 Check = Callable[[Settings], Iterator[str]]
 """Yields a sentence for each thing that is right, and raises a LunglineError at the first that is wrong.
@@ -26,6 +26,7 @@ CHECKS: Final[Sequence[Check]] = (
     installation.check_broker,
     installation.check_processes,
     installation.check_models,
+    sending.check_deliveries,
     retraining.check_recipes,
     retraining.check_training_data,
     retraining.check_weights,

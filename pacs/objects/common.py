@@ -1,0 +1,43 @@
+"""What both kinds of object say alike: of the original what must be kept, of Lungline what made them."""
+
+from typing import Final
+
+from highdicom import ContributingEquipment
+from pydicom import Dataset
+from pydicom.sr.coding import Code
+
+from imaging import tags
+from lungline import RESEARCH_USE, __version__
+from pacs.evidence import Evidence
+
+MANUFACTURER: Final = "Lungline"
+SERIES_NUMBERS: Final = {"sc": 9901, "sr": 9902}
+"""High, so that results stand behind the originals."""
+_LONGEST: Final = {"SeriesDescription": 64, "DerivationDescription": 1024}  # LO, ST: PS3.5 6.2
+
+
+def inherit(made: Dataset, original: Dataset) -> None:
+    """Takes over what is the study's and the patient's beyond what highdicom does, and the original's character set."""
+    for keyword in ("SpecificCharacterSet", "StudyDescription", "IssuerOfPatientID"):
+        if value := tags.value(original, keyword):
+            setattr(made, keyword, value)
+    made.SeriesDescription = "Lungline: research use only, not for diagnosis"[: _LONGEST["SeriesDescription"]]
+
+
+def describe(evidence: Evidence, former_uid: str | None) -> str:
+    """What the result was made by, and what it follows."""
+    versions = dict.fromkeys(series.assessment.ensemble for series in evidence.series if series.assessment.ensemble)
+    rules = dict.fromkeys(series.assessment.rule for series in evidence.series)
+    text = f"Lungline {__version__}; ensembles {', '.join(versions) or 'none'}; rules {', '.join(rules)}. {RESEARCH_USE}"
+    return (text + (f" Supersedes {former_uid}." if former_uid else ""))[: _LONGEST["DerivationDescription"]]
+
+
+def equipment() -> ContributingEquipment:
+    """Lungline, as a contributing equipment (PS3.3 C.12.1)."""
+    return ContributingEquipment(
+        MANUFACTURER,
+        Code("109102", "DCM", "Processing Equipment"),
+        manufacturer_model_name=MANUFACTURER,
+        software_versions=__version__,
+        contribution_description=RESEARCH_USE,
+    )

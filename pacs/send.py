@@ -1,0 +1,137 @@
+"""Sends one object to one target: into a folder, by C-STORE, or by STOW-RS."""
+
+import os
+import ssl
+from io import BytesIO
+from pathlib import Path
+from typing import Final
+
+import requests
+from dicomweb_client import DICOMwebClient
+from pydicom import Dataset, dcmread
+from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from lungline.durable import replace_bytes
+from lungline.errors import DeliveryError, SettingsError
+from lungline.reasons import Reason
+from lungline.settings import Settings
+from lungline.targets import Entity, Folder, Target, Web
+
+_SECONDS: Final = 30.0  # for each answer of a target
+_WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})  # it was stored, and something was put right: PS3.4 B.2.3
+
+
+class Sender:
+    """Sends by the settings of this home."""
+
+    def __init__(self, settings: Settings) -> None:
+        """
+        Raises:
+            SettingsError: a certificate cannot be used.
+        """
+        self._settings = settings
+        self._tls = _tls(settings)
+
+    def send(self, data: bytes, target: Target) -> None:
+        """Returns once the target has the object.
+
+        Raises:
+            DeliveryError: `target_away` or `target_refused`.
+        """
+        try:
+            if isinstance(target, Folder):
+                _put(data, target.path)
+            elif isinstance(target, Entity):
+                self._store(dcmread(BytesIO(data)), target)
+            else:
+                self._post(dcmread(BytesIO(data)), target)
+        except OSError:
+            raise DeliveryError(Reason.TARGET_AWAY) from None
+
+    def check(self, target: Target) -> None:
+        """Asks a target whether it is there, without sending anything: a folder that can be written to, C-ECHO, any answer by HTTP.
+
+        Raises:
+            DeliveryError: it is away, or refuses.
+        """
+        if isinstance(target, Folder):
+            if not os.access(target.path, os.W_OK | os.X_OK):
+                raise DeliveryError(Reason.TARGET_AWAY)
+        elif isinstance(target, Entity):
+            self._associate(target, Verification).release()
+        else:
+            try:
+                self._session().get(target.url, timeout=_SECONDS)
+            except OSError:
+                raise DeliveryError(Reason.TARGET_AWAY) from None
+
+    def _store(self, dataset: Dataset, target: Entity) -> None:
+        """By C-STORE."""
+        association = self._associate(target, SecondaryCaptureImageStorage, ComprehensiveSRStorage)
+        try:
+            status = association.send_c_store(dataset).get("Status")
+        except ValueError:  # it accepts no such objects
+            raise DeliveryError(Reason.TARGET_REFUSED) from None
+        finally:
+            association.release()
+        if status is None:  # no answer in time
+            raise DeliveryError(Reason.TARGET_AWAY)
+        if status != 0x0000 and status not in _WARNINGS:
+            raise DeliveryError(Reason.TARGET_REFUSED)
+
+    def _post(self, dataset: Dataset, target: Web) -> None:
+        """By STOW-RS (PS3.18 10.5)."""
+        client = DICOMwebClient(target.url, session=self._session(), timeout=_SECONDS)
+        client.set_http_retry_params(retry=False)
+        try:
+            answer = client.store_instances([dataset])
+        except requests.HTTPError as error:
+            is_away = error.response is not None and error.response.status_code >= 500
+            raise DeliveryError(Reason.TARGET_AWAY if is_away else Reason.TARGET_REFUSED) from None
+        if answer.get("FailedSOPSequence"):
+            raise DeliveryError(Reason.TARGET_REFUSED)
+
+    def _associate(self, target: Entity, *services: str) -> Association:
+        """Raises DeliveryError if there is none to be had."""
+        entity = AE(ae_title=self._settings.dicom_ae_title)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = _SECONDS
+        for service in services:
+            entity.add_requested_context(service, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
+        tls = (self._tls, target.host) if self._tls else None
+        association = entity.associate(target.host, target.port, ae_title=target.title, tls_args=tls)
+        if not association.is_established:
+            raise DeliveryError(Reason.TARGET_REFUSED if association.is_rejected else Reason.TARGET_AWAY)
+        return association
+
+    def _session(self) -> requests.Session:
+        session = requests.Session()
+        session.trust_env = False  # no proxy and no password of the environment
+        if self._settings.deliver_ca:
+            session.verify = str(self._settings.deliver_ca)
+        if self._settings.deliver_user:
+            session.auth = (self._settings.deliver_user, self._settings.deliver_password.get_secret_value())
+        return session
+
+
+def _put(data: bytes, folder: Path) -> None:
+    """Under the object's own UID, whole or not at all."""
+    name = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).SOPInstanceUID
+    replace_bytes(folder / f"{name}.dcm", data)
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """For C-STORE by TLS, where a CA is set."""
+    if settings.deliver_ca is None:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.deliver_ca)
+        if settings.dicom_certificate is not None:
+            context.load_cert_chain(settings.dicom_certificate, settings.dicom_key)
+    except OSError:  # ssl.SSLError is one
+        raise SettingsError(
+            "LUNGLINE_DELIVER_CA, LUNGLINE_DICOM_CERTIFICATE or LUNGLINE_DICOM_KEY is not a PEM file that can be used."
+        ) from None
+    return context
