@@ -32,6 +32,8 @@ from cli import (
     studies,
     train,
     up,
+    user,
+    web,
     work,
 )
 from cli.output import plain_output
@@ -68,6 +70,8 @@ app.command()(work.watch)
 app.add_typer(work.work, name="work")
 app.command()(receive.receive)
 app.command()(flower.flower)
+app.command()(web.web)
+app.add_typer(user.app, name="user")
 app.command()(status.status)
 app.command()(drop.drop)
 app.command()(results.results)

@@ -22,6 +22,8 @@ class Action(StrEnum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     REPROCESS = "reprocess"  # old scans were read again
+    USER = "user"  # of the page: added, removed, given another password, locked out
+    LOGIN = "login"
 
 
 def note(connection: Connection, action: Action, detail: str, *, who: str = US, subject: str | None = None, id: str | None = None) -> None:

@@ -28,6 +28,8 @@ class Home:
         """Lock files of live processes (lungline/presence.py)."""
         self.flower_address = self.run / "flower.url"
         """The address of the Flower that runs."""
+        self.web_address = self.run / "web.url"
+        """The address of the page that runs."""
         self.logs = root / "logs"
         """`<process>.log`: one file a process that `lungline up` starts."""
 
@@ -39,6 +41,8 @@ class Home:
         """The address, with its password, of the server that `lungline up` starts."""
         self.broker_configuration = self.secrets / "broker.conf"
         self.flower_password = self.secrets / "flower.password"
+        self.web_password = self.secrets / "web.password"
+        """Of the page's first user, for one log-in; removed once that user has chosen another."""
 
         self.networks = root / "cache" / "networks"
         """Networks converted for OpenVINO (models/runtimes/cache.py)."""

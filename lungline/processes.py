@@ -20,7 +20,7 @@ def own_processes(settings: "Settings") -> Mapping[str, Sequence[str]]:
     workers = {f"inference-{slot}": ("work", "inference", "--slot", str(slot)) for slot in range(slots)}
     receiver = {} if settings.dicom_port is None else {"receive": ("receive",)}
     sender = {"deliver": ("work", "deliver")} if settings.deliver_to else {}
-    return {"watch": ("watch",), **receiver, **workers, **sender, "training": ("work", "training"), "flower": ("flower",)}
+    return {"watch": ("watch",), **receiver, **workers, **sender, "training": ("work", "training"), "flower": ("flower",), "web": ("web",)}
 
 
 def not_ready(settings: "Settings", names: Sequence[str] = ()) -> list[str]:

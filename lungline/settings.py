@@ -25,6 +25,7 @@ from lungline.schedule import Schedule, crontab_of, zone_of
 from lungline.targets import parse_targets
 
 PREFIX = "LUNGLINE_"
+_URL_PREFIX = r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$"
 
 
 def _home() -> Path:
@@ -129,8 +130,23 @@ class Settings(BaseSettings):
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; if it is taken, the next free one.")
     flower_prefix: str = Field(
         default="",
-        pattern=r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$",
+        pattern=_URL_PREFIX,
         description="The path of Flower behind a reverse proxy that passes the path on, such as `lungline/flower`.",
+    )
+    web_address: str = Field(
+        default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that the page listens on; `0.0.0.0` inside a container."
+    )
+    web_port: int = Field(default=8080, ge=1, le=65535, description="The page's port; if it is taken, the next free one.")
+    web_prefix: str = Field(
+        default="",
+        pattern=_URL_PREFIX,
+        description="The path of the page behind a reverse proxy that passes the path on, such as `lungline`.",
+    )
+    web_proxies: str = Field(
+        default="",
+        pattern=r"^[0-9a-fA-F.:/, ]*$",
+        description="Comma-separated addresses of reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` the page believes. "
+        "Default: none.",
     )
     log_format: LogFormat = Field(
         default="auto",
@@ -215,9 +231,9 @@ class Settings(BaseSettings):
             raise ValueError("must be sc, sr, or sc,sr")
         return value.replace(" ", "")
 
-    @field_validator("flower_prefix")
+    @field_validator("flower_prefix", "web_prefix")
     @classmethod
-    def _flower_prefix(cls, value: str) -> str:
+    def _url_prefix(cls, value: str) -> str:
         return value.strip("/")
 
     @model_validator(mode="after")

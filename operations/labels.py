@@ -1,6 +1,5 @@
 """What readers said of scans: taken in from a file, and listed."""
 
-import getpass
 import hashlib
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from lungline.errors import LabelsError
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
+from operations.users import current_user
 
 
 def import_labels(settings: Settings, file: Path) -> ImportedLabels:
@@ -31,18 +31,10 @@ def import_labels(settings: Settings, file: Path) -> ImportedLabels:
     named = Store(settings.store).named(table.file_names)
     key = PseudonymKey.load_or_create(settings.key_file)
     with open_database(settings).begin() as connection:
-        return labels.enter(connection, table, named, key, who=_user(), sha256=hashlib.sha256(data).hexdigest())
+        return labels.enter(connection, table, named, key, who=current_user(), sha256=hashlib.sha256(data).hexdigest())
 
 
 def list_labels(settings: Settings, *, conflicts_only: bool = False) -> list[ViewRow]:
     """What `scan_labels` holds, scan by scan; `conflicts_only`: of scans whose labels contradict each other."""
     with read_only(open_database(settings)).connect() as connection:
         return labels.list_rows(connection, conflicts_only=conflicts_only)
-
-
-def _user() -> str:
-    """Who runs this process, for the audit."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"

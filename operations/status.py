@@ -24,6 +24,7 @@ class HomeStatus:
     inbox: str | None = None
     database: str | None = None  # its password hidden
     flower: str | None = None
+    web: str | None = None
     processes: dict[str, int] | None = None  # name -> pid
     files: int | None = None
     accepted: int | None = None
@@ -80,16 +81,17 @@ def _fill_in(processes: Sequence[str], until: float, status: HomeStatus, all_rea
         status.inbox, status.database = str(settings.inbox), masked(settings.database_url)
         alive = live(settings.layout.run)
         status.processes = {name: pid for name, (pid, _) in alive.items()}
-        status.flower = _flower_address(settings) if "flower" in alive else None
+        status.flower = _address(settings.layout.flower_address) if "flower" in alive else None
+        status.web = _address(settings.layout.web_address) if "web" in alive else None
         status.next_run_at = settings.schedule.next(datetime.now(UTC)).isoformat()
         _run_until(until, lambda: _count(settings, status), lambda: _check_ready(settings, processes, all_ready))
     except Exception as error:
         failures.append(error)
 
 
-def _flower_address(settings: "Settings") -> str | None:
+def _address(file: Path) -> str | None:
     try:
-        return settings.layout.flower_address.read_text().strip()
+        return file.read_text().strip()
     except OSError:
         return None
 

@@ -33,7 +33,8 @@ def run(settings: Settings) -> None:
     log.configure("up", settings.log_format)
     make_folders(settings)
     presence = Presence.take(settings.layout.run, "up")
-    settings.layout.flower_address.unlink(missing_ok=True)  # an earlier Flower's
+    for address in (settings.layout.flower_address, settings.layout.web_address):
+        address.unlink(missing_ok=True)  # of an earlier `up`
     upgrade(settings)
     _greet(settings)
     supervisor = Supervisor(settings.layout.run, settings.layout.logs)
@@ -101,10 +102,16 @@ def _attend(settings: Settings, supervisor: Supervisor) -> None:
             with suppress(OSError):  # whoever looked has gone; the work goes on
                 if not ready and is_ready(settings):
                     ready = True
-                    say(f"  Flower    {_flower(settings)}", "ready")
+                    say(f"  Flower    {_flower(settings)}", f"  page      {_page(settings)}", "ready")
                 display.show(counter.latest, ready=ready)
 
 
 def _flower(settings: Settings) -> str:
     address = settings.layout.flower_address.read_text().strip()
     return f"{address} (user admin, password in {settings.layout.flower_password})"
+
+
+def _page(settings: Settings) -> str:
+    address = settings.layout.web_address.read_text().strip()
+    password = settings.layout.web_password
+    return f"{address} (user admin, password for the first log-in in {password})" if password.exists() else address

@@ -17,12 +17,14 @@ from db.tables.scans import (
     verdicts,
 )
 from db.tables.series import Stage, series, series_assessments, studies, study_assessments
+from db.tables.users import Role, logins, users
 
 __all__ = [
     "JobState",
     "Outcome",
     "Priority",
     "Rank",
+    "Role",
     "RunOutcome",
     "Stage",
     "audit",
@@ -33,6 +35,7 @@ __all__ = [
     "gates",
     "jobs",
     "labels",
+    "logins",
     "metadata",
     "outgoing_objects",
     "predictions",
@@ -47,6 +50,7 @@ __all__ = [
     "series_assessments",
     "studies",
     "study_assessments",
+    "users",
     "verdicts",
     "versions",
 ]

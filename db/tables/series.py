@@ -105,3 +105,9 @@ for _table, _subject in ((series_assessments, "series_id"), (study_assessments, 
         sqlite_where=text("superseded_at IS NULL"),
         postgresql_where=text("superseded_at IS NULL"),
     )
+Index(
+    "ix_study_assessments_current_finished_at",
+    study_assessments.c.finished_at,
+    sqlite_where=text("superseded_at IS NULL"),
+    postgresql_where=text("superseded_at IS NULL"),
+)

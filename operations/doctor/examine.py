@@ -25,6 +25,7 @@ CHECKS: Final[Sequence[Check]] = (
     installation.check_database,
     installation.check_broker,
     installation.check_processes,
+    installation.check_page,
     installation.check_models,
     sending.check_deliveries,
     retraining.check_recipes,

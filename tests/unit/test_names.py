@@ -17,6 +17,7 @@ ROOMS = (
     "watcher",
     "pacs",
     "operations",
+    "web",
     "supervisor",
     "cli",
     "tests",

@@ -63,16 +63,16 @@ def test_a_service_is_shut(name: str) -> None:
         assert service["user"].split(":")[0] not in ("0", "root")
 
 
-def test_only_flower_is_published_and_only_to_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_pages_are_published_and_only_to_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
     services = compose()["services"]
     assert compose()["networks"]["inside"]["internal"] is True
-    assert [name for name, service in services.items() if "ports" in service or service["networks"] != ["inside"]] == ["flower"]
-    flower = services["flower"]
-    for name, value in flower["environment"].items():
+    assert [name for name, service in services.items() if "ports" in service or service["networks"] != ["inside"]] == ["flower", "web"]
+    for name, value in (services["flower"]["environment"] | services["web"]["environment"]).items():
         monkeypatch.setenv(name, value)
     settings = load()
-    assert flower["ports"] == [f"127.0.0.1:{settings.flower_port}:{settings.flower_port}"]
-    assert settings.flower_address == "0.0.0.0"
+    assert services["flower"]["ports"] == [f"127.0.0.1:{settings.flower_port}:{settings.flower_port}"]
+    assert services["web"]["ports"] == [f"127.0.0.1:{settings.web_port}:{settings.web_port}"]
+    assert settings.flower_address == settings.web_address == "0.0.0.0"
 
 
 def test_home_inbox_and_store_outlive_a_container(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,9 +13,9 @@ from lungline.settings import load
 @pytest.mark.parametrize(
     ("devices", "names"),
     [
-        ("auto", ["watch", "inference-0", "training", "flower"]),
-        ("cpu", ["watch", "inference-0", "training", "flower"]),
-        ("0,3", ["watch", "inference-0", "inference-1", "training", "flower"]),
+        ("auto", ["watch", "inference-0", "training", "flower", "web"]),
+        ("cpu", ["watch", "inference-0", "training", "flower", "web"]),
+        ("0,3", ["watch", "inference-0", "inference-1", "training", "flower", "web"]),
     ],
 )
 def test_a_worker_for_each_device(devices: str, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,12 +37,12 @@ def test_folders_named_like_our_packages_do_not_shadow_them(tmp_path: Path) -> N
 
 
 def test_ready_is_who_lives_and_says_so(broker_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not_ready(load()) == ["redis", "watch", "inference-0", "training", "flower"]
+    assert not_ready(load()) == ["redis", "watch", "inference-0", "training", "flower", "web"]
     monkeypatch.setenv("LUNGLINE_BROKER_URL", broker_url)
     settings = load()
-    assert not_ready(settings) == ["watch", "inference-0", "training", "flower"]
-    held = {name: Presence.take(settings.layout.run, name) for name in ("watch", "inference-0", "inference-1", "training", "flower")}
-    for name in ("watch", "inference-0", "training", "flower"):
+    assert not_ready(settings) == ["watch", "inference-0", "training", "flower", "web"]
+    held = {name: Presence.take(settings.layout.run, name) for name in ("watch", "inference-0", "inference-1", "training", "flower", "web")}
+    for name in ("watch", "inference-0", "training", "flower", "web"):
         held[name].tell(ready=True)
     assert not_ready(settings, ["watch", "flower"]) == []
     assert is_ready(settings, ["watch"])

@@ -33,7 +33,7 @@ def test_folders_are_closed_to_others_but_for_the_inbox(tmp_path: Path, monkeypa
 
 
 def test_our_own_server_comes_first() -> None:
-    assert [child.name for child in up.children(load())] == ["redis", "watch", "inference-0", "training", "flower"]
+    assert [child.name for child in up.children(load())] == ["redis", "watch", "inference-0", "training", "flower", "web"]
 
 
 def test_no_server_of_our_own_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,54 @@
+"""All addresses of the page: each is closed without a log-in but the log-in itself, the style sheet, and what machines ask."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from db.tables import Role
+from web import health, login, studies
+from web.guard import ClosedPage, Page, SafeHeaders
+from web.login import LoginPage
+from web.site import STATIC, Site
+
+
+def make_page(site: Site, on_start: Callable[[], None] = lambda: None) -> Starlette:
+    """The page as an ASGI application; `on_start` is called when it begins to answer."""
+
+    @asynccontextmanager
+    async def live(_app: Starlette) -> AsyncIterator[None]:
+        on_start()
+        yield
+
+    async def missing(request: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        heading = "There is no such page" if status == 404 else "That did not work"
+        return site.draw(request, "message.html", status=status, heading=heading, sentence="Go back, or to the start.")
+
+    top = _routes(site)
+    machines = [Route("/healthz", health.healthz), Route("/readyz", health.Readiness(site).answer)]
+    routes: list[BaseRoute] = [*machines, Mount(site.prefix, routes=top)] if site.prefix else [*machines, *top]
+    return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)], lifespan=live, exception_handlers={HTTPException: missing})
+
+
+def _routes(site: Site) -> list[BaseRoute]:
+    def get(path: str, name: str, page: Page, role: Role = Role.READER, **kinds: bool) -> Route:
+        return Route(path, ClosedPage(site, page, role, **kinds).answer, methods=["GET"], name=name)
+
+    def post(path: str, name: str, page: Page, role: Role = Role.READER, **kinds: bool) -> Route:
+        return Route(path, ClosedPage(site, page, role, **kinds).answer, methods=["POST"], name=name)
+
+    return [
+        Mount("/static", StaticFiles(directory=STATIC), name="static"),
+        Route("/login", LoginPage(site).answer, methods=["GET", "POST"], name="login"),
+        post("/logout", "logout", login.log_out, for_password=True),
+        get("/password", "password", login.password, for_password=True),
+        post("/password", "set_password", login.set_password, for_password=True),
+        get("/", "worklist", studies.worklist),
+    ]
