@@ -1,8 +1,12 @@
-"""Readers' labels: kept as they were given, each once. Readings that contradict each other stand beside each other."""
+"""Readers' labels: kept as they were given, each once. Readings that contradict each other stand beside each other.
+
+A label of a series or study is kept with each of its scans that has been read, and says what its reader labelled.
+"""
 
 import re
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,10 +21,15 @@ from db.tables import audit as audit_rows
 from db.tables import labels, scans
 from lungline.findings import Modality, finding_of, label_of
 from lungline.ids import new_id
-from lungline.label_rows import Fault, LabelRow, LabelTable, Refused
+from lungline.label_rows import SCANS_MAX, Fault, LabelRow, LabelTable, Refused, Scope
 from lungline.pseudonyms import PseudonymKey
 
 _SHA256: Final = re.compile("[0-9a-f]{64}")
+_KEYS: Final[Mapping[str, tuple[str, Column[Any]]]] = {  # a column of UIDs -> of what they are, and where their pseudonyms stand
+    "sop_instance_uid": ("image", scans.c.image_key),
+    "series_instance_uid": ("series", scans.c.series_key),
+    "study_instance_uid": ("study", scans.c.study_key),
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,7 @@ class _Scan:
     id: str
     frame: int
     modality: str | None
+    patient_key: str | None
 
 
 Found = Mapping[str, list[_Scan]]  # what a file's column holds -> the scans that it may mean
@@ -38,10 +48,10 @@ class ImportedLabels:
     """What became of a file of labels."""
 
     import_id: str  # of its row in the audit
-    added: int
+    added: int  # rows that labelled a scan anew
     known: int  # rows that were there before
     refused: tuple[Refused, ...]  # by line
-    conflicts: int  # scans of this file whose readings name more than one finding
+    conflicts: int  # scans of this file whose readings of one scope name more than one finding
 
     @property
     def text(self) -> str:
@@ -67,23 +77,28 @@ def enter(
         connection: in a transaction.
         table: of the file.
         named: name of each of its `file_names` -> hashes of the bytes that it may mean.
-        key: under which instance UIDs stand in the database.
+        key: under which UIDs stand in the database.
         who: a person, or the watcher.
         sha256: of the file.
         import_id: of an import that may have been broken off; else a new one.
     """
     import_id = import_id or new_id()
     found = _scans(connection, table, named, key)
-    values, refused = [], list(table.refused)
+    values: list[dict[str, object]] = []
+    taken: list[set[str]] = []  # ids of the labels of each row
+    refused = list(table.refused)
     for row in table.rows:
-        value = _value(row, found.get(row.scan.lower() if table.by == "sha256" else row.scan, []))
-        if isinstance(value, Fault):
-            refused.append(Refused(row.line, value))
+        candidates = found.get(row.scan.lower() if table.by == "sha256" else row.scan, [])
+        meant = _one_scan(row, candidates) if table.scope is Scope.SCAN else _scans_of_group(row, candidates, len(values))
+        if isinstance(meant, Fault):
+            refused.append(Refused(row.line, meant))
         else:
-            values.append(value)
-    added = insert_all(connection, labels, labels.c.id, values, import_id=import_id, imported_at=now())
-    conflicts = _conflicts(connection, {str(value["scan_id"]) for value in values})
-    done = ImportedLabels(import_id, len(added), len(values) - len(added), tuple(sorted(refused, key=lambda row: row.line)), conflicts)
+            taken.append({str(value["id"]) for value in meant})
+            values += meant
+    added = insert_all(connection, labels, labels.c.id, values, import_id=import_id, imported_at=now(), scope=table.scope)
+    new = sum(1 for ids in taken if ids & added)
+    conflicts = _conflicts(connection, {str(value["scan_id"]) for value in values}, table.scope)
+    done = ImportedLabels(import_id, new, len(taken) - new, tuple(sorted(refused, key=lambda row: row.line)), conflicts)
     _note(connection, import_id, done.text, who, sha256)
     return done
 
@@ -105,25 +120,43 @@ def _note(connection: Connection, import_id: str, detail: str, who: str, sha256:
         audit.note(connection, Action.LABELS, detail, who=who, subject=sha256, id=import_id)
 
 
-def _value(row: LabelRow, candidates: Sequence[_Scan]) -> dict[str, object] | Fault:
+def _one_scan(row: LabelRow, candidates: Sequence[_Scan]) -> list[dict[str, object]] | Fault:
     meant = [scan for scan in candidates if row.frame in (None, scan.frame)]
     if len(meant) != 1:
         return Fault.SEVERAL_SCANS if meant else Fault.UNKNOWN_SCAN
     if meant[0].modality is None:
         return Fault.NOT_READ_YET
-    modality = Modality(meant[0].modality)
-    try:
-        label = label_of(modality, row.finding)
-    except KeyError:
-        return Fault.UNKNOWN_FINDING
-    finding = finding_of(modality, label)
-    return {"id": new_id(), "scan_id": meant[0].id, "label": label, "finding": finding, "reader": row.reader, "read_at": row.read_at}
+    return _labels_of(row, meant) or Fault.UNKNOWN_FINDING
+
+
+def _scans_of_group(row: LabelRow, candidates: Sequence[_Scan], before: int) -> list[dict[str, object]] | Fault:
+    """A label for each scan of a series or study whose modality has the finding; `before`: how many labels the file has so far."""
+    if len({scan.patient_key for scan in candidates}) > 1:
+        return Fault.SEVERAL_SCANS
+    read = [scan for scan in candidates if scan.modality is not None]
+    if not read:
+        return Fault.NOT_READ_YET if candidates else Fault.UNKNOWN_SCAN
+    if before + len(read) > SCANS_MAX:
+        return Fault.TOO_MANY_SCANS
+    return _labels_of(row, read) or Fault.UNKNOWN_FINDING
+
+
+def _labels_of(row: LabelRow, read: Sequence[_Scan]) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = []
+    for scan in read:
+        modality = Modality(str(scan.modality))
+        with suppress(KeyError):
+            label = label_of(modality, row.finding)
+            said = {"label": label, "finding": finding_of(modality, label), "reader": row.reader, "read_at": row.read_at}
+            found.append({"id": new_id(), "scan_id": scan.id, **said})
+    return found
 
 
 def _scans(connection: Connection, table: LabelTable, named: Mapping[str, set[str]], key: PseudonymKey) -> Found:
-    if table.by == "sop_instance_uid":
-        keys = {row.scan: key.pseudonym("image", row.scan) for row in table.rows if row.scan}
-        by_key = _by(connection, scans.c.image_key, set(keys.values()))
+    if table.by in _KEYS:
+        what, column = _KEYS[table.by]
+        keys = {row.scan: key.pseudonym(what, row.scan) for row in table.rows if row.scan}
+        by_key = _by(connection, column, set(keys.values()))
         return {said: _current(connection, by_key[known]) for said, known in keys.items() if known in by_key}
     if table.by == "file_name":
         by_hash = _by(connection, scans.c.sha256, {sha256 for all_ in named.values() for sha256 in all_})
@@ -132,7 +165,7 @@ def _scans(connection: Connection, table: LabelTable, named: Mapping[str, set[st
 
 
 def _current(connection: Connection, found: list[_Scan]) -> list[_Scan]:
-    """Of an instance that was corrected, the correction."""
+    """Of instances that were corrected, the corrections."""
     if len(found) < 2:
         return found
     stand = text("SELECT scan_id FROM scan_results WHERE scan_id IN :ids").bindparams(bindparam("ids", expanding=True))
@@ -143,15 +176,15 @@ def _current(connection: Connection, found: list[_Scan]) -> list[_Scan]:
 def _by(connection: Connection, column: Column[Any], values: Collection[str]) -> dict[str, list[_Scan]]:
     found: dict[str, list[_Scan]] = defaultdict(list)
     for some in slices(sorted(values)):
-        query = select(scans.c.id, scans.c.frame, scans.c.modality, column.label("by")).where(column.in_(some))
+        query = select(scans.c.id, scans.c.frame, scans.c.modality, scans.c.patient_key, column.label("by")).where(column.in_(some))
         for row in connection.execute(query):
-            found[row.by].append(_Scan(row.id, row.frame, row.modality))
+            found[row.by].append(_Scan(row.id, row.frame, row.modality, row.patient_key))
     return dict(found)
 
 
-def _conflicts(connection: Connection, scan_ids: Collection[str]) -> int:
+def _conflicts(connection: Connection, scan_ids: Collection[str], scope: Scope) -> int:
     count = 0
     for some in slices(sorted(scan_ids)):
-        torn = select(labels.c.scan_id).where(labels.c.scan_id.in_(some)).group_by(labels.c.scan_id)
+        torn = select(labels.c.scan_id).where(labels.c.scan_id.in_(some), labels.c.scope == scope).group_by(labels.c.scan_id)
         count += len(connection.scalars(torn.having(func.count(labels.c.finding.distinct()) > 1)).all())
     return count

@@ -117,11 +117,26 @@ VIEWS: Final[dict[str, str]] = {
     "label_agreement": """
         SELECT l.scan_id, l.reader, l.finding AS reader_finding, v.finding AS model_finding,
                coalesce(v.finding = l.finding, false) AS agrees
-        FROM labels l JOIN verdicts v ON v.scan_id = l.scan_id AND v.superseded_at IS NULL
+        FROM labels l JOIN verdicts v ON v.scan_id = l.scan_id AND v.superseded_at IS NULL WHERE l.scope = 'scan'
+    """,
+    "study_label_agreement": """
+        SELECT DISTINCT r.study_key, NULL AS series_key, l.reader, l.read_at, l.finding AS reader_finding, r.finding AS model_finding,
+               coalesce(r.finding = l.finding, false) AS agrees
+        FROM labels l JOIN scans s ON s.id = l.scan_id
+        JOIN study_results r ON r.study_key = s.study_key AND coalesce(r.patient_key, '') = coalesce(s.patient_key, '')
+        WHERE l.scope = 'study'
+        UNION ALL
+        SELECT DISTINCT r.study_key, r.series_key, l.reader, l.read_at, l.finding, r.finding, coalesce(r.finding = l.finding, false)
+        FROM labels l JOIN scans s ON s.id = l.scan_id
+        JOIN series_results r ON r.series_key = s.series_key AND r.study_key = s.study_key AND r.modality = s.modality
+                             AND coalesce(r.patient_key, '') = coalesce(s.patient_key, '')
+        WHERE l.scope = 'series'
     """,
     "scan_labels": """
         SELECT l.id AS label_id, l.scan_id, s.sha256, s.frame, s.modality, l.reader, l.label, l.finding, l.read_at, l.imported_at,
-               l.import_id, EXISTS (SELECT 1 FROM labels o WHERE o.scan_id = l.scan_id AND o.finding <> l.finding) AS conflicts
+               l.import_id,
+               EXISTS (SELECT 1 FROM labels o WHERE o.scan_id = l.scan_id AND o.scope = l.scope AND o.finding <> l.finding) AS conflicts,
+               l.scope
         FROM labels l JOIN scans s ON s.id = l.scan_id
     """,
     "audit_log": """

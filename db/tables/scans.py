@@ -93,6 +93,7 @@ scans = Table(
 Index("ix_scans_file_id", scans.c.file_id)
 Index("ix_scans_image_key_frame", scans.c.image_key, scans.c.frame)
 Index("ix_scans_series_key", scans.c.series_key)
+Index("ix_scans_study_key", scans.c.study_key)
 
 quarantine = Table(
     "quarantine",
@@ -163,7 +164,7 @@ predictions = Table(
     Column("probability", Double, nullable=False),
 )
 
-labels = Table(  # what readers said of scans; never altered
+labels = Table(  # what readers said of scans, or of the series or studies that these lie in; never altered
     "labels",
     metadata,
     id_column(),
@@ -174,7 +175,8 @@ labels = Table(  # what readers said of scans; never altered
     Column("read_at", UtcTime, nullable=False),
     Column("imported_at", UtcTime, nullable=False),
     Column("import_id", String(36), nullable=False),  # the row of the audit that tells of its file
-    UniqueConstraint("scan_id", "reader", "read_at", "label"),
+    Column("scope", String(6), nullable=False),  # what the reader labelled: scan, series, study (lungline/label_rows.py)
+    UniqueConstraint("scan_id", "reader", "read_at", "label", "scope"),
 )
 
 reprocesses = Table(  # what `lungline reprocess` was asked for

@@ -19,8 +19,10 @@ from sqlalchemy import Connection, Row, func, select
 from db.tables import labels, scans, verdicts
 from lungline.errors import TrainingError
 from lungline.findings import Modality, Status, finding_of
+from lungline.label_rows import Scope
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
+from models import series_rule
 from training.data import manifests
 from training.data.builders import assemble
 from training.data.builders.groups import side_of
@@ -101,13 +103,13 @@ def _sha256(path: Path) -> str | None:
 
 def _found(connection: Connection, store: Store, skipped: Counter[str]) -> Iterator[LabelledPicture]:
     query = (
-        select(scans, labels.c.label, labels.c.finding, verdicts.c.status)
+        select(scans, labels.c.label, labels.c.finding, labels.c.scope, verdicts.c.status)
         .join(labels, labels.c.scan_id == scans.c.id)
         .join(verdicts, (verdicts.c.scan_id == scans.c.id) & verdicts.c.superseded_at.is_(None))
         .order_by(scans.c.id, labels.c.id)
     )
     for _, group in groupby(connection.execute(query), key=lambda row: row.id):
-        labels_of_scan = list(group)
+        labels_of_scan = _narrowest(list(group))
         scan = labels_of_scan[0]
         path = store.find(scan.sha256, scan.file_id)
         if len({row.finding for row in labels_of_scan}) > 1:
@@ -116,6 +118,8 @@ def _found(connection: Connection, store: Store, skipped: Counter[str]) -> Itera
             skipped["that were rejected: no frontal chest X-ray or lung CT slice"] += 1
         elif not _is_known(scan.modality, labels_of_scan[0].label):
             skipped["whose label is none of the modality that they were read as since"] += 1
+        elif scan.scope != Scope.SCAN and _is_beyond_lungs(scan.lung_share):
+            skipped["that lie beyond the lungs, in a series or study that was labelled as a whole"] += 1
         elif scan.frame > 1:
             skipped["that are not the first frame of their file"] += 1
         elif path is None:
@@ -132,6 +136,18 @@ def _found(connection: Connection, store: Store, skipped: Counter[str]) -> Itera
                 group=group_key,
                 split=side_of(group_key),
             )
+
+
+def _narrowest(all_labels: list[Row[Any]]) -> list[Row[Any]]:
+    """Those of the scan itself; if there are none, those of its series; else those of its study."""
+    order = list(Scope)
+    narrowest = min(order.index(Scope(row.scope)) for row in all_labels)
+    return [row for row in all_labels if row.scope == order[narrowest]]
+
+
+def _is_beyond_lungs(lung_share: float | None) -> bool:
+    """Of a CT slice: the finding of the whole says nothing of it, and its series' assessment leaves it out, too."""
+    return lung_share is not None and lung_share < series_rule.shipped().lung_share_min
 
 
 def _is_known(modality: str, label: str) -> bool:

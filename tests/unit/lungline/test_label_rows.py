@@ -7,7 +7,7 @@ import pytest
 
 from lungline import label_rows
 from lungline.errors import LabelsError
-from lungline.label_rows import BYTES_MAX, Fault, LabelTable
+from lungline.label_rows import BYTES_MAX, Fault, LabelTable, Scope
 
 HEAD = "sha256,finding,reader,read_at\n"
 GOOD = "aa,covid19,dr who,2024-11-20T10:00:00+01:00\n"
@@ -178,6 +178,26 @@ def test_each_line_is_taken_or_named_whatever_is_in_it() -> None:
 def test_malformed_row_is_refused_with_what_is_expected(row: str) -> None:
     (refused,) = read(HEAD + row).refused
     assert any(expected in refused.fault.sentence for expected in ("other separators", "UTF-8"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "by", "scope"),
+    [
+        ("study_instance_uid", "study_instance_uid", Scope.STUDY),
+        ("study_instance_uid,Series Instance UID", "series_instance_uid", Scope.SERIES),
+        ("study_instance_uid,series_instance_uid,sop_instance_uid", "sop_instance_uid", Scope.SCAN),
+    ],
+)
+def test_the_narrowest_column_says_what_is_labelled(columns: str, by: str, scope: Scope) -> None:
+    uids = ",".join(f"1.2.{number}" for number in range(columns.count(",") + 1))
+    table = read(f"{columns},finding,reader,read_at\n{uids},normal,A,2024-11-20\n")
+    assert (table.by, table.scope, table.rows[0].scan) == (by, scope, uids.split(",")[-1])
+
+
+def test_a_series_has_no_frame() -> None:
+    row = "series_instance_uid,finding,reader,read_at,frame\n1.2,normal,A,2024-11-20,{}\n"
+    assert faults(row.format("")) == []
+    assert faults(row.format(1)) == [(2, Fault.BAD_FRAME)]
 
 
 def test_a_reading_is_not_of_the_future() -> None:

@@ -131,6 +131,21 @@ def test_what_cannot_be_learnt_from_is_left_out_and_counted(clinic: LabelClinic)
     assert sorted(clinic.skipped.values()) == [1, 1, 1, 1]
 
 
+def test_a_label_of_a_study_gives_way_to_one_of_the_scan(clinic: LabelClinic, writer: Writer) -> None:
+    well, ill, beyond = (clinic.scan(chest(number)) for number in range(3))
+    writer.do(lambda connection: connection.execute(update(scans).values(study_key=clinic.key.pseudonym("study", "1.2"))))
+    writer.do(lambda connection: connection.execute(update(scans).where(scans.c.sha256 == beyond).values(lung_share=0.01)))
+    table = label_rows.read(b"study_instance_uid,finding,reader,read_at\n1.2,covid19,A,2024-11-20")
+    assert writer.do(labels.enter, table, {}, clinic.key, who="me", sha256="f" * 64).refused == ()
+
+    clinic.reads((well, "normal", "A"))
+
+    assert {row.path.name: row.label for row in clinic.rows()} == {well: "normal", ill: "covid19"}
+    assert [why for why, count in clinic.skipped.items() if count] == [
+        "that lie beyond the lungs, in a series or study that was labelled as a whole"
+    ]
+
+
 def test_label_of_the_former_modality_is_not_learnt(clinic: LabelClinic, writer: Writer) -> None:
     scan = clinic.scan(chest(1))
     clinic.reads((scan, "pneumonia", "A"))
