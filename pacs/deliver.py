@@ -80,6 +80,8 @@ class Deliverer:
         except DeliveryError as error:
             return self._fail(claim, delivery, error.reason)
         except UnreadableScan as error:
+            if error.reason is not Reason.BYTES_MISSING:  # its bytes will not change
+                return self._end(claim, DeliveryOutcome.FAILED, error.reason)
             return self._fail(claim, delivery, error.reason)
         except (ReaderDied, ReaderTimedOut) as error:
             cause = Cause.TIMEOUT if isinstance(error, ReaderTimedOut) else Cause.DEATH

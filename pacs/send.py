@@ -20,19 +20,23 @@ from lungline.reasons import Reason
 from lungline.settings import Settings
 from lungline.targets import Entity, Folder, Target, Web
 
-_SECONDS: Final = 30.0  # for each answer of a target
 _WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})  # it was stored, and something was put right: PS3.4 B.2.3
 
 
 class Sender:
     """Sends by the settings of this home."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, patience_seconds: float = 30.0) -> None:
         """
+        Args:
+            settings: of this home.
+            patience_seconds: to wait for each answer of a target.
+
         Raises:
             SettingsError: a certificate cannot be used.
         """
         self._settings = settings
+        self._patience = patience_seconds
         self._tls = _tls(settings)
 
     def send(self, data: bytes, target: Target) -> None:
@@ -64,7 +68,7 @@ class Sender:
             self._associate(target, Verification).release()
         else:
             try:
-                self._session().get(target.url, timeout=_SECONDS)
+                self._session().get(target.url, timeout=self._patience)
             except OSError:
                 raise DeliveryError(Reason.TARGET_AWAY) from None
 
@@ -84,7 +88,7 @@ class Sender:
 
     def _post(self, dataset: Dataset, target: Web) -> None:
         """By STOW-RS (PS3.18 10.5)."""
-        client = DICOMwebClient(target.url, session=self._session(), timeout=_SECONDS)
+        client = DICOMwebClient(target.url, session=self._session(), timeout=self._patience)
         client.set_http_retry_params(retry=False)
         try:
             answer = client.store_instances([dataset])
@@ -97,7 +101,7 @@ class Sender:
     def _associate(self, target: Entity, *services: str) -> Association:
         """Raises DeliveryError if there is none to be had."""
         entity = AE(ae_title=self._settings.dicom_ae_title)
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = _SECONDS
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = self._patience
         for service in services:
             entity.add_requested_context(service, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
         tls = (self._tls, target.host) if self._tls else None

@@ -20,9 +20,9 @@ needs_orthanc = pytest.mark.skipif(_ORTHANC is None, reason="no Orthanc on this 
 
 
 class Orthanc:
-    """One on ports and a folder of its own; `modalities`: whom it may send to, as title, host and port."""
+    """One on ports and a folder of its own; `modalities`: whom it may send to, as title, host and port; `more`: settings of its own."""
 
-    def __init__(self, folder: Path, **modalities: list[str | int]) -> None:
+    def __init__(self, folder: Path, more: dict[str, Any] | None = None, **modalities: list[str | int]) -> None:
         self._port, self.dicom_port = free_port(), free_port()
         settings = {
             "HttpPort": self._port,
@@ -35,6 +35,7 @@ class Orthanc:
             "DicomModalities": modalities,
             "DicomAlwaysAllowStore": True,
             "Plugins": [str(DICOM_WEB)] if DICOM_WEB.exists() else [],
+            **(more or {}),
         }
         (folder / "orthanc.json").write_text(json.dumps(settings))
         command = [str(_ORTHANC), str(folder / "orthanc.json")]
@@ -47,8 +48,11 @@ class Orthanc:
         return f"http://127.0.0.1:{self._port}/dicom-web"
 
     def get(self, path: str) -> Any:
+        return json.loads(self.fetch(path))
+
+    def fetch(self, path: str) -> bytes:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=60) as answer:
-            return json.load(answer)
+            return bytes(answer.read())
 
     def instances(self) -> list[Any]:
         """The tags of all that it has."""
@@ -68,5 +72,7 @@ class Orthanc:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/system", timeout=5):
                 return True
+        except urllib.error.HTTPError:  # it asks who we are
+            return True
         except (urllib.error.URLError, OSError):
             return False

@@ -13,14 +13,16 @@ from pacs.evidence import Evidence
 MANUFACTURER: Final = "Lungline"
 SERIES_NUMBERS: Final = {"sc": 9901, "sr": 9902}
 """High, so that results stand behind the originals."""
-_LONGEST: Final = {"SeriesDescription": 64, "DerivationDescription": 1024}  # LO, ST: PS3.5 6.2
+_LONGEST: Final = {"StudyDescription": 64, "SeriesDescription": 64, "DerivationDescription": 1024}  # LO, ST: PS3.5 6.2
 
 
 def inherit(made: Dataset, original: Dataset) -> None:
     """Takes over what is the study's and the patient's beyond what highdicom does, and the original's character set."""
-    for keyword in ("SpecificCharacterSet", "StudyDescription", "IssuerOfPatientID"):
+    for keyword in ("SpecificCharacterSet", "IssuerOfPatientID"):
         if value := tags.value(original, keyword):
             setattr(made, keyword, value)
+    if description := tags.text(original, "StudyDescription"):
+        made.StudyDescription = description[: _LONGEST["StudyDescription"]]
     made.SeriesDescription = "Lungline: research use only, not for diagnosis"[: _LONGEST["SeriesDescription"]]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom import Dataset
 from pydicom.datadict import dictionary_VR
+from pydicom.multival import MultiValue
 from pydicom.uid import UID
 from pydicom.valuerep import DA, TM
 
@@ -81,7 +82,10 @@ def reference(header: Dataset) -> Dataset:
 
 
 def _sound(keyword: str, value: Any) -> Any:
-    """A value of a header, as far as the standard allows it: no object may be kept back for a date that a device wrote in its own way."""
+    """A value of a header as results may have it: no object may be kept back for a date that a device wrote in its own way.
+
+    Identifiers stay as they are, even if they break the standard: by them the target knows the study.
+    """
     text = str(value or "").strip()
     vr = dictionary_VR(keyword)
     try:
@@ -91,6 +95,8 @@ def _sound(keyword: str, value: Any) -> Any:
             TM(text)
     except ValueError:
         return None
+    if vr == "PN" and isinstance(value, MultiValue):
+        return value[0]
     return None if keyword == "PatientSex" and text not in ("F", "M", "O") else value
 
 

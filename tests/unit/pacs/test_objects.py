@@ -117,6 +117,15 @@ def test_malformed_dates_are_left_out_and_old_ones_rewritten(make: Make, kind: s
     assert made.StudyDate == "20200316"
 
 
+@pytest.mark.parametrize("kind", ["sc", "sr"])
+def test_identifiers_stay_and_texts_are_cut(make: Make, kind: str) -> None:
+    identity = {"PatientID": "P" * 70, "AccessionNumber": "A" * 20, "StudyInstanceUID": "1.02.3"}
+    made = make(kind, StudyDescription="D" * 80, PatientName="First^A\\Second^B", **identity)
+    assert {keyword: str(made[keyword].value) for keyword in identity} == identity
+    assert made.StudyDescription == "D" * 64
+    assert str(made.PatientName) == "First^A"
+
+
 def test_bytes_that_changed_are_not_reported_on(writer: Writer, tmp_path: Path) -> None:
     writer.do(enter_study, tmp_path)
     asked = order(writer, tmp_path, "sc")
