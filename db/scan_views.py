@@ -13,6 +13,9 @@ _CURRENT: Final = "SELECT * FROM scan_results WHERE scan_id = :id"
 _LATEST: Final = "SELECT * FROM scan_history WHERE scan_id = :id ORDER BY coalesce(reinstated_at, finished_at) DESC LIMIT 1"
 _PROBABILITIES: Final = "SELECT finding, probability FROM scan_probabilities WHERE scan_id = :id ORDER BY probability DESC"
 _PREDICTIONS: Final = "SELECT member, finding, probability FROM model_predictions WHERE scan_id = :id"
+_HISTORY: Final = "SELECT * FROM scan_history WHERE scan_id = :id ORDER BY coalesce(reinstated_at, finished_at) DESC"
+_VERSIONS: Final = "SELECT DISTINCT member, member_version FROM model_predictions WHERE scan_id = :id"
+_LABELS: Final = "SELECT * FROM scan_labels WHERE scan_id = :id ORDER BY read_at DESC"
 _QUARANTINED: Final = "SELECT quarantine_id, reason, detail FROM quarantined_files WHERE scan_id = :id AND released_at IS NULL"
 
 
@@ -46,6 +49,21 @@ class ScanRecord:
 def newest_results(connection: Connection, most: int) -> list[ViewRow]:
     """The newest verdicts, with all columns of `scan_results`."""
     return select_rows(connection, _NEWEST, most=most)
+
+
+def scan_history(connection: Connection, scan_id: str) -> list[ViewRow]:
+    """All verdicts on a scan, past and current, the newest first, with the columns of `scan_history`."""
+    return select_rows(connection, _HISTORY, id=scan_id)
+
+
+def member_versions(connection: Connection, scan_id: str) -> dict[str, str]:
+    """Member -> the version of it that gave the predictions of the current verdict."""
+    return {str(row["member"]): str(row["member_version"]) for row in select_rows(connection, _VERSIONS, id=scan_id)}
+
+
+def scan_labels(connection: Connection, scan_id: str) -> list[ViewRow]:
+    """What readers said of a scan, the newest first, with the columns of `scan_labels`."""
+    return select_rows(connection, _LABELS, id=scan_id)
 
 
 def find_records(connection: Connection, *, scan_id: str | None = None, sha256: str | None = None) -> list[ScanRecord]:

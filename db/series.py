@@ -113,7 +113,12 @@ _SLICES: Final = text("""
 
 def slices(connection: Connection, of: Series) -> list[Slice]:
     """The scans of a series with their current verdicts, oldest first; those that wait or are quarantined are not among them."""
-    return [Slice(**row) for row in connection.execute(_SLICES, vars(of.name)).mappings()]
+    return slices_of(connection, of.name)
+
+
+def slices_of(connection: Connection, name: SeriesName) -> list[Slice]:
+    """The same of a series that is known by its name; none where there is no such series."""
+    return [Slice(**row) for row in connection.execute(_SLICES, vars(name)).mappings()]
 
 
 def close_study(connection: Connection, study_key: str) -> int:

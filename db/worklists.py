@@ -73,11 +73,12 @@ def list_scans(connection: Connection, narrowed: ListFilter, after: str = "") ->
 
 
 def _conditions(narrowed: ListFilter, of_modality: str) -> tuple[list[str], dict[str, Any]]:
-    conditions, values = [], {}
+    conditions: list[str] = []
+    values: dict[str, Any] = {}
     for name, condition in (("finding", "finding = :finding"), ("status", "status = :status"), ("modality", of_modality)):
         if (wanted := getattr(narrowed, name)) is not None:
             conditions.append(condition)
-            values[name] = wanted
+            values[name] = str(wanted)  # an enum would be bound by its name
     if narrowed.day is not None:
         begin = datetime(narrowed.day.year, narrowed.day.month, narrowed.day.day, tzinfo=UTC)
         conditions.append("finished_at >= :since AND finished_at < :until")
@@ -120,7 +121,7 @@ def _cursor(row: Mapping[Any, Any], keys: int) -> str:
 
 def _read_cursor(after: str, keys: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
     parts = after.split("~")
-    if len(parts) != len(keys):
+    if not after or len(parts) != len(keys):
         return None
     try:
         return {f"start_{number}": _value(part, kind) for number, (part, (_, kind)) in enumerate(zip(parts, keys, strict=True))}

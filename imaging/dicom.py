@@ -66,8 +66,12 @@ _SAMPLES: Final = {
 }
 
 
-def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts]:
+def decode(
+    data: bytes, frame: int, units_window: tuple[float, float] = (window.LUNG_CENTRE, window.LUNG_WIDTH)
+) -> tuple[npt.NDArray[np.float32], int, Facts]:
     """One frame (from 1) as float32 (rows, columns) in [0, 1], the number of frames, and the header's facts.
+
+    A CT's Hounsfield units are shown in a window of centre and width `units_window`.
 
     Raises:
         UnreadableScan: `truncated`, `too_large`, `no_pixels` or `unsupported_format`.
@@ -92,7 +96,8 @@ def decode(data: bytes, frame: int) -> tuple[npt.NDArray[np.float32], int, Facts
         apply_jls_sign_correction=False,
     )
     if dataset.PhotometricInterpretation in _MONOCHROME:
-        shown = window.render(stored.values(raw, dataset, head), dataset, frame, is_ct=found.modality is Modality.CT)
+        is_ct = found.modality is Modality.CT
+        shown = window.render(stored.values(raw, dataset, head), dataset, frame, is_ct=is_ct, units_window=units_window)
         return shown, frames, found
     return _luma(raw, dataset), frames, found
 

@@ -28,8 +28,10 @@ class Image:
     facts: Facts
 
 
-def read(data: bytes, frame: int = 1) -> Image:
+def read(data: bytes, frame: int = 1, units_window: tuple[float, float] | None = None) -> Image:
     """Decodes one frame (from 1) of a DICOM, PNG or JPEG file.
+
+    `units_window`: centre and width that a CT's Hounsfield units are shown in, for people; networks see the lung window.
 
     Raises:
         UnreadableScan: always with one of our reasons, whatever the bytes are.
@@ -38,7 +40,7 @@ def read(data: bytes, frame: int = 1) -> Image:
         if (found := formats.detect(data)) is Format.DICOM:
             from imaging import dicom  # half a second and 50 MB of codecs, which an owner of readers need not load
 
-            pixels, frames, facts = dicom.decode(data, frame)
+            pixels, frames, facts = dicom.decode(data, frame, *filter(None, [units_window]))
         else:
             check_frame(frame, 1)
             pixels, frames, facts = raster.decode(data, found), 1, Facts()

@@ -27,21 +27,24 @@ _WINDOWS_MAX: Final = 4
 _BLACK: Final = 1 / 510  # what a screen of 256 grays shows as black
 
 
-def render(stored: npt.NDArray[Any], dataset: Dataset, frame: int, *, is_ct: bool) -> Gray:
+def render(
+    stored: npt.NDArray[Any], dataset: Dataset, frame: int, *, is_ct: bool, units_window: tuple[float, float] = (LUNG_CENTRE, LUNG_WIDTH)
+) -> Gray:
     """One monochrome frame as float32 (rows, columns) in [0, 1], 0 black.
 
     Args:
         stored: (rows, columns) of the integers that were stored, sign and unused bits put right.
         dataset: its header.
         frame: from 1.
-        is_ct: whether to show Hounsfield units in the lung window, whatever windows the header has.
+        is_ct: whether to show Hounsfield units, whatever windows the header has.
+        units_window: centre and width of the window that these are shown in; by default the lung window.
     """
     is_inverse = polarity.is_inverse(dataset)
     values = to_modality(stored, dataset, frame)
     is_turned = bool(values.flat[stored.argmin()] > values.flat[stored.argmax()])  # by a negative slope
     blank = padding.find(stored, dataset, is_low_white=is_inverse != is_turned)
     units = hounsfield(values, blank) if is_ct else None
-    gray = _displayed(values, dataset, frame, blank) if units is None else lung(units)
+    gray = _displayed(values, dataset, frame, blank) if units is None else window(units, *units_window, "LINEAR")
     if is_inverse:
         np.subtract(1, gray, out=gray)
     if blank is not None:

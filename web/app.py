@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from db.tables import Role
-from web import health, login, studies
+from web import health, login, scans, studies
 from web.guard import ClosedPage, Page, SafeHeaders
 from web.login import LoginPage
 from web.site import STATIC, Site
@@ -25,6 +25,7 @@ def make_page(site: Site, on_start: Callable[[], None] = lambda: None) -> Starle
     async def live(_app: Starlette) -> AsyncIterator[None]:
         on_start()
         yield
+        site.painter.close()
 
     async def missing(request: Request, error: Exception) -> Response:
         status = error.status_code if isinstance(error, HTTPException) else 500
@@ -51,4 +52,8 @@ def _routes(site: Site) -> list[BaseRoute]:
         get("/password", "password", login.password, for_password=True),
         post("/password", "set_password", login.set_password, for_password=True),
         get("/", "worklist", studies.worklist),
+        get("/studies/{study_key}", "study", studies.study),
+        get("/scans", "scans", scans.scan_list),
+        get("/scans/{scan_id}", "scan", scans.scan),
+        get("/scans/{scan_id}/picture", "picture", scans.picture),
     ]

@@ -16,10 +16,11 @@ from lungline import RESEARCH_USE, __version__
 from lungline.settings import Settings
 from web import formats
 from web.database import PageDatabase
+from web.pictures import Painter
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
-MENU: Final = (("worklist", "Studies"),)
+MENU: Final = (("worklist", "Studies"), ("scans", "Scans"))
 
 
 class Site:
@@ -29,6 +30,7 @@ class Site:
         """Opens nothing yet."""
         self.settings = settings
         self.database = PageDatabase(settings)
+        self.painter = Painter()
         self.prefix = f"/{settings.web_prefix}" if settings.web_prefix else ""
         self._templates = Environment(
             loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -35,3 +35,31 @@ document.addEventListener("keydown", (event) => {
 
 localTimes(document);
 document.addEventListener("htmx:afterSwap", (event) => localTimes(event.target.parentElement ?? document));
+
+// The window of a scan's picture: the server draws it anew shortly after a control has stopped moving.
+const picture = document.getElementById("picture");
+const controls = document.getElementById("window");
+if (picture && controls) {
+  let due;
+  const show = () => {
+    const { centre, width } = controls.elements;
+    controls.querySelector("output").textContent = `${centre.value} / ${width.value}`;
+    clearTimeout(due);
+    due = setTimeout(() => {
+      const isUsual = centre.value === centre.dataset.usual && width.value === width.dataset.usual;
+      picture.src = picture.dataset.src + (isUsual ? "" : `&centre=${centre.value}&width=${width.value}`);
+    }, 150);
+  };
+  controls.addEventListener("input", show);
+  controls.addEventListener("submit", (event) => event.preventDefault());
+  for (const button of controls.querySelectorAll("button[data-centre]")) {
+    button.addEventListener("click", () => {
+      controls.elements.centre.value = button.dataset.centre;
+      controls.elements.width.value = button.dataset.width;
+      show();
+    });
+  }
+  picture.addEventListener("error", () => { picture.hidden = true; document.getElementById("no-picture").hidden = false; });
+  picture.addEventListener("load", () => { picture.hidden = false; document.getElementById("no-picture").hidden = true; });
+  if (picture.complete && !picture.naturalWidth) picture.dispatchEvent(new Event("error"));
+}
