@@ -1,4 +1,4 @@
-"""`lungline watch` and `lungline work inference|training|deliver`: one process each; `lungline up` starts these very commands."""
+"""`lungline watch` and `lungline work inference|training|deliver|ask`: one process each; `lungline up` starts these very commands."""
 
 from typing import Annotated
 
@@ -76,4 +76,16 @@ def deliver() -> None:
     settings = load()
     log.configure(NAME, settings.log_format)
     require(make_app(settings))
+    run(settings)
+
+
+@work.command()
+def ask() -> None:
+    """Run the process that asks the PACS of LUNGLINE_DICOM_ASK how many images series have."""
+    from lungline import log
+    from lungline.settings import load
+    from pacs.ask import NAME, run
+
+    settings = load()
+    log.configure(NAME, settings.log_format)
     run(settings)

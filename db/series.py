@@ -23,6 +23,7 @@ class Slice:
     """A scan of a series with its current verdict."""
 
     scan_id: str
+    file_id: str
     finding: str | None
     probability: float | None
     status: str
@@ -63,6 +64,8 @@ class Series:
     """Since the latest verdict of one of its scans."""
     is_closed: bool
     """A person said that it is complete."""
+    announced: int | None = None
+    """How many images it has, as the PACS said since the latest of them came."""
 
 
 def note_verdict(connection: Connection, name: SeriesName, priority: Priority, quiet_seconds: float) -> None:
@@ -95,11 +98,12 @@ def find(connection: Connection, series_id: str) -> Series:
     row = connection.execute(query.where(series.c.id == series_id)).one()
     name = SeriesName(row.patient_key, row.study_key, row.series_key, row.modality)
     silent = max(0.0, (row.at - row.last_scan_at).total_seconds())
-    return Series(row.id, row.study_id, name, silent, row.closed_at is not None)
+    announced = row.announced if row.asked_at is not None and row.asked_at >= row.last_scan_at else None
+    return Series(row.id, row.study_id, name, silent, row.closed_at is not None, announced)
 
 
 _SLICES: Final = text("""
-    SELECT r.scan_id, r.finding, r.probability, r.status, r.reason, r.ensemble, s.orientation,
+    SELECT r.scan_id, s.file_id, r.finding, r.probability, r.status, r.reason, r.ensemble, s.orientation,
            (SELECT p.probability FROM verdicts v JOIN probabilities p ON p.verdict_id = v.id
             WHERE v.scan_id = r.scan_id AND v.superseded_at IS NULL AND p.finding = 'covid19') AS covid19,
            s.slice_position_mm AS position_mm, s.kernel, s.slice_thickness_mm AS thickness_mm, s.derivation, s.acquisition,

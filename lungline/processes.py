@@ -19,8 +19,18 @@ def own_processes(settings: "Settings") -> Mapping[str, Sequence[str]]:
     slots = len(settings.devices.split(","))  # `auto` and `cpu` are one slot, too
     workers = {f"inference-{slot}": ("work", "inference", "--slot", str(slot)) for slot in range(slots)}
     receiver = {} if settings.dicom_port is None else {"receive": ("receive",)}
+    asker = {"ask": ("work", "ask")} if settings.dicom_ask else {}
     sender = {"deliver": ("work", "deliver")} if settings.deliver_to else {}
-    return {"watch": ("watch",), **receiver, **workers, **sender, "training": ("work", "training"), "flower": ("flower",), "web": ("web",)}
+    return {
+        "watch": ("watch",),
+        **receiver,
+        **workers,
+        **asker,
+        **sender,
+        "training": ("work", "training"),
+        "flower": ("flower",),
+        "web": ("web",),
+    }
 
 
 def not_ready(settings: "Settings", names: Sequence[str] = ()) -> list[str]:

@@ -22,7 +22,7 @@ from lungline.errors import SettingsError
 from lungline.layout import Home
 from lungline.log import LogFormat
 from lungline.schedule import Schedule, crontab_of, zone_of
-from lungline.targets import parse_targets
+from lungline.targets import Folder, parse_targets
 
 PREFIX = "LUNGLINE_"
 _URL_PREFIX = r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$"
@@ -115,6 +115,11 @@ class Settings(BaseSettings):
     )
     deliver_user: str = Field(default="", description="The user for `dicomweb:` targets (HTTP basic). Default: none.")
     deliver_password: SecretStr = Field(default=SecretStr(""), description="That user's password; a secret file is the place for it.")
+    dicom_ask: str = Field(
+        default="",
+        description="The PACS that is asked how many images a series has, as `dicom:AET@HOST:PORT` or `dicomweb:URL`, by the certificates "
+        "and the user of `DELIVER_TO`. Default: none is asked.",
+    )
     devices: str = Field(
         default="auto",
         description="`auto`, `cpu`, or GPU numbers such as `0,1`, with a worker for each. A worker whose GPU is missing reads on "
@@ -222,6 +227,13 @@ class Settings(BaseSettings):
     @classmethod
     def _deliver_to(cls, value: str) -> str:
         parse_targets(value)
+        return value
+
+    @field_validator("dicom_ask")
+    @classmethod
+    def _dicom_ask(cls, value: str) -> str:
+        if [target for target in parse_targets(value).values() if isinstance(target, Folder)] or len(parse_targets(value)) > 1:
+            raise ValueError("must be one dicom:AET@HOST:PORT or dicomweb:URL")
         return value
 
     @field_validator("deliver_objects")

@@ -1,7 +1,6 @@
 """Sends one object to one target: into a folder, by C-STORE, or by STOW-RS."""
 
 import os
-import ssl
 from io import BytesIO
 from pathlib import Path
 from typing import Final
@@ -9,16 +8,15 @@ from typing import Final
 import requests
 from dicomweb_client import DICOMwebClient
 from pydicom import Dataset, dcmread
-from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
-from pynetdicom import AE
-from pynetdicom.association import Association
+from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from lungline.durable import replace_bytes
-from lungline.errors import DeliveryError, SettingsError
+from lungline.errors import DeliveryError
 from lungline.reasons import Reason
 from lungline.settings import Settings
 from lungline.targets import Entity, Folder, Target, Web
+from pacs.connections import Connections
 
 _WARNINGS: Final = frozenset({0xB000, 0xB006, 0xB007})  # it was stored, and something was put right: PS3.4 B.2.3
 
@@ -35,9 +33,8 @@ class Sender:
         Raises:
             SettingsError: a certificate cannot be used.
         """
-        self._settings = settings
         self._patience = patience_seconds
-        self._tls = _tls(settings)
+        self._connections = Connections(settings, patience_seconds)
 
     def send(self, data: bytes, target: Target) -> None:
         """Returns once the target has the object.
@@ -65,16 +62,16 @@ class Sender:
             if not os.access(target.path, os.W_OK | os.X_OK):
                 raise DeliveryError(Reason.TARGET_AWAY)
         elif isinstance(target, Entity):
-            self._associate(target, Verification).release()
+            self._connections.associate(target, Verification).release()
         else:
             try:
-                self._session().get(target.url, timeout=self._patience)
+                self._connections.session().get(target.url, timeout=self._patience)
             except OSError:
                 raise DeliveryError(Reason.TARGET_AWAY) from None
 
     def _store(self, dataset: Dataset, target: Entity) -> None:
         """By C-STORE."""
-        association = self._associate(target, SecondaryCaptureImageStorage, ComprehensiveSRStorage)
+        association = self._connections.associate(target, SecondaryCaptureImageStorage, ComprehensiveSRStorage)
         try:
             status = association.send_c_store(dataset).get("Status")
         except ValueError:  # it accepts no such objects
@@ -88,7 +85,7 @@ class Sender:
 
     def _post(self, dataset: Dataset, target: Web) -> None:
         """By STOW-RS (PS3.18 10.5)."""
-        client = DICOMwebClient(target.url, session=self._session(), timeout=self._patience)
+        client = DICOMwebClient(target.url, session=self._connections.session(), timeout=self._patience)
         client.set_http_retry_params(retry=False)
         try:
             answer = client.store_instances([dataset])
@@ -98,44 +95,8 @@ class Sender:
         if answer.get("FailedSOPSequence"):
             raise DeliveryError(Reason.TARGET_REFUSED)
 
-    def _associate(self, target: Entity, *services: str) -> Association:
-        """Raises DeliveryError if there is none to be had."""
-        entity = AE(ae_title=self._settings.dicom_ae_title)
-        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = self._patience
-        for service in services:
-            entity.add_requested_context(service, [ExplicitVRLittleEndian, ImplicitVRLittleEndian])
-        tls = (self._tls, target.host) if self._tls else None
-        association = entity.associate(target.host, target.port, ae_title=target.title, tls_args=tls)
-        if not association.is_established:
-            raise DeliveryError(Reason.TARGET_REFUSED if association.is_rejected else Reason.TARGET_AWAY)
-        return association
-
-    def _session(self) -> requests.Session:
-        session = requests.Session()
-        session.trust_env = False  # no proxy and no password of the environment
-        if self._settings.deliver_ca:
-            session.verify = str(self._settings.deliver_ca)
-        if self._settings.deliver_user:
-            session.auth = (self._settings.deliver_user, self._settings.deliver_password.get_secret_value())
-        return session
-
 
 def _put(data: bytes, folder: Path) -> None:
     """Under the object's own UID, whole or not at all."""
     name = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["SOPInstanceUID"]).SOPInstanceUID
     replace_bytes(folder / f"{name}.dcm", data)
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """For C-STORE by TLS, where a CA is set."""
-    if settings.deliver_ca is None:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.deliver_ca)
-        if settings.dicom_certificate is not None:
-            context.load_cert_chain(settings.dicom_certificate, settings.dicom_key)
-    except OSError:  # ssl.SSLError is one
-        raise SettingsError(
-            "LUNGLINE_DELIVER_CA, LUNGLINE_DICOM_CERTIFICATE or LUNGLINE_DICOM_KEY is not a PEM file that can be used."
-        ) from None
-    return context

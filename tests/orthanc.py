@@ -34,6 +34,7 @@ class Orthanc:
             "IndexDirectory": str(folder / "storage"),
             "DicomModalities": modalities,
             "DicomAlwaysAllowStore": True,
+            "DicomAlwaysAllowFind": True,
             "Plugins": [str(DICOM_WEB)] if DICOM_WEB.exists() else [],
             **(more or {}),
         }

@@ -30,8 +30,8 @@ def assess(of: Series, slices: Sequence[Slice], rule: SeriesRule, final_seconds:
         rule: from slice scores of a CT to the series'.
         final_seconds: of silence after which no more slices are waited for.
     """
-    expected = max((slice_.expected for slice_ in slices if slice_.expected), default=None) if of.name.modality == Modality.CT else None
-    is_complete = expected is not None and len(slices) >= expected
+    expected = _expected(of, slices)
+    is_complete = (expected is not None and len(slices) >= expected) or _has_all_files(of, slices)
     is_final = of.is_closed or is_complete or of.silent_seconds >= final_seconds
     common: dict[str, Any] = {
         "stage": Stage.FINAL if is_final else Stage.PROVISIONAL,
@@ -44,6 +44,18 @@ def assess(of: Series, slices: Sequence[Slice], rule: SeriesRule, final_seconds:
     if not read:
         return _rejected(slices, common)
     return _of_slices(slices, read, rule, common) if of.name.modality == Modality.CT else _of_views(read, common)
+
+
+def _expected(of: Series, slices: Sequence[Slice]) -> int | None:
+    """How many images the headers of a CT announce, or the PACS, which counts files: of multi-frame files, it says nothing of slices."""
+    said = [slice_.expected for slice_ in slices if slice_.expected] if of.name.modality == Modality.CT else []
+    if of.announced is not None and len({slice_.file_id for slice_ in slices}) == len(slices):
+        said.append(of.announced)
+    return max(said, default=None)
+
+
+def _has_all_files(of: Series, slices: Sequence[Slice]) -> bool:
+    return of.announced is not None and len({slice_.file_id for slice_ in slices}) >= of.announced
 
 
 def suspicion(finding: str | None, probability: float | None) -> tuple[int, float]:

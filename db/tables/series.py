@@ -51,6 +51,8 @@ series = Table(
     Column("modality", String(4), nullable=False),  # empty where no image of it is of a modality that is read
     Column("last_scan_at", UtcTime, nullable=False),  # when the latest verdict of one of its scans was written
     Column("closed_at", UtcTime),  # when a person said that it is complete; NULL once another slice came
+    Column("announced", Integer),  # how many images it has, as the PACS said; NULL: it did not know
+    Column("asked_at", UtcTime),  # when the PACS was asked; NULL: never
     UniqueConstraint("study_id", "series_key", "modality"),
 )
 Index("ix_series_series_key", series.c.series_key)

@@ -28,6 +28,7 @@ CHECKS: Final[Sequence[Check]] = (
     installation.check_page,
     installation.check_models,
     sending.check_deliveries,
+    sending.check_asking,
     retraining.check_recipes,
     retraining.check_training_data,
     retraining.check_weights,

@@ -1,4 +1,4 @@
-"""Whether results can be sent, and what is sent to whom."""
+"""Whether results can be sent, and what is sent to whom; and whether the PACS can be asked."""
 
 from collections.abc import Iterator
 
@@ -26,3 +26,21 @@ def check_deliveries(settings: Settings) -> Iterator[str]:
     yield f"results of {what} are sent, with the patient's name and the study's UIDs, as {settings.deliver_objects.replace(',', ' and ')}"
     if list_deliveries(settings, 1, failed=True):
         raise SettingsError("Deliveries failed: `lungline deliver list --failed` shows why, and `lungline deliver retry` tries them anew.")
+
+
+def check_asking(settings: Settings) -> Iterator[str]:
+    """Asks the PACS whether it is there."""
+    if not settings.dicom_ask:
+        yield "no PACS is asked for the number of images (LUNGLINE_DICOM_ASK is not set)"
+        return
+    from pacs.ask import pacs_of
+    from pacs.send import Sender
+
+    try:
+        Sender(settings).check(pacs_of(settings))
+    except DeliveryError:
+        raise SettingsError(
+            "The PACS of LUNGLINE_DICOM_ASK cannot be reached, or refuses: check that it runs, and that it knows the AE title of "
+            "LUNGLINE_DICOM_AE_TITLE."
+        ) from None
+    yield "the PACS of LUNGLINE_DICOM_ASK answers"

@@ -17,8 +17,8 @@ FINAL = 900.0
 
 def a_slice(number: int, position: float | None, covid19: float | None = 0.9, **how: object) -> Slice:
     plain = Slice(
-        f"scan-{number:03}", "covid19", covid19, "accepted", None, covid19, "ct-1", "axial", position, "sharp", 2.0, "original", 1, None,
-        0.4, "scans", NOW + timedelta(seconds=number),
+        f"scan-{number:03}", f"file-{number:03}", "covid19", covid19, "accepted", None, covid19, "ct-1", "axial", position, "sharp", 2.0,
+        "original", 1, None, 0.4, "scans", NOW + timedelta(seconds=number),
     )  # fmt: skip
     return replace(plain, **how)  # type: ignore[arg-type]
 
@@ -158,3 +158,19 @@ def test_suspicion_puts_covid19_first_and_sure_normals_last() -> None:
     ordered = sorted(answers, key=lambda value: series_findings.suspicion(*value))
 
     assert ordered == [("covid19", 0.9), ("covid19", 0.6), ("pneumonia", 0.7), ("normal", 0.5), ("normal", 0.9), (None, None)]
+
+
+def test_a_series_is_final_when_all_files_of_the_pacs_are_there() -> None:
+    stages = [assess(replace(CT, announced=announced), a_stack(30), RULE, FINAL) for announced in (31, 30, 29)]
+
+    assert [found.stage for found in stages] == [Stage.PROVISIONAL, Stage.FINAL, Stage.FINAL]
+    assert [found.slices_expected for found in stages] == [31, 30, 29]
+
+
+def test_the_pacs_counts_files_not_frames() -> None:
+    frames = a_stack(30, file_id="one")
+
+    found = assess(replace(CT, announced=1), frames, RULE, FINAL)
+
+    assert (found.stage, found.slices_expected) == (Stage.FINAL, None)
+    assert assess(replace(CT, announced=2), frames, RULE, FINAL).stage is Stage.PROVISIONAL
