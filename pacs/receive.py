@@ -8,14 +8,13 @@ import os
 import shutil
 import signal
 import ssl
-import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
-from pynetdicom import AE, _config, evt
+from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
 from lungline.durable import sync_folder
@@ -25,6 +24,7 @@ from lungline.layout import FILE_BYTES_MAX
 from lungline.presence import Presence
 from lungline.settings import Settings
 from lungline.threads import Repeating
+from pacs.incoming import write_into
 from pacs.services import offer
 
 NAME: Final = "receive"
@@ -81,8 +81,7 @@ class DicomReceiver:
         """
         shutil.rmtree(self._folder, ignore_errors=True)  # of a predecessor that was killed: its senders got no success
         self._folder.mkdir(parents=True)
-        tempfile.tempdir = str(self._folder)  # where pynetdicom writes what comes, on the inbox's own file system
-        _config.STORE_RECV_CHUNKED_DATASET = True
+        write_into(self._folder)  # on the inbox's own file system
         handlers: list[Any] = [(evt.EVT_REQUESTED, self._check), (evt.EVT_C_STORE, self._store)]
         address = (self._settings.dicom_address, self._settings.dicom_port or 0)
         try:
@@ -111,7 +110,7 @@ class DicomReceiver:
     def _store(self, event: Event) -> int:
         """The status that the sender is answered for one object."""
         try:
-            if shutil.disk_usage(self._folder).free < self._reserve:
+            if shutil.disk_usage(self._folder).free < self._reserve or not Path(event.dataset_path).exists():
                 log.error("an object is refused: the inbox's disk is full")
                 return _OUT_OF_RESOURCES
             self._put(Path(event.dataset_path), _is_urgent(event))

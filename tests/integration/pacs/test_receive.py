@@ -8,36 +8,20 @@ from pathlib import Path
 
 import pytest
 from pydicom import dcmread
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from imaging.phantoms import phantom
 from pacs.receive import DicomReceiver
 from tests.corpus.files import dicom
+from tests.senders import received, send
 
 SLICE = dicom(phantom("ct", 1), "CT")
 Start = Callable[..., DicomReceiver]
 
 
-def received(home: Path) -> list[Path]:
-    return sorted(path for path in (home / "inbox").rglob("*.dcm") if ".receiving" not in path.parts)
-
-
-def send(receiver: DicomReceiver, data: bytes = SLICE, called: str = "LUNGLINE", calling: str = "PACS") -> int | None:
-    """The status that a sender is answered; None if it was not let in."""
-    entity = AE(ae_title=calling)
-    entity.add_requested_context(CTImageStorage, ExplicitVRLittleEndian)
-    association = entity.associate("127.0.0.1", receiver.port, ae_title=called)
-    if not association.is_established:
-        return None
-    answer = association.send_c_store(dcmread(BytesIO(data)))
-    association.release()
-    return int(answer.Status) if answer else -1
-
-
 def test_what_is_sent_lies_in_the_inbox_whole(start: Start, home: Path) -> None:
-    assert send(start()) == 0x0000
+    assert send(start(), SLICE) == 0x0000
 
     (path,) = received(home)
     found = dcmread(path)
@@ -60,7 +44,7 @@ def test_an_echo_is_answered(start: Start) -> None:
 
 @pytest.mark.parametrize(("called", "calling"), [("LUNGLINESTAT", "PACS"), ("LUNGLINE", "ERSTAT")])
 def test_a_stat_title_makes_it_urgent(start: Start, home: Path, called: str, calling: str) -> None:
-    assert send(start(), called=called, calling=calling) == 0x0000
+    assert send(start(), SLICE, called=called, calling=calling) == 0x0000
 
     (path,) = received(home)
     assert path.parent.name == "stat"
@@ -69,20 +53,20 @@ def test_a_stat_title_makes_it_urgent(start: Start, home: Path, called: str, cal
 def test_only_named_peers_may_send(start: Start, home: Path) -> None:
     receiver = start(peers="PACS, OTHER@10.1.2.3")
 
-    assert send(receiver, calling="PACS") == 0x0000
-    assert send(receiver, calling="OTHER") is None
-    assert send(receiver, calling="STRANGER") is None
+    assert send(receiver, SLICE, calling="PACS") == 0x0000
+    assert send(receiver, SLICE, calling="OTHER") is None
+    assert send(receiver, SLICE, calling="STRANGER") is None
     assert len(received(home)) == 1
 
 
 def test_another_title_is_turned_away(start: Start) -> None:
-    assert send(start(), called="SOMEBODY") is None
+    assert send(start(), SLICE, called="SOMEBODY") is None
 
 
 def test_a_full_disk_is_told_and_loses_nothing(start: Start, home: Path) -> None:
     receiver = start(reserve_bytes=1 << 60)
 
-    assert send(receiver) == 0xA700
+    assert send(receiver, SLICE) == 0xA700
 
     assert received(home) == []
 

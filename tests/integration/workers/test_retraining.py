@@ -16,8 +16,8 @@ from lungline.layout import Store
 from lungline.settings import Settings, load
 from models.files import WEIGHTS
 from tests.drawn_data_set import COUNTS, draw_data_set
-from tests.integration.watcher.arrival.watching import mounted
 from tests.ledger import claim_run
+from tests.mounts import mounted
 from training import recipes
 from workers import catalogue
 from workers.outcome import RunResult, commit_outcome

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.watcher.arrival.watching import PICTURE, Watching, different, needs_root
+from tests.integration.watcher.arrival.watching import PICTURE, Watching, different
+from tests.mounts import needs_root
 
 
 def test_slowly_growing_picture_deep_in_folders_arrives_whole(watching: Watching) -> None:

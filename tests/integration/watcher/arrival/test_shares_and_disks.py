@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.watcher.arrival.watching import PICTURE, Watching, different, mounted, needs_root
+from tests.integration.watcher.arrival.watching import PICTURE, Watching, different
+from tests.mounts import mounted, needs_root
 
 
 @needs_root

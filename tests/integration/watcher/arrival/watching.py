@@ -5,12 +5,10 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -27,7 +25,6 @@ from watcher.limits import Limits
 from watcher.watch import run
 run(load(), Limits(**{limits}))
 """
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount and make devices")
 
 
 def different(number: int, size: int = 0) -> bytes:
@@ -101,15 +98,3 @@ class Watching:
 
     def bytes_in_store(self) -> list[bytes]:
         return sorted(path.read_bytes() for path in self.store.glob("[0-9a-f][0-9a-f]/*/*"))
-
-
-@contextmanager
-def mounted(folder: Path, *how: str) -> Iterator[None]:
-    folder.mkdir(exist_ok=True)
-    result = subprocess.run(["mount", *how, str(folder)], capture_output=True, text=True)
-    if result.returncode:
-        pytest.skip(f"mounting is not allowed here: {result.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=False, capture_output=True)
