@@ -55,6 +55,18 @@ class DeliveryError(LunglineError):
         self.reason = reason
 
 
+class ChildError(LunglineError):
+    """A process that was started for one answer did not give it.
+
+    `kind` is the type of the error that it met, `exit 1`, or `TimeoutError`. `sentence` is the message of an error of our own, else None.
+    """
+
+    def __init__(self, kind: str, sentence: str | None = None) -> None:
+        super().__init__(sentence or kind)
+        self.kind = kind
+        self.sentence = sentence
+
+
 class UnexpectedError(LunglineError):
     """An unexpected error; stands for an error whose own words may quote a file."""
 

@@ -8,6 +8,9 @@ from lungline.errors import SettingsError
 
 NODES: Final = Path("/dev")
 
+KERAS_ON_CPU: Final = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+"""The environment of a process that only converts networks."""
+
 
 def of_slot(devices: str, slot: int) -> str:
     """The device of a worker, out of LUNGLINE_DEVICES: `auto`, `cpu` or a GPU's number. More slots than GPUs take them in turn."""

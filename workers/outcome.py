@@ -4,11 +4,9 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Final
 
 import structlog
-from pydantic import BaseModel, ConfigDict, TypeAdapter
-from pydantic.dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
 from db import gates, runs, versions
@@ -30,9 +28,10 @@ _LONGEST = 300
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended, as the training process tells the worker."""
+class RunResult(BaseModel):
+    """How a run ended, as the training process answers the worker."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     state: RunOutcome
     reason: str
@@ -46,10 +45,6 @@ class TrainingOrder(BaseModel):
 
     claim: Claim
     run: Run
-    parent: int  # the worker's process: without it the training ends
-
-
-RESULT: Final = TypeAdapter(RunResult)  # as JSON
 
 
 def commit_outcome(settings: Settings, writer: Writer, claim: Claim, outcome: RunResult) -> str:

@@ -57,19 +57,20 @@ class Retraining:
         try:
             return self._run()
         except NoTrainingData as error:
-            return RunResult(RunOutcome.FAILED if self._asked.forced else RunOutcome.SKIPPED, str(error))
+            return RunResult(state=RunOutcome.FAILED if self._asked.forced else RunOutcome.SKIPPED, reason=str(error))
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             return RunResult(
-                RunOutcome.FAILED, "The disk is full: free some space below LUNGLINE_HOME and LUNGLINE_STORE, then run `lungline retrain`."
+                state=RunOutcome.FAILED,
+                reason="The disk is full: free some space below LUNGLINE_HOME and LUNGLINE_STORE, then run `lungline retrain`.",
             )
         except SQLAlchemyError as error:
             if errors.is_outage(error):
                 raise
-            return RunResult(RunOutcome.FAILED, str(errors.translate(error)))
+            return RunResult(state=RunOutcome.FAILED, reason=str(errors.translate(error)))
         except LunglineError as error:
-            return RunResult(RunOutcome.FAILED, str(error))
+            return RunResult(state=RunOutcome.FAILED, reason=str(error))
 
     def _run(self) -> RunResult:
         champions = self._champions()
@@ -93,7 +94,7 @@ class Retraining:
             **taken.columns(),
         )
         if not self._asked.forced and self._last() == (taken.sha256, list(names)):
-            return RunResult(RunOutcome.SKIPPED, "Nothing is new since the last run: the same labels, data and recipes.")
+            return RunResult(state=RunOutcome.SKIPPED, reason="Nothing is new since the last run: the same labels, data and recipes.")
         touched = [champion for champion in champions.values() if any(recipe_choice.is_for(name, champion) for name in names)]
         self._tell("checking the data")
         sufficiency.require(taken.folder, [champion.modality for champion in touched if champion.modality], names)
@@ -113,7 +114,7 @@ class Retraining:
         ruled_challengers = [self._rule_on(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
         run.report_on(ruled_challengers, members, learnt, self._settings, self._claim.subject)
-        return RunResult(RunOutcome.DONE, "", tuple(each.ruling for each in ruled_challengers))
+        return RunResult(state=RunOutcome.DONE, reason="", rulings=tuple(each.ruling for each in ruled_challengers))
 
     def _rule_on(self, champion: EnsembleFiles, learnt: "Learnt", taken: Snapshot) -> "RuledChallenger":
         from training.retraining import run

@@ -1,19 +1,13 @@
 """The training worker: answers the doorbells of training runs one at a time, and has each run made by a process of its own."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
 from celery.signals import worker_ready, worker_shutting_down
-from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from db import job_leases, runs
@@ -27,11 +21,12 @@ from jobs.app import make_app
 from jobs.consumer import consume, mind_deafness
 from jobs.kinds import TRAIN
 from jobs.leases import Leases, let_go, site
-from lungline.errors import LedgerError, LedgerFault
+from lungline.child_process import ChildProcess
+from lungline.errors import ChildError, LedgerError, LedgerFault
 from lungline.presence import Presence
 from lungline.settings import Settings
 from models import devices
-from workers.outcome import RESULT, RunResult, TrainingOrder, commit_outcome
+from workers.outcome import RunResult, TrainingOrder, commit_outcome
 
 NAME: Final = "training"
 LOOK_SECONDS: Final = 5.0  # how often Flower hears what a run is at
@@ -57,38 +52,31 @@ class Trainer:
 
     def _train(self, claim: Claim, run: Run, tell: Tell) -> str:
         log.info("training run starts", run=run.run_id, attempt=claim.attempt, epochs_done=run.epochs_done)
-        process = _start(self._settings)
         try:
-            answer = self._attend(process, claim, run, tell)
-        finally:
-            _kill(process)
-        if answer is None:
+            with _start(self._settings, TrainingOrder(claim=claim, run=run)) as child:
+                outcome = self._attend(child, claim, run, tell)
+        except ChildError as error:
+            log.error("the training process died; its run waits again", run=run.run_id, error=error.kind)
+            self._writer.do(let_go, claim, (TRAIN,))
+            return "waits again: the training process died"
+        if outcome is None:
             self._writer.do(job_leases.give_back, [claim])
             return "returned: the worker stops"
         try:
-            outcome = RESULT.validate_json(answer.splitlines()[-1])
-        except (IndexError, ValidationError):
-            log.error("the training process died; its run waits again", run=run.run_id, exit=process.returncode)
-            self._writer.do(let_go, claim, (TRAIN,))
-            return "waits again: the training process died"
-        try:
             return commit_outcome(self._settings, self._writer, claim, outcome)
         except LedgerFault as error:  # asked once more, the database would refuse again
-            return commit_outcome(self._settings, self._writer, claim, RunResult(RunOutcome.FAILED, str(error)))
+            return commit_outcome(self._settings, self._writer, claim, RunResult(state=RunOutcome.FAILED, reason=str(error)))
 
-    def _attend(self, process: "subprocess.Popen[str]", claim: Claim, run: Run, tell: Tell) -> str | None:
+    def _attend(self, child: ChildProcess[RunResult], claim: Claim, run: Run, tell: Tell) -> RunResult | None:
         """What the process answered, once it has ended; None if this worker is to stop.
 
         Raises:
+            ChildError: it died, or made no progress for a day.
             LedgerError: another worker has the run.
         """
-        given: str | None = TrainingOrder(claim=claim, run=run, parent=os.getpid()).model_dump_json() + "\n"
         progress: tuple[int, str | None] | None = None
         due, silent = time.monotonic(), 0.0
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                return process.communicate(given, timeout=0.5)[0]
-            given = None
+        while (outcome := child.wait(0.5)) is None:
             at = time.monotonic()
             if self._stopping.is_set():
                 return None
@@ -103,8 +91,8 @@ class Trainer:
                 silent = 0.0
                 tell(f"{progress[1] or 'begins'}, {progress[0]} epochs in all" if progress else "begins")
             elif silent > STALLED_SECONDS:
-                log.error("the training run made no progress for a day; its process is ended", run=run.run_id)
-                return ""
+                raise ChildError("no progress for a day")
+        return outcome
 
     def _progress(self, claim: Claim, before: tuple[int, str | None] | None) -> tuple[int, str | None] | None:
         try:
@@ -118,24 +106,14 @@ def _begin(connection: Connection, run_ids: Sequence[str]) -> dict[str, Run]:
     return {run_id: runs.begin(connection, run_id) for run_id in run_ids}
 
 
-def _start(settings: Settings) -> "subprocess.Popen[str]":
-    """The process waits for its claim; at the lowest priority for CPU, and for the disk where `ionice` is at hand."""
-    idle = [ionice, "-c", "3"] if (ionice := shutil.which("ionice")) else []
-    return subprocess.Popen(
-        [*idle, sys.executable, "-P", "-m", "workers.training_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, **devices.environment(settings.training_device)},
-        start_new_session=True,
-    )
+def _start(settings: Settings, order: TrainingOrder) -> ChildProcess[RunResult]:
+    """At the lowest priority for the disk where `ionice` is at hand; for the CPU the process sees to it itself.
 
-
-def _kill(process: "subprocess.Popen[str]") -> None:
-    """Ends the process with all that it started. A checkpoint is whole or not there, so nothing is lost."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait(30)
+    Whoever ends it ends all that it started. A checkpoint is whole or not there, so nothing is lost.
+    """
+    idle = (ionice, "-c", "3") if (ionice := shutil.which("ionice")) else ()
+    environment = devices.environment(settings.training_device)
+    return ChildProcess("workers.training_child", order, RunResult, environment=environment, prefix=idle, quiet=False)
 
 
 def run(settings: Settings) -> None:

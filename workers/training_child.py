@@ -1,7 +1,4 @@
-"""The training process: `python -m workers.training_child`, started by workers/training.py, one a run, so that memory comes back.
-
-Standard input holds a JSON line with the claim, the run and the pid of who started it; the last line of standard output the outcome.
-"""
+"""The training process: started by workers/training.py, one for each run, so that its memory is freed."""
 
 import os
 import sys
@@ -14,32 +11,29 @@ import structlog
 from db.connect import connect
 from db.tables import RunOutcome
 from lungline import log
+from lungline.child_process import answer_parent
 from lungline.errors import SettingsError
-from lungline.parent import die_with
 from lungline.settings import Settings, load
 from models import devices
-from workers.outcome import RESULT, RunResult, TrainingOrder
+from workers.outcome import RunResult, TrainingOrder
 from workers.retraining import Retraining
 
 _NICE = 19
 
 
-def main() -> None:
-    """Runs one training run to its outcome."""
-    order = TrainingOrder.model_validate_json(sys.stdin.readline())
-    die_with(order.parent)
+def train(order: TrainingOrder) -> RunResult:
+    """Runs one training run to its outcome. What nobody expected is logged, and ends this process without an answer."""
     _give_way()
     settings = load()
     log.configure("training", settings.log_format)
     try:
         engine = connect(settings.database_url)
-        outcome = without_gpu(settings) or Retraining(settings, engine, order.claim, order.run).run()
+        return without_gpu(settings) or Retraining(settings, engine, order.claim, order.run).run()
     except Exception as error:  # only where it happened: its words may quote a file's name, and this goes to a log
         structlog.get_logger().error(
             "the training cannot continue", error=type(error).__name__, at=traceback.format_tb(error.__traceback__)[-1]
         )
         sys.exit(1)
-    print(RESULT.dump_json(outcome).decode(), flush=True)
 
 
 def without_gpu(settings: Settings) -> RunResult | None:
@@ -47,7 +41,7 @@ def without_gpu(settings: Settings) -> RunResult | None:
     try:
         devices.require("LUNGLINE_TRAINING_DEVICE", settings.training_device)
     except SettingsError as error:
-        return RunResult(RunOutcome.FAILED, str(error))
+        return RunResult(state=RunOutcome.FAILED, reason=str(error))
     return None
 
 
@@ -60,4 +54,4 @@ def _give_way() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    answer_parent(TrainingOrder, train)

@@ -2,17 +2,17 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Final
 
 from lungline import RESEARCH_USE
+from lungline.child_process import ask
 from lungline.durable import copy_into_place
-from lungline.errors import ModelError
+from lungline.errors import ChildError, ModelError
+from models.devices import KERAS_ON_CPU
 from models.files import Member
+from models.interchange.messages import ExportOrder, ExportResult
 from models.preprocess import in_words
 from models.runtimes import agreement
 
@@ -52,11 +52,11 @@ def export(member: Member, form: str, out: Path) -> Path:
     member.checked_weights()
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"network{ENDINGS[form]}"
-        written = _written(member, form, made)
-        if not written["difference"] <= agreement.LIMIT:
+        written = _write(member, form, made)
+        if not written.difference <= agreement.LIMIT:
             raise ModelError(
                 f"As {form}, member `{member.version}` does not answer as in Keras (a probability moves by "
-                f"{written['difference']:.1e}): nothing was written. Try another --format."
+                f"{written.difference:.1e}): nothing was written. Try another --format."
             )
         parts = {made.with_suffix(".bin"): target.with_suffix(".bin")} if form == "openvino" else {}
         parts |= {made: target}
@@ -71,13 +71,13 @@ def export(member: Member, form: str, out: Path) -> Path:
     return target
 
 
-def describe(member: Member, form: str, written: dict[str, Any], parts: dict[Path, Path]) -> dict[str, Any]:
+def describe(member: Member, form: str, written: ExportResult, parts: dict[Path, Path]) -> dict[str, Any]:
     """What someone who has nothing but the exported file must know.
 
     Args:
         member: whose network was exported.
         form: one of `ENDINGS`.
-        written: as models/interchange/write.py answers: `difference`, and the shapes `input` and `output`.
+        written: what models/interchange/write.py answered.
         parts: each written file or folder -> what it will be called.
     """
     temperature = member.record.temperature
@@ -89,18 +89,18 @@ def describe(member: Member, form: str, written: dict[str, Any], parts: dict[Pat
         "format": form,
         "sha256": {name: digest for source, place in parts.items() for name, digest in _digests(source, place.name)},
         "input": {
-            "shape": written["input"],
+            "shape": written.input,
             "type": "float32",
             "range": [0, 1],
             "preprocess": member.preprocess,
             "in_words": in_words(member.preprocess),
         },
-        "output": {"shape": written["output"], "type": "float32", "what": "logits, one a finding", "findings": list(member.outputs)},
+        "output": {"shape": written.output, "type": "float32", "what": "logits, one a finding", "findings": list(member.outputs)},
         "temperature": temperature,
         "probabilities": f"softmax(logits / {temperature})",
         "compared_with_keras": {
             "pictures": len(agreement.pictures(member.preprocess)),
-            "probability_moves_at_most": written["difference"],
+            "probability_moves_at_most": written.difference,
             "allowed": agreement.LIMIT,
         },
         "licence": _LICENCE,
@@ -108,27 +108,13 @@ def describe(member: Member, form: str, written: dict[str, Any], parts: dict[Pat
     }
 
 
-def _written(member: Member, form: str, made: Path) -> dict[str, Any]:
-    """What the process that writes says; its chatter is dropped."""
-    asked = {"member": str(member.folder.resolve()), "format": form, "path": str(made), "parent": os.getpid()}
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+def _write(member: Member, form: str, made: Path) -> ExportResult:
+    """Has a process of its own write the network; what its libraries print is dropped."""
+    order = ExportOrder(member=member.folder.resolve(), form=form, path=made)
     try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", "models.interchange.write"],
-            input=json.dumps(asked),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-        written: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": f"exit {done.returncode}"}
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
-        written = {"error": type(error).__name__}
-    if "error" in written:
-        raise ModelError(f"Member `{member.version}` cannot be written as {form} ({written['error']}): try another --format.")
-    return written
+        return ask("models.interchange.write", order, ExportResult, seconds=_SECONDS, environment=KERAS_ON_CPU)
+    except ChildError as error:
+        raise ModelError(f"Member `{member.version}` cannot be written as {form} ({error.kind}): try another --format.") from None
 
 
 def _digests(source: Path, name: str) -> list[tuple[str, str]]:

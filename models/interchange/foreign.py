@@ -1,24 +1,23 @@
 """Weights that somebody else's Keras wrote, layer by layer, as plain numbers.
 
 Known are `.keras`, `.h5` of a whole model, and `.h5` of weights alone, by Keras 2 and 3. Keras itself would build the network that the file
-describes; such a description has run code of its author's before now. Here it is only looked at, to compare it with our own network.
+describes; such a description has run code of its author's before now. Here it is only compared with our own network.
 """
 
-import json
-import os
 import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import JsonValue
 
-from lungline.errors import ModelError
+from lungline.child_process import ask
+from lungline.errors import ChildError, ModelError
+from models.interchange.messages import ForeignContents, ForeignFile
 
 _DAMAGED: Final = "The file is damaged: save or fetch it again."
 
@@ -27,9 +26,9 @@ _DAMAGED: Final = "The file is damaged: save or fetch it again."
 class Layer:
     """A layer with weights."""
 
-    name: str | None  # None: the file does not tell
+    name: str | None  # None: the file does not say
     kind: str  # its class in snake case: dense, conv2d, batch_normalization …
-    settings: Mapping[str, Any]  # activation, strides …, where the file tells
+    settings: Mapping[str, JsonValue]  # activation, strides …, where the file says
     weights: tuple[npt.NDArray[np.float32], ...]
 
     @property
@@ -48,7 +47,7 @@ class Foreign:
     """What a file holds."""
 
     layers: tuple[Layer, ...]  # of each kind in the network's order
-    sides: tuple[int, int] | None  # rows and columns of the pictures that it takes, where the file tells
+    sides: tuple[int, int] | None  # rows and columns of the pictures that it takes, where the file says
     code: tuple[str, ...]  # layers that hold their author's code (Lambda), by name; it was not run
 
 
@@ -61,7 +60,7 @@ def read(path: Path, most_bytes: int, seconds: float = 300.0) -> Foreign:
     """Reads a file of Keras', in a process of its own with limits of time and memory.
 
     Args:
-        path: ends as it likes; its first bytes tell what it is.
+        path: ends as it likes; its first bytes say what it is.
         most_bytes: a file that is larger, unpacks to more or promises more, is refused.
         seconds: that reading it may take.
 
@@ -69,22 +68,24 @@ def read(path: Path, most_bytes: int, seconds: float = 300.0) -> Foreign:
         ModelError: it cannot be read, is damaged, too large, or not of Keras; or a weight is not a number.
     """
     with tempfile.TemporaryDirectory() as folder:
-        arrays = Path(folder) / "arrays.npy"
-        command = [sys.executable, "-P", "-m", "models.interchange.foreign_file", str(path.resolve()), str(most_bytes), str(arrays)]
-        environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # each thread would reserve memory
+        arrays, link = Path(folder) / "arrays.npy", Path(folder) / "file"
+        link.symlink_to(path.resolve())  # JSON cannot carry every path
         try:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment, timeout=seconds, check=False)
-            answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {"error": _DAMAGED}
-        except (OSError, ValueError, IndexError, subprocess.TimeoutExpired):
-            answer = {"error": _DAMAGED}
-        if "error" in answer:
-            raise ModelError(answer["error"])
+            contents = ask(
+                "models.interchange.foreign_file",
+                ForeignFile(path=link, most_bytes=most_bytes, arrays=arrays),
+                ForeignContents,
+                seconds=seconds,
+                environment={"OPENBLAS_NUM_THREADS": "1"},  # each thread would reserve memory
+            )
+        except ChildError as error:
+            raise ModelError(error.sentence or _DAMAGED) from None
         with arrays.open("rb") as file:
             layers = tuple(
-                Layer(name, kind, settings, tuple(np.load(file, allow_pickle=False) for _ in range(count)))
-                for name, kind, settings, count in answer["layers"]
+                Layer(layer.name, layer.kind, layer.settings, tuple(np.load(file, allow_pickle=False) for _ in range(layer.arrays)))
+                for layer in contents.layers
             )
     for layer in layers:
         if not all(np.isfinite(weight).all() for weight in layer.weights):
             raise ModelError(f"Layer `{layer.label}` has a weight that is not a number: its training failed. Train it again.")
-    return Foreign(layers, tuple(answer["sides"]) if answer["sides"] else None, tuple(map(shown, answer["code"])))
+    return Foreign(layers, contents.sides, tuple(map(shown, contents.code)))

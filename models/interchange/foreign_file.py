@@ -1,9 +1,7 @@
 """Reads a weight file that somebody else's Keras wrote, as a process of its own.
 
-`python -m models.interchange.foreign_file FILE BYTES ARRAYS`, started by models/interchange/foreign.py. Nothing in the file is run,
-unpickled or believed; but HDF5's library may hang, or fall, on bytes that are none of its own. The last line of standard output is a JSON
-object: `layers`, each with name, kind, settings, and how many arrays it has in the file ARRAYS, one after the other; `sides`; `code`; or
-`error`, a sentence. The words are those of models/interchange/foreign.py.
+Started by models/interchange/foreign.py. Nothing in the file is run, unpickled or believed; but HDF5's library may hang, or fall, on bytes
+that are none of its own. Question and answer are in models/interchange/messages.py.
 """
 
 import json
@@ -21,7 +19,9 @@ import h5py
 import numpy as np
 import numpy.typing as npt
 
+from lungline.child_process import answer_parent
 from lungline.errors import ModelError
+from models.interchange.messages import DescribedLayer, ForeignContents, ForeignFile
 
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _CONFIG, _WEIGHTS = "config.json", "model.weights.h5"
@@ -33,7 +33,7 @@ _CHUNK_MOST: Final = 256 * 2**20  # bytes that one compressed piece may become
 _CPU_SECONDS: Final = 30
 _BYTES_OF_LIBRARIES: Final = 4 * 2**30  # that they reserve, not that they use
 
-# What is told of a layer's settings: what decides what it computes, beside its weights.
+# The settings of a layer that are read: what decides what it computes, beside its weights.
 SETTINGS: Final = ("strides", "padding", "dilation_rate", "epsilon", "activation")
 
 _TOO_LARGE: Final = "The file holds more than {} MB, which such a network can not: name the right file and --recipe."
@@ -54,16 +54,13 @@ class _Stored:
     tensors: tuple[h5py.Dataset, ...]
 
 
-def read(path: Path, most_bytes: int, arrays: Path) -> dict[str, Any]:
+def read(path: Path, most_bytes: int, arrays: Path) -> ForeignContents:
     """Reads a file, and writes its weights to `arrays`, as float32, an array after the other.
 
     Args:
-        path: ends as it likes; its first bytes tell what it is.
+        path: ends as it likes; its first bytes say what it is.
         most_bytes: a file that is larger, or promises more, is refused.
         arrays: is written.
-
-    Returns:
-        What the last line of standard output says.
 
     Raises:
         ModelError: it cannot be read, is damaged, too large, or not of Keras.
@@ -103,7 +100,7 @@ def _unpacked(path: Path, folder: Path, most_bytes: int) -> tuple[Any, Path]:
         return json.loads(packed.read(config)), target
 
 
-def _describe(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> dict[str, Any]:
+def _describe(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> ForeignContents:
     if "model_config" in file.attrs:
         config = json.loads(file.attrs["model_config"])
     described = list(_described(config)) if config else []
@@ -121,11 +118,16 @@ def _describe(file: h5py.File, config: Any, most_bytes: int, arrays: Path) -> di
         for layer in layers:
             for tensor in layer.tensors:
                 np.save(target, _read(tensor))
-    return {
-        "layers": [[layer.name, layer.kind, _chosen(settings.get(layer.name or "", {})), len(layer.tensors)] for layer in layers],
-        "sides": _sides(described),
-        "code": _code(described),
-    }
+    return ForeignContents(
+        layers=tuple(
+            DescribedLayer(
+                name=layer.name, kind=layer.kind, settings=_chosen(settings.get(layer.name or "", {})), arrays=len(layer.tensors)
+            )
+            for layer in layers
+        ),
+        sides=_sides(described),
+        code=_code(described),
+    )
 
 
 def _chosen(settings: dict[str, Any]) -> dict[str, Any]:
@@ -154,8 +156,8 @@ def _sides(layers: list[dict[str, Any]]) -> tuple[int, int] | None:
     return None
 
 
-def _code(layers: list[dict[str, Any]]) -> list[str]:
-    return [str(layer["config"].get("name", "Lambda")) for layer in layers if layer.get("class_name") == "Lambda"]
+def _code(layers: list[dict[str, Any]]) -> tuple[str, ...]:
+    return tuple(str(layer["config"].get("name", "Lambda")) for layer in layers if layer.get("class_name") == "Lambda")
 
 
 def _legacy(root: h5py.Group) -> Iterator[_Stored]:
@@ -248,19 +250,19 @@ def _read(tensor: h5py.Dataset) -> npt.NDArray[np.float32]:
     return np.asarray(tensor[()], np.float32)
 
 
-def main(path: Path, most_bytes: int, arrays: Path) -> None:
-    """Reads within limits of time and memory."""
+def read_bounded(asked: ForeignFile) -> ForeignContents:
+    """Reads within limits of time and memory, which stay with this process.
+
+    Raises:
+        ModelError: as `read` does.
+    """
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":  # macOS does not hold processes to it
-        most = 2 * most_bytes + _BYTES_OF_LIBRARIES
+        most = 2 * asked.most_bytes + _BYTES_OF_LIBRARIES
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    try:
-        answer = read(path, most_bytes, arrays)
-    except ModelError as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer))
+    return read(asked.path, asked.most_bytes, asked.arrays)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]))
+    answer_parent(ForeignFile, read_bounded)

@@ -1,13 +1,9 @@
-"""Writes a member's network in another library's format, as a process of its own: `python -m models.interchange.write`.
+"""Writes a member's network in another library's format, as a process of its own.
 
-Started by models/interchange/export.py, so that TensorFlow and what its converters print stay out of the command. Standard input holds
-a JSON object: `member` (a folder), `format`, `path`, and `parent`, the process without which this one ends. The last line of standard
-output is one, too: `difference` (models/runtimes/agreement.py) between Keras and the written file, run by its own library; `input` and
-`output`, the shapes by that library, null where any batch fits.
+Started by models/interchange/export.py, so that TensorFlow and what its converters print stay out of the command. Question and answer are
+in models/interchange/messages.py.
 """
 
-import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -15,11 +11,12 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from lungline.parent import die_with
+from lungline.child_process import answer_parent
 from models.backend import keras
 from models.files import read_member
+from models.interchange.messages import ExportOrder, ExportResult
 from models.runtimes import Runtime, agreement
-from models.runtimes.convert import description_and_weights, frozen
+from models.runtimes.convert import convert_network, freeze
 from models.runtimes.keras import KerasRuntime, load_network
 from models.runtimes.openvino import OpenVinoRuntime
 
@@ -41,7 +38,7 @@ def write_onnx(network: keras.Model, path: Path) -> None:
     """Writes an `.onnx` for batches of any size. Keras' own export leaves a normalisation's constants out of the file, as more inputs."""
     import tf2onnx.convert
 
-    function = frozen(network, None)
+    function = freeze(network, None)
     ends = {function.inputs[0].name: _INPUT, function.outputs[0].name: _OUTPUT}
     names = [[name] for name in ends]
     tf2onnx.convert.from_graph_def(
@@ -51,7 +48,7 @@ def write_onnx(network: keras.Model, path: Path) -> None:
 
 def write_openvino(network: keras.Model, path: Path) -> None:
     """Writes an `.xml`, and a `.bin` beside it, for one picture at a time. Keras' own export would report to OpenVINO's makers."""
-    description, weights = description_and_weights(network, path.parent)
+    description, weights = convert_network(network, path.parent)
     path.write_bytes(description)
     path.with_suffix(".bin").write_bytes(weights)
 
@@ -132,40 +129,29 @@ FORMATS: Final[dict[str, tuple[Callable[[keras.Model, Path], None], Callable[[Pa
 }
 
 
-def written(folder: Path, form: str, path: Path) -> dict[str, Any]:
-    """Writes the member of `folder` to `path` as `form`, runs it again, and tells how far it is from Keras.
+def write_and_compare(order: ExportOrder) -> ExportResult:
+    """Writes a member's network, runs what was written by its own library, and measures how far that is from Keras.
 
     Raises:
-        ModelError: its weights are missing, damaged, or do not fit.
+        ModelError: the weights are missing, damaged, or do not fit.
         Exception: what a library raises for a network that it cannot write or run.
     """
-    member = read_member(folder)
+    member = read_member(order.member)
     network = load_network(member)
-    write, run = FORMATS[form]
-    write(network, path)
-    loaded = run(path)
+    write, run = FORMATS[order.form]
+    write(network, order.path)
+    loaded = run(order.path)
     ran: Runtime = loaded
     reference = KerasRuntime(network).run(agreement.pictures(member.preprocess))
     difference = agreement.difference(ran, member.preprocess, reference, member.record.temperature)
     given, answered = (_sizes(shape) for shape in loaded.shapes)
-    return {"difference": difference, "input": given, "output": answered}
+    return ExportResult(difference=difference, input=given, output=answered)
 
 
-def _sizes(shape: Any) -> list[int | None]:
+def _sizes(shape: Any) -> tuple[int | None, ...]:
     """Libraries say a name, None or -1 where any size fits."""
-    return [int(size) if isinstance(size, int | np.integer) and size > 0 else None for size in shape]
-
-
-def main() -> None:
-    """Does what standard input asks for."""
-    asked = json.load(sys.stdin)
-    die_with(int(asked["parent"]))
-    try:
-        answer = written(Path(asked["member"]), asked["format"], Path(asked["path"]))
-    except Exception as error:
-        answer = {"error": type(error).__name__}
-    print(json.dumps(answer))
+    return tuple(int(size) if isinstance(size, int | np.integer) and size > 0 else None for size in shape)
 
 
 if __name__ == "__main__":
-    main()
+    answer_parent(ExportOrder, write_and_compare)

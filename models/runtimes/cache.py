@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,14 +14,17 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict
 
 import imaging.phantoms
+from lungline.child_process import ask
 from lungline.durable import replacing
+from lungline.errors import ChildError
+from models.devices import KERAS_ON_CPU
 from models.files import Member
 
-MOST: Final = 32  # networks kept; who was used last stays
+MOST: Final = 32  # networks kept: those that were used last
 _CONVERSION_SECONDS: Final = 600.0
-_UNKNOWN: Final = "the converter died"
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,23 @@ class Converted:
     reference: npt.NDArray[np.float32]  # logits (pictures, outputs)
 
 
+class ConversionOrder(BaseModel):
+    """What models/runtimes/convert.py is asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cache: Path
+    members: tuple[Path, ...]  # their folders
+
+
+class ConversionErrors(BaseModel):
+    """What models/runtimes/convert.py answers: the members that could not be converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kinds: dict[str, str]  # version -> kind of error
+
+
 def find(folder: Path, member: Member, code: str = "") -> Converted | None:
     """The converted network of a member, or None: it was never converted by this very code, or its file is damaged.
 
@@ -42,7 +60,7 @@ def find(folder: Path, member: Member, code: str = "") -> Converted | None:
     """
     path = folder / _name(member, code or _code())
     try:
-        with np.load(path, allow_pickle=False) as kept:  # a zip, whose checksums tell damage
+        with np.load(path, allow_pickle=False) as kept:  # a zip, whose checksums show damage
             found = Converted(kept["description"].tobytes(), kept["weights"].tobytes(), kept["reference"])
         os.utime(path)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
@@ -68,23 +86,12 @@ def convert(folder: Path, members: Iterable[Member]) -> dict[str, str]:
     missing = {member.version: member for member in members if find(folder, member) is None}
     if not missing:
         return {}
-    command = [sys.executable, "-P", "-m", "models.runtimes.convert", str(folder)]
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
+    order = ConversionOrder(cache=folder, members=tuple(member.folder for member in missing.values()))
     try:
-        done = subprocess.run(
-            command,
-            input=json.dumps([str(member.folder) for member in missing.values()]),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            text=True,
-            timeout=_CONVERSION_SECONDS,
-            check=False,
-        )
-        errors: dict[str, str] = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else {}
-    except (OSError, ValueError, IndexError, subprocess.TimeoutExpired) as error:
-        return dict.fromkeys(missing, type(error).__name__)
-    return {name: errors.get(name, _UNKNOWN) for name in missing if errors.get(name, _UNKNOWN)}
+        answer = ask("models.runtimes.convert", order, ConversionErrors, seconds=_CONVERSION_SECONDS, environment=KERAS_ON_CPU)
+    except ChildError as error:
+        return dict.fromkeys(missing, error.kind)
+    return answer.kinds
 
 
 def _name(member: Member, code: str) -> str:

@@ -53,7 +53,9 @@ class RunClinic:
         (out / ENSEMBLES / "xray.json").write_text(json.dumps(facts | {"thresholds": facts["thresholds"] | {"margin": 0.1}}))
         clause = Clause("newer_labels", ClauseOutcome.GIVEN)
         names = {"name": "xray", "champion": against or self.champion(), "challenger": read_ensemble(out, "xray").version}
-        return claim, RunResult(RunOutcome.DONE, "", (ChallengerRuling(Decision.PASSED, "newer labels", (clause,), 1, **names),))
+        return claim, RunResult(
+            state=RunOutcome.DONE, reason="", rulings=(ChallengerRuling(Decision.PASSED, "newer labels", (clause,), 1, **names),)
+        )
 
     def close(self) -> None:
         self.writer.close()

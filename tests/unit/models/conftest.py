@@ -10,7 +10,7 @@ from models.architectures import build
 from models.backend import keras
 from models.files import MEMBER, WEIGHTS, Member, read_member
 from models.runtimes.cache import Converted
-from models.runtimes.convert import converted
+from models.runtimes.convert import convert_member
 from models.weights import save_half
 
 
@@ -41,4 +41,4 @@ def member(tmp_path_factory: pytest.TempPathFactory) -> Member:
 
 @pytest.fixture(scope="session")
 def network(member: Member) -> Converted:
-    return converted(member)
+    return convert_member(member)

@@ -8,6 +8,7 @@ import pytest
 
 from models.files import Member
 from models.interchange import write
+from models.interchange.messages import ExportOrder
 from models.runtimes import agreement
 from models.runtimes.keras import KerasRuntime, load_network
 
@@ -15,11 +16,11 @@ from models.runtimes.keras import KerasRuntime, load_network
 @pytest.mark.parametrize("form", write.FORMATS)
 def test_each_format_answers_as_keras_does(form: str, member: Member, tmp_path: Path) -> None:
     path = tmp_path / f"network{'.tflite' if form == 'litert' else '.xml' if form == 'openvino' else '.net'}"
-    answer = write.written(member.folder, form, path)
-    assert answer["difference"] <= agreement.LIMIT / 10
-    assert answer["input"][1:] == [96, 96, 1]
-    assert answer["output"][1:] == [3]
-    assert answer["input"][0] == (1 if form in ("litert", "openvino") else None)
+    answer = write.write_and_compare(ExportOrder(member=member.folder, form=form, path=path))
+    assert answer.difference <= agreement.LIMIT / 10
+    assert answer.input[1:] == (96, 96, 1)
+    assert answer.output[1:] == (3,)
+    assert answer.input[0] == (1 if form in ("litert", "openvino") else None)
     pictures = agreement.pictures(member.preprocess)[:4]
     np.testing.assert_allclose(write.FORMATS[form][1](path).run(pictures), KerasRuntime(load_network(member)).run(pictures), atol=1e-4)
 
@@ -28,7 +29,7 @@ def test_a_litert_file_needs_nothing_of_tensorflow_beside_it(member: Member, tmp
     import tensorflow as tf
 
     path = tmp_path / "network.tflite"
-    write.written(member.folder, "litert", path)
+    write.write_and_compare(ExportOrder(member=member.folder, form="litert", path=path))
     used = {get_ops_detail["op_name"] for get_ops_detail in tf.lite.Interpreter(str(path))._get_ops_details()}
     assert "CONV_2D" in used
     assert not [name for name in used if name.startswith(("Flex", "CUSTOM"))]
@@ -55,4 +56,5 @@ def test_a_network_that_answers_otherwise_is_found(member: Member, tmp_path: Pat
         head.set_weights([kernel, bias])
 
     monkeypatch.setitem(write.FORMATS, "onnx", (biased, write.run_onnx))
-    assert write.written(member.folder, "onnx", tmp_path / "network.onnx")["difference"] == pytest.approx(0.25, rel=1e-3)
+    answer = write.write_and_compare(ExportOrder(member=member.folder, form="onnx", path=tmp_path / "network.onnx"))
+    assert answer.difference == pytest.approx(0.25, rel=1e-3)

@@ -47,10 +47,10 @@ def test_nothing_is_sent_and_nothing_that_could_is_imported(tmp_path: Path, memb
         f"""
 from pathlib import Path
 from models.runtimes import agreement
-from models.runtimes.convert import converted
+from models.runtimes.convert import convert_member
 from models.runtimes.openvino import OpenVinoRuntime
 from models.files import read_member
-network = converted(read_member(Path({str(member.folder)!r})))
+network = convert_member(read_member(Path({str(member.folder)!r})))
 OpenVinoRuntime(network.description, network.weights, "f32").run(agreement.pictures("gray-96"))
 """,
         tmp_path,
