@@ -22,6 +22,7 @@ from cli import (
     labels,
     models,
     quarantine,
+    queue,
     receive,
     reconcile,
     reprocess,
@@ -81,6 +82,7 @@ app.add_typer(studies.app, name="study")
 app.add_typer(deliver.app, name="deliver")
 app.command()(key.key)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(queue.app, name="queue")
 app.command()(reconcile.reconcile)
 app.command()(reprocess.reprocess)
 app.add_typer(labels.app, name="labels")

@@ -24,6 +24,7 @@ class Action(StrEnum):
     REPROCESS = "reprocess"  # old scans were read again
     USER = "user"  # of the page: added, removed, given another password, locked out
     LOGIN = "login"
+    QUEUE = "queue"  # paused or resumed
 
 
 def note(connection: Connection, action: Action, detail: str, *, who: str = US, subject: str | None = None, id: str | None = None) -> None:

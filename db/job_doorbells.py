@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
 from db.clock import now, older
 from db.insert import slices
+from db.queues import is_running
 from db.refused_rows import change_rows
 from db.tables import JobState, Rank, jobs
 
@@ -57,7 +58,14 @@ def to_ring(
     if look is not None:
         lost = older(jobs.c.rung_at, look.seconds_ago)
         must = or_(must, lost if look.head is None else and_(lost, _is_before(look.head)))
-    chosen = [jobs.c.queue == queue, jobs.c.state == JobState.WAITING, jobs.c.priority.in_(ranks), jobs.c.due_at <= now(), must]
+    chosen = [
+        jobs.c.queue == queue,
+        jobs.c.state == JobState.WAITING,
+        jobs.c.priority.in_(ranks),
+        jobs.c.due_at <= now(),
+        must,
+        is_running(jobs.c.queue),
+    ]
     if before is not None:
         chosen.append(_is_before(before))
     # in the order of the index: a backlog of a million is not sorted every second

@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from db.clock import now
 from db.insert import insert_all, insert_into, slices
+from db.queues import is_running
 from db.tables import JobState, Rank, jobs
 from lungline.ids import new_id
 
@@ -124,9 +125,12 @@ def _claim(
         other.c.subject == candidate.c.subject,
         other.c.kind.in_(kinds),
         other.c.state == JobState.WAITING,
+        is_running(other.c.queue),
         tuple_(other.c.priority, other.c.id) < tuple_(candidate.c.priority, candidate.c.id),
     )
-    waiting = and_(candidate.c.subject.in_(subjects), candidate.c.kind.in_(kinds), candidate.c.state == JobState.WAITING)
+    waiting = and_(
+        candidate.c.subject.in_(subjects), candidate.c.kind.in_(kinds), candidate.c.state == JobState.WAITING, is_running(candidate.c.queue)
+    )
     # On PostgreSQL, two workers that claim some of the same jobs do not wait for each other, and so not in a circle.
     chosen = select(candidate.c.id).where(waiting, ~select(other.c.id).where(more_urgent).exists()).with_for_update(skip_locked=True)
     statement = (

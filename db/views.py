@@ -13,6 +13,20 @@ _SECONDS: Final = {
 }
 _DAY: Final = {"sqlite": "substr({time}, 1, 10)", "postgresql": "to_char({time} at time zone 'UTC', 'YYYY-MM-DD')"}
 
+_NOW: Final = {"sqlite": "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')", "postgresql": "clock_timestamp()"}
+
+QUEUES: Final = (
+    ("stat", "read"),
+    ("stat", "assess"),
+    ("scans", "read"),
+    ("scans", "reread"),
+    ("scans", "headers"),
+    ("assess", "assess"),
+    ("deliver", "deliver"),
+    ("training", "train"),
+)
+"""Each queue with the kinds of job that lie in it, as jobs/kinds.py has them."""
+
 # Of a correction: the same instance and frame, of the same patient, study and series, in a file that came later, and judged. Ids of files
 # sort by when they came, whichever scan was judged first. More files than this with one instance UID, and a device stamps it on all.
 _FILES_OF_AN_INSTANCE: Final = 5
@@ -98,6 +112,17 @@ VIEWS: Final[dict[str, str]] = {
                d.attempts, d.reason, d.created_at, CASE WHEN d.outcome = 'delivered' THEN d.ended_at END AS delivered_at
         FROM outgoing_objects d JOIN studies t ON t.id = d.study_id
     """,
+    "backlog": """
+        WITH queues (queue, kind) AS (VALUES {queues})
+        SELECT q.queue, q.kind,
+               (SELECT count(*) FROM jobs j WHERE j.kind = q.kind AND j.state = 'waiting' AND j.created_at <= {now} AND j.queue = q.queue)
+                   AS waiting,
+               (SELECT count(*) FROM jobs j WHERE j.kind = q.kind AND j.state = 'running' AND j.queue = q.queue) AS running,
+               (SELECT {waited} FROM jobs j
+                WHERE j.kind = q.kind AND j.state = 'waiting' AND j.created_at <= {now} AND j.queue = q.queue) AS oldest_waiting_seconds,
+               CASE WHEN EXISTS (SELECT 1 FROM paused_queues p WHERE p.queue = q.queue) THEN 1 ELSE 0 END AS paused
+        FROM queues q
+    """,
     "daily_counts": """
         SELECT {day} AS day, modality, finding, status, count(*) AS scans
         FROM scan_results GROUP BY {day}, modality, finding, status
@@ -174,6 +199,8 @@ def create(connection: Connection) -> None:
     made_of = {"{turnaround}": turnaround, "{day}": day, "{run_state}": _RUN_STATE, "{recipes}": _LIST[dialect].format(json="runs.recipes")}
     made_of |= {f"{{{column}}}": _PAIRS[dialect].format(json=f"runs.{column}") for column in ("split", "libraries", "settings")}
     made_of |= {"{assessed_in}": assessed_in, "{modalities}": _LIST[dialect].format(json="a.modalities")}
+    made_of |= {"{now}": _NOW[dialect], "{queues}": ", ".join(f"('{queue}', '{kind}')" for queue, kind in QUEUES)}
+    made_of |= {"{waited}": _SECONDS[dialect].format(late=_NOW[dialect], early="min(j.created_at)")}
     for name, body in VIEWS.items():
         for mark, expression in made_of.items():
             body = body.replace(mark, expression)

@@ -36,6 +36,7 @@ class HomeStatus:
     done: int | None = None
     quarantined: int | None = None
     oldest_waiting_seconds: float | None = None
+    paused_queues: list[str] | None = None
     last_run: dict[str, Any] | None = None
     next_run_at: str | None = None
 
@@ -108,7 +109,7 @@ def _count(settings: "Settings", status: HomeStatus) -> None:
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from db import runs
+    from db import queues, runs
     from db.connect import connect, read_only
     from db.status import counts
     from lungline.errors import LunglineError
@@ -122,5 +123,6 @@ def _count(settings: "Settings", status: HomeStatus) -> None:
             setattr(status, name, count)
         with read_only(engine).connect() as connection:
             status.last_run = runs.latest(connection)
+            status.paused_queues = queues.paused(connection)
     except (SQLAlchemyError, LunglineError, OSError):
         pass

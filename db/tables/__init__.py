@@ -2,7 +2,7 @@
 
 from db.tables.base import audit, facts, metadata
 from db.tables.deliveries import delivery_targets, outgoing_objects
-from db.tables.jobs import JobState, Rank, jobs
+from db.tables.jobs import JobState, Rank, jobs, paused_queues
 from db.tables.models import RunOutcome, clauses, gates, promotions, quality, runs, versions
 from db.tables.scans import (
     Outcome,
@@ -38,6 +38,7 @@ __all__ = [
     "logins",
     "metadata",
     "outgoing_objects",
+    "paused_queues",
     "predictions",
     "probabilities",
     "promotions",

@@ -47,7 +47,7 @@ jobs = Table(
     UniqueConstraint("kind", "subject"),
 )
 Index("ix_jobs_queue_state_created_at", jobs.c.queue, jobs.c.state, jobs.c.created_at)
-Index("ix_jobs_kind_state_created_at", jobs.c.kind, jobs.c.state, jobs.c.created_at)
+Index("ix_jobs_kind_state_created_at_queue", jobs.c.kind, jobs.c.state, jobs.c.created_at, jobs.c.queue)
 Index("ix_jobs_subject", jobs.c.subject)
 Index(
     "uq_jobs_exclusive",
@@ -55,4 +55,11 @@ Index(
     unique=True,
     sqlite_where=text("exclusive = 1 and state = 'running'"),
     postgresql_where=text("exclusive and state = 'running'"),
+)
+
+paused_queues = Table(  # of which no job is begun
+    "paused_queues",
+    metadata,
+    Column("queue", String(16), primary_key=True),
+    Column("paused_at", UtcTime, nullable=False),
 )

@@ -32,7 +32,7 @@ def test_the_oldest_waiting_scan_is_found_by_an_index(sqlite: Engine) -> None:
     with plans(sqlite) as steps:
         counts(sqlite)
     of_jobs = [step for step in steps if " jobs " in step]
-    by_index = "SEARCH jobs USING COVERING INDEX ix_jobs_kind_state_created_at"
+    by_index = "SEARCH jobs USING COVERING INDEX ix_jobs_kind_state_created_at_queue"
     assert of_jobs == [f"{by_index} (kind=?)", f"{by_index} (kind=? AND state=?)"]
 
 
