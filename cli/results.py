@@ -42,6 +42,8 @@ def show(
 
     settings = load()
     if studies := find_studies(settings, scan):
+        if explain:
+            raise typer.BadParameter("--explain takes a scan, and this is a study: `lungline results` lists scans.")
         for study in studies:
             print_study(study, as_json=as_json)
         notice()

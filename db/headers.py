@@ -32,9 +32,9 @@ def count_open(connection: Connection) -> int:
     return sum(jobs.count(connection, HEADERS).values())
 
 
-def call_back(connection: Connection) -> int:
-    """Those that only wait are no longer asked for; how many."""
-    return jobs.cancel_waiting(connection, HEADERS)
+def call_back(connection: Connection) -> None:
+    """Those that only wait are no longer asked for."""
+    jobs.cancel_waiting(connection, HEADERS)
 
 
 def record(connection: Connection, claim: Claim, facts: ScanFacts, quiet_seconds: float) -> bool:

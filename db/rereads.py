@@ -121,9 +121,9 @@ def asked(connection: Connection) -> set[str]:
     return jobs.subjects(connection, REREAD)
 
 
-def call_back(connection: Connection) -> int:
-    """Those that only wait are done as before; how many. What is being read now is read to its end."""
-    return jobs.cancel_waiting(connection, REREAD)
+def call_back(connection: Connection) -> None:
+    """Those that only wait are done as before. What is being read now is read to its end."""
+    jobs.cancel_waiting(connection, REREAD)
 
 
 def ended(connection: Connection, ids: Collection[str]) -> Ended:

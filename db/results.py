@@ -74,11 +74,6 @@ class Verdict:
     predictions: Sequence[tuple[str, str, dict[str, float]]] = ()  # (member, its version, finding -> probability)
 
 
-def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict, quiet_seconds: float = series.QUIET_SECONDS) -> bool:
-    """Ends one job as `record_all` does; False, and nothing written, if its claim is void."""
-    return record_all(connection, [(claim, facts, verdict)], quiet_seconds)[0]
-
-
 def record_all(
     connection: Connection, verdicts_by_claim: Sequence[tuple[Claim, ScanFacts, Verdict]], quiet_seconds: float = series.QUIET_SECONDS
 ) -> list[bool]:

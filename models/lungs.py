@@ -1,5 +1,6 @@
 """Where the lungs are in an axial CT slice, by thresholds alone: good enough to frame every slice alike, never to measure a lung."""
 
+from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -22,47 +23,41 @@ _SECOND_LUNG: Final = 0.2
 _MARGIN: Final = 0.04
 
 
-def lung_box(pixels: Pixels) -> tuple[int, int, int, int]:
+@dataclass(frozen=True)
+class Lungs:
+    """What a slice shows of the lungs."""
+
+    box: tuple[int, int, int, int]
+    """(top, bottom, left, right) in pixels, as slices take them, never empty: around the lungs with a small margin; around the body where
+    it shows no lungs; around the whole picture where it shows no body."""
+    share: float
+    """How much of the body's box the lungs fill, 0 to 1; 0 where the slice shows none."""
+
+
+def find_lungs(pixels: Pixels) -> Lungs:
     """Finds the lungs in a slice of any window, framed tight or wide.
 
     The largest bright area is the body (Otsu's threshold); dark areas within it that do not reach its corners are the lungs.
 
     Args:
         pixels: float32 (rows, columns), in [0, 1], 0 black.
-
-    Returns:
-        (top, bottom, left, right) in pixels, as slices take them, never empty: around the lungs with a small margin; around the body where
-        it shows no lungs; around the whole picture where it shows no body.
     """
     rows, columns = pixels.shape
     bright = _bright(pixels)
     height, width = bright.shape
     top, bottom, left, right = _body(bright)
-    inner = _lungs(1 - bright[top:bottom, left:right])
-    if inner:
-        box, _ = inner
+    above = beside = share = 0.0
+    if inner := _lungs(1 - bright[top:bottom, left:right]):
+        box, share = inner
         top, bottom, left, right = top + box[0], top + box[1], left + box[2], left + box[3]
         above, beside = _MARGIN * (bottom - top), _MARGIN * (right - left)
-    else:
-        above = beside = 0.0
-    return (
+    framed = (
         int(max(0.0, top - above) * rows / height),
         min(rows, int(np.ceil((bottom + above) * rows / height))),
         int(max(0.0, left - beside) * columns / width),
         min(columns, int(np.ceil((right + beside) * columns / width))),
     )
-
-
-def lung_share(pixels: Pixels) -> float:
-    """How much of the body the lungs fill in a slice, by the same look: 0 to 1 of the body's box, 0 where it shows none.
-
-    Args:
-        pixels: float32 (rows, columns), in [0, 1], 0 black.
-    """
-    bright = _bright(pixels)
-    top, bottom, left, right = _body(bright)
-    inner = _lungs(1 - bright[top:bottom, left:right])
-    return round(inner[1], 4) if inner else 0.0
+    return Lungs(framed, round(share, 4))
 
 
 def _bright(pixels: Pixels) -> npt.NDArray[np.uint8]:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from models.lungs import lung_box
+from models.lungs import Lungs, find_lungs
 
 Pixels = npt.NDArray[np.float32]
 
@@ -23,7 +23,7 @@ _CLAHE_LIMIT, _CLAHE_TILES = 2.0, (8, 8)
 _KERNEL = (5, 5)  # of the Gaussian before it
 
 
-def prepare(name: str, pixels: Pixels) -> Pixels:
+def prepare(name: str, pixels: Pixels, lungs: Lungs | None = None) -> Pixels:
     """Shrinks the picture to a square, and evens its contrast as `name` says.
 
     The aspect ratio is given up on purpose: it tells the source of a picture better than its finding. So does the framing of CT slices,
@@ -34,6 +34,7 @@ def prepare(name: str, pixels: Pixels) -> Pixels:
     Args:
         name: one of `PREPROCESSES`.
         pixels: float32 (rows, columns), in [0, 1], 0 black.
+        lungs: where they are in these pixels; None: `lung-*` looks for them.
 
     Returns:
         float32 (side, side, 1) in [0, 1]; but for `plain-*` and `clahe-*`, all zero where the picture has no contrast.
@@ -47,7 +48,7 @@ def prepare(name: str, pixels: Pixels) -> Pixels:
         raise ValueError("a picture has two dimensions and at least one pixel")
     pixels = np.ascontiguousarray(pixels, dtype=np.float32)
     if way.cut:
-        top, bottom, left, right = lung_box(pixels)
+        top, bottom, left, right = (lungs or find_lungs(pixels)).box
         pixels = pixels[top:bottom, left:right]
     longest = max(pixels.shape)
     if longest > _STORED_SIDE:

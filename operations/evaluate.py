@@ -9,11 +9,10 @@ from lungline.errors import TrainingError
 from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.settings import Settings
-from models.registry import SHIPPED
 from training.data.datasets import digest
-from training.evaluation.candidates import Candidate, candidates, chosen
+from training.evaluation.candidates import candidates, candidates_at_hand, chosen
 from training.evaluation.judge import Evaluator
-from training.evaluation.test_split_log import TestSplitLog, of_what_ships
+from training.evaluation.test_split_log import SplitLog, of_what_ships
 from training.predictions.predict import Predictions
 from training.report.writing import write_report
 
@@ -52,7 +51,10 @@ def evaluate(
         raise TrainingError(
             "Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv, or name a data set with `--data`."
         )
-    asked = chosen(_known(settings, models, writes=data is None), versions)
+    writes = data is None
+    store_models = Store(settings.store).models
+    known = candidates(models, writes=writes) if models else candidates_at_hand(store_models, writes=writes)
+    asked = chosen(known, versions)
     predictions = Predictions(root, kept=settings.layout.features)
     another = f"set {digest(root)[:8]}" if data else ""  # by its bytes: its name may tell more than it should
     judge = Evaluator(
@@ -77,15 +79,8 @@ def evaluate(
     return write_report(settings.layout.reports / new_id(), found, predictions)
 
 
-def _known(settings: Settings, models: Path | None, *, writes: bool) -> list[Candidate]:
-    """Those of a folder; or all that ship, which is never written to, and those of the store."""
-    if models:
-        return candidates(models, writes=writes)
-    return candidates(SHIPPED, writes=False) + candidates(Store(settings.store).models, writes=writes)
-
-
-def _test_split_log(settings: Settings, models: Path | None, predictions: Predictions, another: str) -> TestSplitLog:
+def _test_split_log(settings: Settings, models: Path | None, predictions: Predictions, another: str) -> SplitLog:
     """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
     if models or another:
-        return TestSplitLog(models or Store(settings.store).models, data=another)
-    return TestSplitLog(Store(settings.store).models, of_what_ships(predictions))
+        return SplitLog(models or Store(settings.store).models, data=another)
+    return SplitLog(Store(settings.store).models, of_what_ships(predictions))

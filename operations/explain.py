@@ -14,7 +14,7 @@ from lungline.findings import Modality
 from lungline.layout import Store
 from lungline.settings import Settings
 from models.files import EnsembleFiles, Member
-from models.registry import SHIPPED, find
+from models.registry import find
 from workers.inference import READER_BYTES, READER_SECONDS
 from workers.reading import FUNCTION, Reading
 
@@ -50,7 +50,7 @@ def explain_scan(settings: Settings, scan: ScanRecord, name: str | None, out: Pa
     if "finding" not in known:
         raise LedgerError(f"This scan is {known['state']}: no network has looked for findings yet, so there is nothing to explain.")
     finding = str(known["finding"])
-    member = _member(settings, find(str(known["ensemble"]), Store(settings.store).models), name)
+    member = _find_member(settings, find(str(known["ensemble"]), Store(settings.store).models), name)
     picture = _seen(settings, scan, member)
     target = out or settings.layout.explained
     if out is None or out.is_dir():
@@ -59,15 +59,15 @@ def explain_scan(settings: Settings, scan: ScanRecord, name: str | None, out: Pa
     return Explanation(target, member.version, finding)
 
 
-def _member(settings: Settings, files: EnsembleFiles, name: str | None) -> Member:
+def _find_member(settings: Settings, files: EnsembleFiles, name: str | None) -> Member:
     """A member of the ensemble that judged, or another one of its modality that is at hand."""
     if name is None:
         return max(files.places, key=lambda place: place.weight).member
     members = [place.member for place in files.places]
     if name not in {known_name for member in members for known_name in (member.name, member.version)}:
-        from training.evaluation.candidates import candidates
+        from training.evaluation.candidates import candidates_at_hand
 
-        known = candidates(SHIPPED, writes=False) + candidates(Store(settings.store).models, writes=False)
+        known = candidates_at_hand(Store(settings.store).models, writes=False)
         members = [
             candidate.what for candidate in known if isinstance(candidate.what, Member) and candidate.what.modality is files.modality
         ]

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from db import versions
 from db.migrate import open_database
-from db.rows import ViewRow
+from db.rows import ViewRow, storable
 from lungline.errors import ModelError
 from lungline.layout import Store
 from lungline.settings import Settings
@@ -74,6 +74,7 @@ def promote(settings: Settings, version: str, by: str, why: str, *, although_ref
         ModelError: there is no such ensemble, it judges already, the gate refused it, its files are missing or damaged or do not run here,
             or `by` or `why` is empty or too long.
     """
+    version, by, why = map(storable, (version, by, why))
     versions.check_grounds(by, why)  # before anything that takes time
     engine = _open_with_versions(settings)
     with engine.begin() as connection:
@@ -95,6 +96,7 @@ def rollback(settings: Settings, name: str | None, by: str, why: str) -> Champio
     Raises:
         ModelError: there is none to go back to, its files are missing or damaged or do not run here, or `by` or `why` is empty or too long.
     """
+    by, why = map(storable, (by, why))
     versions.check_grounds(by, why)  # before anything that takes time
     engine = open_database(settings)
     with engine.connect() as connection:

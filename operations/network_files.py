@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from db import versions
 from db.migrate import open_database
+from db.rows import storable
 from lungline.errors import ModelError
 from lungline.layout import Store
 from lungline.settings import Settings
@@ -30,7 +31,7 @@ def find_exportable(settings: Settings, asked: str) -> Member:
     models = Store(settings.store).models
     with open_database(settings).begin() as connection:
         catalogue.enter(connection, models)
-        found = versions.find(connection, asked)
+        found = versions.find(connection, storable(asked))
     if found is None:
         raise ModelError("There is no such member; see `lungline models list`.")
     version, kind = found

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from db import gates, runs, versions
 from db.migrate import open_database
+from db.rows import storable
 from lungline.errors import TrainingError
 from lungline.layout import Store
 from lungline.settings import Settings
@@ -29,7 +30,7 @@ def repeat_run(settings: Settings, run_id: str, out: Path | None, say: Callable[
 
     Args:
         settings: of this home.
-        run_id: as `training_runs` tells it.
+        run_id: as `training_runs` shows it.
         out: folder for the members; None: `HOME/training/<run>-again`.
         say: takes what a person who waits should know.
 
@@ -37,6 +38,7 @@ def repeat_run(settings: Settings, run_id: str, out: Path | None, say: Callable[
         TrainingError: there is no such run, it never began to learn, or its data is gone.
         ModelError: a version that came of it is not in the store any more.
     """
+    run_id = storable(run_id)
     with open_database(settings).connect() as connection:
         known = runs.begun_with(connection, run_id)
         challengers, left = gates.challengers(connection, run_id), versions.made_by(connection, run_id)

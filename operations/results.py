@@ -42,7 +42,8 @@ def find_scans(settings: Settings, scan: str) -> list[KnownScan]:
         records = scan_views.find_records(connection, scan_id=storable(scan), sha256=sha256)
     if not records:
         raise LedgerError(
-            "There is no such scan; `lungline results` lists scans that are done, `lungline quarantine list` those that could not be read."
+            "There is no such scan or study; `lungline results` lists scans that are done, `lungline quarantine list` those that "
+            "could not be read, and `lungline studies` studies."
         )
     names = Store(settings.store).names(records[0].sha256)
     return [KnownScan(record, names) for record in records]

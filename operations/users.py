@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from db import errors, users
 from db.connect import read_only
 from db.migrate import open_database
+from db.rows import storable
 from db.tables import Role
 from db.users import PageUser
 from lungline.durable import replace_text
@@ -61,7 +62,7 @@ def remove_user(settings: Settings, name: str) -> None:
         people = users.list_users(connection)
         if name in [user.name for user in people] and not users.has_other_admin(people, name):
             raise LedgerError("This is the last admin: add another first with `lungline user add NAME --role admin`.")
-        if not users.remove(connection, name, who=current_user()):
+        if not users.remove(connection, storable(name), who=current_user()):
             raise LedgerError("There is no such user; `lungline user list` shows all.")
 
 

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, event, select
 
-from db import drops, job_doorbells, jobs, migrate, results
+from db import drops, job_doorbells, jobs, migrate, results, series
 from db import scans as scan_states
 from db.drops import Drop
 from db.jobs import Claim
@@ -63,16 +63,21 @@ def claim_scan(connection: Connection, scan_id: str, owner: str = "slot/boot/x")
     return jobs.claim(connection, (READ.name, REREAD.name), [scan_id], owner, READ.lease_seconds).get(scan_id)
 
 
+def record(connection: Connection, claim: Claim, facts: ScanFacts, verdict: Verdict, quiet_seconds: float = series.QUIET_SECONDS) -> bool:
+    """Ends one job of reading a scan with a verdict; whether its claim held."""
+    return results.record_all(connection, [(claim, facts, verdict)], quiet_seconds)[0]
+
+
 def enter_with_verdicts(writer: Writer, count: int, facts: ScanFacts, verdict: Verdict) -> None:
     """Enters scans, each with the same facts and verdict."""
 
-    def record(connection: Connection, scan_id: str) -> None:
+    def record_next(connection: Connection, scan_id: str) -> None:
         claim = claim_scan(connection, scan_id)
         assert claim is not None
-        assert results.record(connection, claim, facts, verdict)
+        assert record(connection, claim, facts, verdict)
 
     for _ in range(count):
-        writer.do(record, enter(writer, any_drop()))
+        writer.do(record_next, enter(writer, any_drop()))
 
 
 def state_of(connection: Connection, scan_id: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from db import assessments, drops, jobs, results
+from db import assessments, drops, jobs
 from db.assessments import SeriesAssessment, StudyAssessment
 from db.drops import Drop
 from db.results import ScanFacts, Verdict
@@ -15,6 +15,7 @@ from jobs.kinds import READ
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.layout import Store
+from tests.ledger import record
 from web.site import Site
 
 KEY = "0123456789abcdef"
@@ -50,7 +51,7 @@ def judge(site: Site, scan_id: str, covid19: float, modality: Modality = Modalit
     )
     with site.database.writing() as connection:
         claim = jobs.claim(connection, (READ.name,), [scan_id], "slot/boot/x", READ.lease_seconds)[scan_id]
-        assert results.record(connection, claim, ScanFacts(modality, 64, 64, **facts), verdict)
+        assert record(connection, claim, ScanFacts(modality, 64, 64, **facts), verdict)
 
 
 def make_study(site: Site, study_key: str, covid19: float = 0.9, patient_key: str = KEY, status: Status = Status.REVIEW) -> list[str]:

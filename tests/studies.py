@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, text
 
-from db import drops, jobs, results
+from db import drops, jobs
 from db.drops import Drop
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
@@ -19,7 +19,7 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from models.series_rule import SeriesRule
 from tests.corpus.files import PLANTED, dicom
-from tests.ledger import claim_scan
+from tests.ledger import claim_scan, record
 from workers.assessing import assess
 
 RULE: Final = SeriesRule(
@@ -48,7 +48,7 @@ def enter_slice(connection: Connection, /, store: Path, number: int, covid19: fl
     scan_id = str(connection.scalar(text("SELECT id FROM scans WHERE sha256 = :it"), {"it": sha256}))
     claim = claim_scan(connection, scan_id)
     assert claim is not None
-    assert results.record(connection, claim, _facts(number), _verdict(covid19), quiet_seconds=0.0)
+    assert record(connection, claim, _facts(number), _verdict(covid19), quiet_seconds=0.0)
     return scan_id
 
 

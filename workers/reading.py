@@ -14,7 +14,7 @@ from lungline.errors import UnreadableScan
 from lungline.findings import Modality
 from lungline.layout import FILE_BYTES_MAX
 from lungline.reasons import Reason
-from models.lungs import lung_share
+from models.lungs import find_lungs
 from models.pose import set_right
 from models.preprocess import prepare
 
@@ -63,8 +63,9 @@ def read_scan(
         names = [*always, *(name for modality in modalities for name in by_modality[modality])]
         pose = set_right(image.pixels, Modality(known) if known else None)
         facts = replace(facts, review=facts.review or pose.doubt)
-        inputs = {name: prepare(name, pose.pixels) for name in dict.fromkeys(names)}
-        share = lung_share(pose.pixels) if known == Modality.CT else None
+        lungs = find_lungs(pose.pixels) if known == Modality.CT else None
+        inputs = {name: prepare(name, pose.pixels, lungs) for name in dict.fromkeys(names)}
+        share = lungs.share if lungs else None
     return Reading(facts, image.frames, image.rows, image.columns, inputs, share)
 
 

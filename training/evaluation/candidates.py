@@ -8,6 +8,7 @@ from lungline.errors import ModelError, TrainingError
 from lungline.progress import say
 from models.admission import NEITHER
 from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, read_ensemble, read_member
+from models.registry import SHIPPED
 from training.evaluation.judge import EvaluatedVersion, Evaluator
 
 
@@ -54,6 +55,11 @@ def candidates(root: Path, *, writes: bool) -> list[Candidate]:
         if member.modality is not None and member.version not in found:
             found[member.version] = Candidate(member, frozenset(), writes)
     return list(found.values())
+
+
+def candidates_at_hand(store_models: Path, *, writes: bool) -> list[Candidate]:
+    """Those that ship, which are never written to, and those of the store's folder of models."""
+    return candidates(SHIPPED, writes=False) + candidates(store_models, writes=writes)
 
 
 def chosen(known: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:

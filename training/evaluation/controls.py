@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from lungline.findings import Modality
 from models.backend import keras
 from models.calibration import probabilities
-from models.lungs import lung_box
+from models.lungs import find_lungs
 from models.preprocess import Pixels
 from models.runtimes.keras import KerasRuntime
 from training.data.examples import Labelled, example_weights
@@ -45,7 +45,7 @@ def black_lungs(modality: Modality, pixels: Pixels) -> Pixels:
     """The picture with a black box over its lungs: found in a CT slice, at a fixed place in a film."""
     rows, columns = pixels.shape
     if modality is Modality.CT:
-        top, bottom, left, right = lung_box(pixels)
+        top, bottom, left, right = find_lungs(pixels).box
     else:
         top, bottom = (round(share * rows) for share in _FILM_ROWS)
         left, right = (round(share * columns) for share in _FILM_COLUMNS)

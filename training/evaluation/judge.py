@@ -21,7 +21,7 @@ from training.data.examples import Labelled
 from training.evaluation import baselines, controls
 from training.evaluation.card import DescribedEnsemble, card
 from training.evaluation.leave_one_out import leave_each_source_out
-from training.evaluation.test_split_log import TestSplitLog
+from training.evaluation.test_split_log import SplitLog
 from training.fitting import base_weights, distillation
 from training.fitting.training_sets import labelled
 from training.metrics import figures, reliability
@@ -61,7 +61,7 @@ class Evaluator:
     """Judges versions on one folder of labelled scans."""
 
     def __init__(
-        self, predictions: Predictions, weights_dir: Path | None, test_split_log: TestSplitLog, *, leave_one_out: bool = False
+        self, predictions: Predictions, weights_dir: Path | None, test_split_log: SplitLog, *, leave_one_out: bool = False
     ) -> None:
         """Judges nothing yet.
 

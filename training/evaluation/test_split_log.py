@@ -27,7 +27,7 @@ _Record = TypeVar("_Record", bound=Evaluated)
 
 
 @dataclass(frozen=True)
-class TestSplitLog:
+class SplitLog:
     """A count of looks that lasts."""
 
     folder: Path  # of models; the list lies beside them
@@ -93,7 +93,7 @@ def read(folder: Path) -> dict[str, list[str]]:
 
 
 def of_what_ships(predictions: Predictions) -> dict[str, list[str]]:
-    """The looks of what ships, as `TestSplitLog.before` takes them: of those that were made on the very data that are judged on now."""
+    """The looks of what ships, as `SplitLog.before` takes them: of those that were made on the very data that are judged on now."""
     versions, found = read(SHIPPED), {}
     for files in (*shipped().values(), shipped_admission()):
         with suppress(TrainingError):  # no pictures for admission

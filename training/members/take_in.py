@@ -23,7 +23,7 @@ from models.runtimes.keras import KerasRuntime
 from training import recipes
 from training.evaluation.card import card
 from training.evaluation.judge import Evaluator
-from training.evaluation.test_split_log import TestSplitLog, of_what_ships
+from training.evaluation.test_split_log import SplitLog, of_what_ships
 from training.members.blueprint import parameters
 from training.metrics import calibration
 from training.predictions.measure import finding_rows
@@ -181,7 +181,7 @@ def _ensemble(root: Path, member: Member, modality: Modality, predictions: Predi
 def _judge(root: Path, member: Member, ensemble: EnsembleFiles | None, predictions: Predictions, models: Path) -> None:
     """Figures and cards on val and test, as far as the data have them; a look at test is counted beside the store's models."""
     splits = [split for split in ("val", "test") if predictions.has(member.modality, split)]
-    judge = Evaluator(predictions, None, TestSplitLog(models, of_what_ships(predictions)))
+    judge = Evaluator(predictions, None, SplitLog(models, of_what_ships(predictions)))
     judge.member(member, splits)
     if ensemble:
         judge.ensemble(ensemble, root / ENSEMBLES / f"{ensemble.name}.json", splits)

@@ -25,7 +25,7 @@ from models.weights import load, save_half
 from training import recipes
 from training.data.examples import Labelled
 from training.evaluation.judge import EvaluatedVersion, Evaluator
-from training.evaluation.test_split_log import TestSplitLog
+from training.evaluation.test_split_log import SplitLog
 from training.fitting import base_weights, distillation, provenance, published
 from training.fitting.checkpoint import Checkpoint
 from training.fitting.loop import Fitted, fit
@@ -59,7 +59,7 @@ class Reporting:
 
     folder: Path  # LUNGLINE_HOME's `reports/RUN`
     splits: tuple[str, ...]  # to judge on: val, and test unless it is to stay unseen
-    test_split_log: TestSplitLog  # where looks at test are counted
+    test_split_log: SplitLog  # where looks at test are counted
 
 
 def train(names: list[str], start: Start, out: Path, reporting: Reporting | None = None) -> list[Member]:
@@ -83,7 +83,7 @@ def train(names: list[str], start: Start, out: Path, reporting: Reporting | None
         _require(recipe, start, predictions)
     splits = {recipe.modality: _there(recipe.modality, reporting.splits if reporting else ("val",), predictions) for recipe in chosen}
     made = [(make_published if start.as_published else make)(recipe, start, out, predictions) for recipe in chosen]
-    judge = Evaluator(predictions, start.weights_dir, reporting.test_split_log if reporting else TestSplitLog(out))
+    judge = Evaluator(predictions, start.weights_dir, reporting.test_split_log if reporting else SplitLog(out))
     if start.as_published:
         found = [judge.member(member, [split for split in splits[member.modality] if split != "val"]) for member in made]
     else:

@@ -20,7 +20,7 @@ from models.admission import NEITHER
 from models.pose import CT, CT_NEGATIVE, DESCRIPTION, FILMS, KINDS, LATERAL, PREPROCESS, Network
 from models.preprocess import Pixels, prepare
 from training.data.datasets import Example
-from training.evaluation.test_split_log import TestSplitLog
+from training.evaluation.test_split_log import SplitLog
 from training.metrics.figures import with_intervals
 from training.pose.card import card
 from training.pose.examples import gather
@@ -58,7 +58,7 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
     network = pose.read(folder)
     facts = json.loads((folder / DESCRIPTION).read_text())
     network.threshold = facts["threshold"] = threshold(network, examples_of(roots, "val"))
-    facts["test_uses"] = TestSplitLog(folder.parent).record("pose", network.version)
+    facts["test_uses"] = SplitLog(folder.parent).record("pose", network.version)
     for split in ("val", "test"):
         say(f"pose: evaluated on {split}")
         facts[split] = figures(network, examples_of(roots, split))

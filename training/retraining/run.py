@@ -14,7 +14,7 @@ from models.files import ENSEMBLES, MEMBER, EnsembleFiles, Member, is_whole, rea
 from models.runtimes.choice import RuntimeChoice
 from training import recipes
 from training.evaluation.judge import EvaluatedVersion, Evaluator
-from training.evaluation.test_split_log import TestSplitLog
+from training.evaluation.test_split_log import SplitLog
 from training.fitting import tensorboard
 from training.gate import rule, serving_check, shuffled_labels
 from training.gate.rule import Besides
@@ -163,7 +163,7 @@ def _found(
 ) -> tuple[list[EvaluatedVersion], Predictions]:
     """What the report shows, and the challengers' cards: of val alone, so that nothing is looked at that would be counted."""
     predictions = Predictions(learnt.data, kept=start_of(learnt, settings).kept)
-    asked = Evaluator(predictions, settings.weights_dir, TestSplitLog(folder))
+    asked = Evaluator(predictions, settings.weights_dir, SplitLog(folder))
     found = []
     for ruled in ruled_challengers:
         root = ruled.challenger.places[0].member.folder.parent

@@ -13,7 +13,7 @@ from imaging.read import read
 from lungline.findings import Modality, finding_of
 from models import registry
 from models.ensemble import Ensemble
-from models.lungs import lung_share
+from models.lungs import find_lungs
 from models.preprocess import prepare
 from models.series_rule import SliceScore
 from training.data import datasets
@@ -92,4 +92,4 @@ def _ask(ensemble: Ensemble, pictures: Sequence[Picture]) -> list[tuple[float, f
     pixels = [read(picture.path.read_bytes()).pixels for picture in pictures]
     inputs = {name: np.stack([prepare(name, pixel) for pixel in pixels]) for name in ensemble.preprocesses}
     answers = ensemble.judge(inputs)
-    return [(answer.probabilities["covid19"], lung_share(first)) for answer, first in zip(answers, pixels, strict=True)]
+    return [(answer.probabilities["covid19"], find_lungs(first).share) for answer, first in zip(answers, pixels, strict=True)]

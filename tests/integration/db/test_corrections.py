@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, select, text
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import drops, labels, migrate, rereads, results, status
+from db import drops, labels, migrate, rereads, status
 from db import scans as scan_states
 from db.drops import Drop
 from db.jobs import Claim
@@ -24,7 +24,7 @@ from lungline.ids import new_id
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.ledger import claim_scan, find_scan
+from tests.ledger import claim_scan, find_scan, record
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="p", study_key="st", series_key="se", image_key="i")
@@ -50,7 +50,7 @@ def claimed(connection: Connection, scan_id: str) -> Claim:
 
 
 def record_verdict(connection: Connection, scan_id: str, facts: ScanFacts = FACTS, verdict: Verdict = VERDICT) -> str:
-    assert results.record(connection, claimed(connection, scan_id), facts, verdict)
+    assert record(connection, claimed(connection, scan_id), facts, verdict)
     return scan_id
 
 
@@ -144,7 +144,7 @@ def test_frames_are_corrected_frame_by_frame(connection: Connection) -> None:
         scan_id = dropped(connection, byte)
         claim = claimed(connection, scan_id)
         scan_states.enter_frames(connection, find_scan(connection, claim.subject), range(2, frames + 1))
-        assert results.record(connection, claim, FACTS, VERDICT)
+        assert record(connection, claim, FACTS, VERDICT)
         ids[byte, 1] = scan_id
         for frame in range(2, frames + 1):
             which = select(scans.c.id).where(scans.c.sha256 == byte * 64, scans.c.frame == frame)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from db import audit, drops, labels, migrate, results
+from db import audit, drops, labels, migrate
 from db import scans as scan_states
 from db.audit import Action
 from db.drops import Drop
@@ -21,7 +21,7 @@ from lungline.label_rows import Fault
 from lungline.layout import Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from tests.ledger import claim_scan, find_scan
+from tests.ledger import claim_scan, find_scan, record
 
 KEY = PseudonymKey(b"k" * 32)
 XRAY, CT, WAITS = "a" * 64, "b" * 64, "c" * 64
@@ -50,7 +50,7 @@ def read(connection: Connection, sha256: str, modality: Modality, finding: str, 
         if scan.frame == 1:
             scan_states.enter_frames(connection, scan, range(2, frames + 1))
         facts = ScanFacts(modality, 1, 1, image_key=KEY.pseudonym("image", uid))
-        results.record(connection, claim, facts, Verdict("e-1", Status.ACCEPTED, finding, 1.0, None, 0.0, 0.0, {finding: 1.0}))
+        record(connection, claim, facts, Verdict("e-1", Status.ACCEPTED, finding, 1.0, None, 0.0, 0.0, {finding: 1.0}))
 
 
 def enter(

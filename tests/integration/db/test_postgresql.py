@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from sqlalchemy import Engine, select, text
 
-from db import migrate, results, status
+from db import migrate, status
 from db.clock import now
 from db.connect import read_only
 from db.results import ScanFacts, Verdict
@@ -19,7 +19,7 @@ from jobs.kinds import KINDS
 from lungline.errors import SettingsError
 from lungline.findings import Modality, Status
 from lungline.settings import Settings
-from tests.ledger import any_drop, claim_scan, enter, find_scan
+from tests.ledger import any_drop, claim_scan, enter, find_scan, record
 from tests.servers import PgBouncer, Postgres
 
 
@@ -58,7 +58,7 @@ def read_a_scan(engine: Engine, writer: Writer) -> None:
     assert 0 <= writer.do(find_scan, scan_id).waited_seconds < 60
     assert writer.do(lambda connection: leases.expire(connection, KINDS)[0]) == 0
     said = Verdict("e-1", Status.ACCEPTED, "covid19", 1.0, None, 0.0, 0.0, {"covid19": 1.0})
-    assert writer.do(results.record, claim, ScanFacts(Modality.CT, 4, 4), said)
+    assert writer.do(record, claim, ScanFacts(Modality.CT, 4, 4), said)
     with read_only(engine).connect() as connection:
         row = connection.execute(text("SELECT received_at, turnaround_seconds FROM scan_results WHERE scan_id = :id"), {"id": scan_id})
         received_at, seconds = row.one()

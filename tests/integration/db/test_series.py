@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import drops, headers, jobs, results, series
+from db import drops, headers, jobs, series
 from db.drops import Drop
 from db.job_leases import Cause
 from db.jobs import Claim, NewJob
@@ -19,7 +19,7 @@ from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
 from models.series_rule import SeriesRule
-from tests.ledger import claim_scan, plans
+from tests.ledger import claim_scan, plans, record
 from workers import failed_reads
 from workers.assessing import assess
 
@@ -43,7 +43,7 @@ def judge(connection: Connection, number: int, verdict: Verdict = ILL, priority:
     claim = claim_scan(connection, scan_id, "slot/boot/x")
     assert claim is not None
     made = replace(FACTS, instance_number=number, slice_position_mm=2.0 * number, **facts)
-    assert results.record(connection, claim, made, verdict, quiet_seconds=0.0)
+    assert record(connection, claim, made, verdict, quiet_seconds=0.0)
     return scan_id
 
 
@@ -247,7 +247,7 @@ def test_a_series_that_lost_its_scans_is_not_spoken_of(connection: Connection) -
     claim = claim_scan(connection, scan_id, "slot/boot/x")
     assert claim is not None
 
-    assert results.record(connection, claim, FACTS, replace(ILL, ensemble="e-2"), quiet_seconds=0.0)
+    assert record(connection, claim, FACTS, replace(ILL, ensemble="e-2"), quiet_seconds=0.0)
     assess_one(connection, 0.0)
     assess_one(connection, 0.0)
 

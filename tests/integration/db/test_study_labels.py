@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, text
 
-from db import drops, labels, migrate, results
+from db import drops, labels, migrate
 from db.connect import connect
 from db.drops import Drop
 from db.labels import ImportedLabels
@@ -19,7 +19,7 @@ from lungline.ids import new_id
 from lungline.label_rows import Fault
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
-from tests.ledger import claim_scan, upgrade_to
+from tests.ledger import claim_scan, record, upgrade_to
 from tests.studies import assess_study
 
 KEY = PseudonymKey(b"k" * 32)
@@ -49,7 +49,7 @@ def read(connection: Connection, number: int, modality: Modality, finding: str, 
     keys: dict[str, Any] = {"patient_key": KEY.pseudonym("patient", patient), "study_key": KEY.pseudonym("study", STUDY)}
     facts = ScanFacts(modality, 1, 1, **keys, series_key=KEY.pseudonym("series", series), lung_share=0.4)
     both = {finding: 0.9, "covid19": 0.1}
-    assert results.record(connection, claim, facts, Verdict("e-1", Status.ACCEPTED, finding, 0.9, None, 0.0, 0.0, both), quiet_seconds=0.0)
+    assert record(connection, claim, facts, Verdict("e-1", Status.ACCEPTED, finding, 0.9, None, 0.0, 0.0, both), quiet_seconds=0.0)
     return sha256
 
 

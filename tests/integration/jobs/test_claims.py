@@ -25,7 +25,7 @@ from jobs.kinds import KINDS, READ, READ_FAILURES, REREAD
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from tests.ledger import claim_scan, find_scan, job_of, to_ring
+from tests.ledger import claim_scan, find_scan, job_of, record, to_ring
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20, patient_key="0123456789abcdef")
@@ -180,7 +180,7 @@ def test_lease_ends_in_time_though_the_clock_was_set_back(connection: Connection
     connection.execute(update(jobs_table).values(lease_until=now(6 * 3600)))
     assert leases.expire(connection, KINDS)[0] == 0  # whoever lives goes on
     assert connection.scalar(select(jobs_table.c.lease_until <= now(READ.lease_seconds)))
-    assert results.record(connection, claim, FACTS, VERDICT)
+    assert record(connection, claim, FACTS, VERDICT)
 
 
 def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection) -> None:
@@ -189,10 +189,10 @@ def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection
     connection.execute(update(jobs_table).values(lease_until=now(-1)))
     assert leases.expire(connection, KINDS)[0] == 1
     fresh = claimed(connection, scan_id)  # the same owner, another attempt
-    assert not results.record(connection, stale, FACTS, VERDICT)
+    assert not record(connection, stale, FACTS, VERDICT)
     assert not failed_reads.turn_away(connection, stale, Reason.TRUNCATED, "x")
-    assert results.record(connection, fresh, FACTS, VERDICT)
-    assert not results.record(connection, fresh, FACTS, VERDICT)
+    assert record(connection, fresh, FACTS, VERDICT)
+    assert not record(connection, fresh, FACTS, VERDICT)
     assert connection.scalar(text("SELECT count(*) FROM scan_results")) == 1
     assert connection.scalar(text("SELECT count(*) FROM scan_probabilities")) == 2
     assert claim_scan(connection, scan_id, OWNER) is None
@@ -200,7 +200,7 @@ def test_a_verdict_is_written_once_and_only_by_the_holder(connection: Connection
 
 def test_the_database_refuses_a_second_current_verdict(connection: Connection) -> None:
     scan_id = waiting(connection)
-    results.record(connection, claimed(connection, scan_id), FACTS, VERDICT)
+    record(connection, claimed(connection, scan_id), FACTS, VERDICT)
     row = {"id": new_id(), "scan_id": scan_id, "ensemble": "e-2", "finding": "normal", "status": "accepted", "finished_at": now()}
     with pytest.raises(Exception, match=r"UNIQUE|unique"):
         connection.execute(verdicts.insert().values(row))
@@ -322,7 +322,7 @@ def test_a_writer_commits_each_job_by_itself(engine: Engine) -> None:
 
 
 def test_views_are_the_same_on_both_databases(connection: Connection) -> None:
-    results.record(connection, claimed(connection, waiting(connection)), FACTS, VERDICT)
+    record(connection, claimed(connection, waiting(connection)), FACTS, VERDICT)
     row = connection.execute(text("SELECT * FROM scan_results")).mappings().one()
     assert (row["finding"], row["probability"], row["rows"], row["priority"]) == ("normal", 0.7, 10, "scans")
     assert row["turnaround_seconds"] >= 0
@@ -337,7 +337,7 @@ def test_worklist_has_surest_covid19_first_then_oldest_reviews(connection: Conne
     for number, (finding, probability) in enumerate(found):
         claim = claimed(connection, waiting(connection, f"{number:064}"))
         verdict = replace(VERDICT, status=Status.REVIEW, finding=finding, probability=probability)
-        assert results.record(connection, claim, FACTS, verdict)
+        assert record(connection, claim, FACTS, verdict)
         connection.execute(update(scans).where(scans.c.id == claim.subject).values(received_at=now(number - 10)))
     rows = connection.execute(text("SELECT finding, probability FROM worklist LIMIT 20")).all()
     assert [tuple(row) for row in rows] == [("covid19", 0.9), ("covid19", 0.6), ("normal", 0.4), ("normal", 0.6)]

@@ -4,7 +4,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import insert, select, text, update
 
-from db import rereads, results
+from db import rereads
 from db import scans as scan_states
 from db.clock import now
 from db.rereads import Choice
@@ -18,7 +18,7 @@ from jobs.kinds import READ
 from jobs.queues import queue_lengths
 from lungline.findings import Modality, Status
 from lungline.settings import load
-from tests.ledger import any_drop, claim_scan, enter
+from tests.ledger import any_drop, claim_scan, enter, record
 from tests.servers import Broker
 
 
@@ -34,7 +34,7 @@ def asked_for(writer: Writer, count: int) -> list[str]:
     for scan_id in [enter(writer, any_drop()) for _ in range(count)]:
         claim = writer.do(claim_scan, scan_id, "slot/boot/x")
         assert claim is not None
-        assert writer.do(results.record, claim, facts, said)
+        assert writer.do(record, claim, facts, said)
     row = {"version": "B", "kind": "ensemble", "name": "xray", "modality": "xray", "state": "champion", "sha256": "0" * 64}
     writer.do(lambda connection: connection.execute(insert(versions).values(**row, shipped=True, created_at=now())))
     return writer.do(rereads.ask, Choice(), "", count)

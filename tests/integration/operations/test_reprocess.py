@@ -11,7 +11,7 @@ from sqlalchemy import Engine, insert, select, text, update
 from typer.testing import CliRunner
 
 from cli.main import app
-from db import migrate, rereads, results
+from db import migrate, rereads
 from db.clock import now
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
@@ -20,7 +20,7 @@ from db.writer import Writer
 from lungline.findings import Modality, Status
 from lungline.reasons import Reason
 from lungline.settings import load
-from tests.ledger import claim_scan, enter_with_verdicts
+from tests.ledger import claim_scan, enter_with_verdicts, record
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)
@@ -82,7 +82,7 @@ class Worker:
                     if isinstance(said, Reason):
                         failed_reads.turn_away(connection, claim, said, "x")
                     else:
-                        results.record(connection, claim, FACTS, said)
+                        record(connection, claim, FACTS, said)
 
 
 def reprocess(*options: str) -> tuple[int, dict[str, object]]:

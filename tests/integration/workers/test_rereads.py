@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import Connection, Engine, insert, select, text, update
 
-from db import drops, job_doorbells, job_leases, rereads, results, status
+from db import drops, job_doorbells, job_leases, rereads, status
 from db.clock import now
 from db.drops import Drop
 from db.job_doorbells import Look
@@ -21,7 +21,7 @@ from jobs.kinds import KINDS, READ_FAILURES
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
-from tests.ledger import claim_scan, job_of, to_ring
+from tests.ledger import claim_scan, job_of, record, to_ring
 from workers import failed_reads
 
 FACTS = ScanFacts(Modality.XRAY, 10, 20)
@@ -60,13 +60,13 @@ def done(connection: Connection, said: Verdict) -> str:
     sha256 = new_id().replace("-", "") * 2
     drops.accept(connection, Drop(new_id(), sha256, 10, Priority.SCANS, None))
     scan_id = str(connection.scalar(select(scans.c.id).where(scans.c.sha256 == sha256)))
-    assert results.record(connection, claimed(connection, scan_id), FACTS, said)
+    assert record(connection, claimed(connection, scan_id), FACTS, said)
     return scan_id
 
 
 def reads(connection: Connection, scan_id: str, said: Verdict) -> None:
     """A worker reads a scan that was asked for."""
-    assert results.record(connection, claimed(connection, scan_id), FACTS, said)
+    assert record(connection, claimed(connection, scan_id), FACTS, said)
 
 
 def results_of(connection: Connection) -> list[tuple[str, str | None]]:
@@ -99,7 +99,7 @@ def test_its_verdict_stands_until_another_is_committed(connection: Connection) -
     assert claim.kind == "reread"
     assert counts_of_reread(connection) == (1, 0, 0, 1, 0, None)
     assert results_of(connection) == [("A", "normal")]
-    assert results.record(connection, claim, FACTS, verdict("B", "covid19"))
+    assert record(connection, claim, FACTS, verdict("B", "covid19"))
     assert results_of(connection) == [("B", "covid19")]
     assert history(connection) == [("A", True, False), ("B", False, False)]
     assert connection.scalar(text("SELECT count(*) FROM scan_probabilities WHERE ensemble = 'B'")) == 2
@@ -179,7 +179,7 @@ def test_lost_lease_leaves_it_waiting_and_voids_a_late_answer(connection: Connec
     late = claimed(connection, scan_id)
     connection.execute(update(jobs_table).values(lease_until=now(-1)))
     assert leases.expire(connection, KINDS)[0] == 1
-    assert not results.record(connection, late, FACTS, verdict("C", "covid19"))
+    assert not record(connection, late, FACTS, verdict("C", "covid19"))
     assert not failed_reads.turn_away(connection, late, Reason.TRUNCATED, "x")
     assert results_of(connection) == [("A", "normal")]
     reads(connection, scan_id, verdict("B"))
@@ -191,10 +191,10 @@ def test_what_only_waits_can_be_called_back(connection: Connection) -> None:
     champion(connection, "B")
     rereads.ask(connection, ALL, "", 10)
     claim = claimed(connection, is_read)
-    assert rereads.call_back(connection) == 1
+    rereads.call_back(connection)
     assert rereads.asked(connection) == {is_read}
     assert claim_scan(connection, waits, OWNER) is None  # a doorbell that still lies in Redis is heard for nothing
-    assert results.record(connection, claim, FACTS, verdict("B"))
+    assert record(connection, claim, FACTS, verdict("B"))
     assert counts_of_reread(connection) == (2, 0, 0, 2, 0, None)
 
 

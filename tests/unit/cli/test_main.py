@@ -4,9 +4,11 @@ import sys
 import threading
 
 import pytest
+from typer.testing import CliRunner
 
 from cli import main
 from lungline import __version__
+from lungline.errors import LunglineError
 
 
 def _lungline(*arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -63,3 +65,23 @@ def test_an_unexpected_error_is_told_without_its_words(capsys: pytest.CaptureFix
     assert "lungline: unexpected FileNotFoundError" in said
     assert "test_main.py" in said
     assert "DOE" not in said
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("models", "promote", "\udcff", "--by", "x", "--why", "x"),
+        ("models", "export", "\udcff", "--format", "onnx"),
+        ("models", "show", "\udcff"),
+        ("train", "--from-run", "\udcff"),
+        ("user", "remove", "\udcff"),
+        ("show", "\udcff"),
+        ("study", "finish", "\udcff"),
+        ("deliver", "retry", "\udcff"),
+    ],
+    ids=" ".join,
+)
+def test_an_argument_that_is_no_text_is_not_found(command: tuple[str, ...]) -> None:
+    said = CliRunner().invoke(main.app, list(command))
+    assert isinstance(said.exception, LunglineError), said.exception

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, text
 from typer.testing import CliRunner
 
 from cli.main import app
@@ -13,9 +13,11 @@ from db import drops, migrate
 from db.clock import now
 from db.drops import Drop
 from db.tables import Priority, jobs, predictions, probabilities, scans, verdicts
+from lungline.errors import LedgerError
 from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.settings import load
+from tests.studies import enter_study
 
 _SHA256 = "ab" * 32
 _NAMES = ["a, b.png", "né\n.png"]
@@ -65,3 +67,22 @@ def test_show_gives_people_one_line_a_figure(scan: str) -> None:
     assert "n\\xe9\\n.png" in said
     starts = {line.index("  ") for line in said.splitlines() if line.startswith("predictions cnn covid19")}
     assert len(starts) == 1
+
+
+def test_show_of_what_is_not_there_names_scans_and_studies() -> None:
+    said = CliRunner().invoke(app, ["show", "nosuch"])
+    assert isinstance(said.exception, LedgerError)
+    assert "no such scan or study" in str(said.exception)
+    assert "`lungline studies`" in str(said.exception)
+
+
+def test_a_study_cannot_be_explained(home: Path) -> None:
+    engine = migrate.open_database(load())
+    with engine.begin() as connection:
+        enter_study(connection, load().store)
+        study_key = connection.scalar(text("SELECT study_key FROM study_results"))
+    engine.dispose()
+    assert CliRunner().invoke(app, ["show", str(study_key)]).exit_code == 0
+    said = CliRunner().invoke(app, ["show", str(study_key), "--explain"])
+    assert said.exit_code == 2
+    assert "--explain" in said.stderr

@@ -5,7 +5,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from models.lungs import lung_box
+from models.lungs import find_lungs
 from models.preprocess import prepare
 
 Pixels = npt.NDArray[np.float32]
@@ -25,7 +25,7 @@ def slice_of(body: float, *, window: float = 1.0) -> Pixels:
 @pytest.mark.parametrize("window", [1.0, 0.5])
 @pytest.mark.parametrize("body", [0.6, 0.8, 0.95])
 def test_the_box_is_around_the_lungs(body: float, window: float) -> None:
-    top, bottom, left, right = lung_box(slice_of(body, window=window))
+    top, bottom, left, right = find_lungs(slice_of(body, window=window)).box
     half = 120 * body
     assert left == pytest.approx(120 - 0.75 * half, abs=9)
     assert right == pytest.approx(120 + 0.75 * half, abs=9)
@@ -34,9 +34,9 @@ def test_the_box_is_around_the_lungs(body: float, window: float) -> None:
 
 
 def test_a_slice_cut_tight_to_the_lungs_stays_nearly_whole() -> None:
-    top, bottom, left, right = lung_box(slice_of(0.9))
+    top, bottom, left, right = find_lungs(slice_of(0.9)).box
     tight = slice_of(0.9)[top:bottom, left:right]
-    repeated = lung_box(tight)
+    repeated = find_lungs(tight).box
     assert (repeated[1] - repeated[0]) * (repeated[3] - repeated[2]) > 0.8 * tight.size
 
 
@@ -50,17 +50,17 @@ def test_framing_is_gone_after_preprocessing() -> None:
 def test_frames_the_body_without_lungs_and_all_without_a_body() -> None:
     pixels = np.zeros((200, 200), np.float32)
     cv2.circle(pixels, (100, 100), 60, 0.8, -1)
-    top, bottom, left, right = lung_box(pixels)
+    top, bottom, left, right = find_lungs(pixels).box
     assert (top, left) == pytest.approx((40, 40), abs=4)
     assert (bottom, right) == pytest.approx((161, 161), abs=4)
-    assert lung_box(np.zeros((50, 70), np.float32)) == (0, 50, 0, 70)
+    assert find_lungs(np.zeros((50, 70), np.float32)).box == (0, 50, 0, 70)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 2), (7, 5)])
 def test_a_box_is_never_empty(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     for pixels in (rng.random(shape, np.float32), np.zeros(shape, np.float32), np.ones(shape, np.float32)):
-        top, bottom, left, right = lung_box(pixels)
+        top, bottom, left, right = find_lungs(pixels).box
         assert 0 <= top < bottom <= shape[0]
         assert 0 <= left < right <= shape[1]
 
@@ -72,6 +72,6 @@ def test_random_pictures_are_never_too_much() -> None:
         pixels = cv2.resize(rng.random(cells, np.float32), tuple(rng.integers(8, 300, 2).tolist()), interpolation=cv2.INTER_CUBIC).clip(
             0, 1
         )
-        top, bottom, left, right = lung_box(pixels)
+        top, bottom, left, right = find_lungs(pixels).box
         assert top < bottom
         assert left < right

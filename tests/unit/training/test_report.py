@@ -22,7 +22,7 @@ from tests.unit.training import drawn
 from training import recipes
 from training.evaluation.card import card
 from training.evaluation.judge import EvaluatedVersion, Evaluator
-from training.evaluation.test_split_log import TestSplitLog
+from training.evaluation.test_split_log import SplitLog
 from training.members.compose import compose
 from training.members.train import Start, make
 from training.predictions.predict import Predictions
@@ -67,7 +67,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> ReportedRun:
         patch.setattr("training.evaluation.controls.SHUFFLES", 1)
         member = make(recipe, Start(home / "data", 5, "none", None, None), home / "models", predictions)
         files = compose(home / "models", Modality.XRAY, predictions)
-        judge = Evaluator(predictions, None, TestSplitLog(home / "models"), leave_one_out=True)
+        judge = Evaluator(predictions, None, SplitLog(home / "models"), leave_one_out=True)
         splits = ["val", "test"]
         found = [judge.member(member, splits), judge.ensemble(files, home / "models" / ENSEMBLES / "xray.json", splits)]
     folder = home / "reports" / "0197-a-run"

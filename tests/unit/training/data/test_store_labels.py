@@ -10,7 +10,7 @@ from sqlalchemy import Connection, select, update
 from typer.testing import CliRunner
 
 from cli.data import app
-from db import drops, labels, results
+from db import drops, labels
 from db import scans as scan_states
 from db.drops import Drop
 from db.results import ScanFacts, Verdict
@@ -25,7 +25,7 @@ from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from lungline.settings import PREFIX, load
 from tests.corpus.files import jpeg, png
-from tests.ledger import claim_scan, find_scan
+from tests.ledger import claim_scan, find_scan, record
 from training.data import manifests, store_labels
 from training.data.builders.groups import side_of
 from training.data.manifests import Row
@@ -62,7 +62,7 @@ class LabelClinic:
                 assert claim is not None
                 if number == 1:
                     scan_states.enter_frames(connection, find_scan(connection, claim.subject), range(2, frame + 1))
-                results.record(connection, claim, facts, rejection if rejected else said)
+                record(connection, claim, facts, rejection if rejected else said)
 
         self._writer.do(enter)
         return sha256

@@ -14,7 +14,7 @@ from lungline.findings import Modality
 from models.files import WEIGHTS, Member, read_ensemble
 from training import recipes
 from training.evaluation.judge import Evaluator
-from training.evaluation.test_split_log import TestSplitLog, read
+from training.evaluation.test_split_log import SplitLog, read
 from training.members.train import Reporting, Start, train
 from training.predictions.predict import Predictions
 from training.recipes import Recipe
@@ -61,7 +61,7 @@ def start(data: Path, **other: Any) -> Start:
 
 
 def reporting(folder: Path) -> Reporting:
-    return Reporting(folder / "report", ("val", "test"), TestSplitLog(folder / "counted"))
+    return Reporting(folder / "report", ("val", "test"), SplitLog(folder / "counted"))
 
 
 def those(data: Path, target: Path, keep: Callable[[dict[str, str]], bool]) -> Path:
@@ -152,7 +152,7 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
     made: Member, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     files = read_ensemble(made.folder.parent, "xray")
-    judge = Evaluator(Predictions(tiny_data), None, TestSplitLog(tmp_path / "counted"))
+    judge = Evaluator(Predictions(tiny_data), None, SplitLog(tmp_path / "counted"))
     monkeypatch.setattr("training.predictions.predict.Predictions.judge", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         judge.member(made, ["val", "test"])
@@ -164,7 +164,7 @@ def test_a_look_at_test_is_counted_before_it_is_judged(
 def test_a_control_without_its_base_weights_is_left_out(made: Member, tiny_data: Path, tmp_path: Path, said: list[str]) -> None:
     (tmp_path / "mobilenetv2_notop.weights.h5").write_bytes(b"no weights")
     based = dataclasses.replace(made, record=made.record.model_copy(update={"recipe": "xray-mobilenetv2", "base": "imagenet"}))
-    found = Evaluator(Predictions(tiny_data), tmp_path, TestSplitLog(tmp_path / "counted")).member(based, ["test"], writes=False)
+    found = Evaluator(Predictions(tiny_data), tmp_path, SplitLog(tmp_path / "counted")).member(based, ["test"], writes=False)
     assert found.record.figures
     assert found.record.figures.shuffled_labels is None
     assert "macro_auroc" in found.record.figures
@@ -176,7 +176,7 @@ def test_a_split_that_lacks_findings_is_judged_all_the_same(
     split: str, labels: set[str], made: Member, tiny_data: Path, tmp_path: Path
 ) -> None:
     data = those(tiny_data, tmp_path / "data", lambda row: row["split"] != split or row["label"] in labels)
-    found = Evaluator(Predictions(data), None, TestSplitLog(tmp_path / "counted")).member(made, ["test"], writes=False)
+    found = Evaluator(Predictions(data), None, SplitLog(tmp_path / "counted")).member(made, ["test"], writes=False)
     assert found.record.figures
     assert bool(found.record.figures.beside) == (split == "test")
     assert found.record.figures.images == (4 if split == "test" else 12)
