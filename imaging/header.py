@@ -8,6 +8,7 @@ from imaging import slices, tags, views
 from imaging.acquisition import Acquisition, acquisition
 from imaging.body_part import BodyPart, body_part
 from imaging.units import Unit, unit
+from lungline import MANUFACTURER
 from lungline.findings import Modality
 from lungline.reasons import Reason
 
@@ -41,7 +42,8 @@ class Facts:
     captured: Modality | None = None
     """What the screen showed: the picture is read as that if it looks like it, and turned away else."""
     rejection: Reason | None = None
-    """`not_chest`, `not_frontal`, `not_axial` or `not_hounsfield`, if the header alone shows that the models do not know such an image."""
+    """If the header alone shows that the models do not know such an image: `own_result`, `not_chest`, `not_frontal`, `not_axial` or
+    `not_hounsfield`."""
     review: Reason | None = None
     """Why a person should look at this image, however sure the networks are."""
     patient_id: str | None = field(default=None, repr=False)
@@ -65,14 +67,16 @@ def facts(dataset: "Dataset", frame: int = 1) -> Facts:
     code = _code(dataset)
     is_rendering = code == "CT" and unit(dataset, frame) is Unit.RENDERING
     sex = tags.text(dataset, "PatientSex")
+    is_own = tags.text(dataset, "Manufacturer") == MANUFACTURER
     return Facts(
         modality=Modality.XRAY if code in _RADIOGRAPHS else Modality.CT if code == "CT" and not is_rendering else None,
         captured=Modality.CT if is_rendering else None,
-        rejection=_rejection(code, dataset, frame),
+        rejection=Reason.OWN_RESULT if is_own else _rejection(code, dataset, frame),
         review=_review(code, dataset, frame),
         patient_id=tags.text(dataset, "PatientID"),
-        study_uid=tags.text(dataset, "StudyInstanceUID"),
-        series_uid=tags.text(dataset, "SeriesInstanceUID"),
+        # A PACS may send our results back: as part of their study they would change it, and each change makes a new result.
+        study_uid=None if is_own else tags.text(dataset, "StudyInstanceUID"),
+        series_uid=None if is_own else tags.text(dataset, "SeriesInstanceUID"),
         instance_uid=tags.text(dataset, "SOPInstanceUID"),
         patient_sex=sex if sex in ("F", "M", "O") else None,
         patient_age_band=_age_band(dataset),

@@ -83,6 +83,11 @@ class Reason(StrEnum):
         "The image is neither a chest X-ray nor a lung CT slice.",
         "Nothing. If Lungline is wrong about a kind of picture, its admission network must be trained on more of that kind.",
     )
+    OWN_RESULT = (
+        "own_result",
+        "This is a result that Lungline itself made; it belongs to no study here, so that it leads to no further result.",
+        "Nothing. To save the way, have the PACS not send Lungline's series 9901 and 9902 to Lungline.",
+    )
     NOT_FRONTAL = (
         "not_frontal",
         "This is a lateral or oblique X-ray, or a CT localiser (scout); the networks know only frontal films and axial slices.",

@@ -7,7 +7,7 @@ from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from imaging import tags
-from lungline import __version__
+from lungline import MANUFACTURER, __version__
 from lungline.findings import Modality
 from pacs.evidence import Evidence
 from pacs.objects import common
@@ -30,8 +30,8 @@ def make(evidence: Evidence, originals: Sequence[Original], identity: Identity) 
         series_number=common.SERIES_NUMBERS["sc"],
         sop_instance_uid=identity.instance_uid,
         instance_number=identity.number,
-        manufacturer=common.MANUFACTURER,
-        manufacturer_model_name=common.MANUFACTURER,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MANUFACTURER,
         software_versions=__version__,
         patient_id=inherited.PatientID,
         patient_name=inherited.PatientName,

@@ -7,10 +7,9 @@ from pydicom import Dataset
 from pydicom.sr.coding import Code
 
 from imaging import tags
-from lungline import RESEARCH_USE, __version__
+from lungline import MANUFACTURER, RESEARCH_USE, __version__
 from pacs.evidence import Evidence
 
-MANUFACTURER: Final = "Lungline"
 SERIES_NUMBERS: Final = {"sc": 9901, "sr": 9902}
 """High, so that results stand behind the originals."""
 _LONGEST: Final = {"StudyDescription": 64, "SeriesDescription": 64, "DerivationDescription": 1024}  # LO, ST: PS3.5 6.2

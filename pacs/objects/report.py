@@ -21,7 +21,7 @@ from pydicom import Dataset
 from pydicom.sr.codedict import codes as dictionary
 from pydicom.uid import UID, ComprehensiveSRStorage, ExplicitVRLittleEndian
 
-from lungline import __version__
+from lungline import MANUFACTURER, __version__
 from lungline.findings import Status
 from pacs.evidence import Evidence, ShownSeries
 from pacs.objects import codes, common
@@ -45,8 +45,8 @@ def make(evidence: Evidence, originals: Sequence[Original], identity: Identity) 
         series_number=common.SERIES_NUMBERS["sr"],
         sop_instance_uid=identity.instance_uid,
         instance_number=identity.number,
-        manufacturer=common.MANUFACTURER,
-        manufacturer_model_name=common.MANUFACTURER,
+        manufacturer=MANUFACTURER,
+        manufacturer_model_name=MANUFACTURER,
         software_versions=__version__,
         is_complete=evidence.stage == "final",
         is_final=False,
@@ -63,7 +63,7 @@ def make(evidence: Evidence, originals: Sequence[Original], identity: Identity) 
 
 def _observer(identity: Identity) -> ObservationContext:
     device = DeviceObserverIdentifyingAttributes(
-        uid=identity.series_uid, name=common.MANUFACTURER, manufacturer_name=common.MANUFACTURER, model_name=__version__
+        uid=identity.series_uid, name=MANUFACTURER, manufacturer_name=MANUFACTURER, model_name=__version__
     )
     return ObservationContext(observer_device_context=ObserverContext(dictionary.DCM.Device, device))
 
@@ -88,7 +88,7 @@ def _group(series: ShownSeries, shown: Sequence[Original], uid: UID, name: str) 
         tracking_identifier=TrackingIdentifier(uid=uid, identifier=name),
         finding_type=codes.FINDINGS[said.finding],
         algorithm_id=AlgorithmIdentification(
-            name=common.MANUFACTURER,
+            name=MANUFACTURER,
             version=__version__,
             parameters=[f"ensemble {said.ensemble}", f"rule {said.rule}", *(f"member {member}" for member in members)],
         ),

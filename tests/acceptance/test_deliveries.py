@@ -1,5 +1,6 @@
 """Results of studies reach a folder by themselves, once, also if what sends them is killed in the middle."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ def test_each_study_has_one_result_of_each_kind(stack: Stack, out: Path) -> None
         return len(stack.query("SELECT 1 FROM deliveries WHERE state = 'delivered'")) == 2 * STUDIES
 
     stack.until(ended, 180, "all results delivered")
+    for picture in [path for path in out.glob("*.dcm") if dcmread(path).Modality == "OT"]:
+        (stack.inbox / picture.name).write_bytes(picture.read_bytes())  # as a PACS does that forwards all that it gets
+    stack.await_verdicts(2 * STUDIES)
+    time.sleep(6)  # of the quiet period, and more
+    assert stack.query("SELECT reason FROM scan_results WHERE reason = 'own_result'") == STUDIES * [{"reason": "own_result"}]
+    assert ended()
     found = sorted((str(made.StudyInstanceUID), str(made.Modality)) for made in (dcmread(path) for path in out.glob("*.dcm")))
     assert found == sorted((study, kind) for study in studies for kind in ("OT", "SR"))
     assert not list(out.glob("*.part"))

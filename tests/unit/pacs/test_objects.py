@@ -14,6 +14,7 @@ from pydicom.uid import ComprehensiveSRStorage, ExplicitVRLittleEndian, Secondar
 from sqlalchemy import text
 
 from db.writer import Writer
+from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.layout import Store
 from lungline.reasons import Reason
@@ -124,6 +125,13 @@ def test_identifiers_stay_and_texts_are_cut(make: Make, kind: str) -> None:
     assert {keyword: str(made[keyword].value) for keyword in identity} == identity
     assert made.StudyDescription == "D" * 64
     assert str(made.PatientName) == "First^A"
+
+
+def test_a_picture_that_comes_back_belongs_to_no_study(writer: Writer, tmp_path: Path) -> None:
+    writer.do(enter_study, tmp_path)
+    found = read(build(order(writer, tmp_path, "sc"))).facts
+    assert found.rejection is Reason.OWN_RESULT
+    assert (found.study_uid, found.series_uid) == (None, None)
 
 
 def test_bytes_that_changed_are_not_reported_on(writer: Writer, tmp_path: Path) -> None:
