@@ -62,7 +62,7 @@ def to_ring(
         jobs.c.queue == queue,
         jobs.c.state == JobState.WAITING,
         jobs.c.priority.in_(ranks),
-        jobs.c.due_at <= now(),
+        or_(jobs.c.due_at <= now(), jobs.c.due_set_at > now()),  # set ahead of now: the clock was set back since
         must,
         is_running(jobs.c.queue),
     ]

@@ -56,19 +56,26 @@ def enter(connection: Connection, new_jobs: Sequence[NewJob], since: datetime | 
         since: when the wait began, if that was before now; it decides which is older.
     """
     rows = [_row(job) for job in sorted(new_jobs, key=lambda job: (job.kind, job.subject))]  # in one order, so that none wait in a circle
-    return len(insert_all(connection, jobs, jobs.c.id, rows, due_at=now(), created_at=since or now()))
+    return len(insert_all(connection, jobs, jobs.c.id, rows, due_at=now(), due_set_at=now(), created_at=since or now()))
 
 
-def postpone(connection: Connection, job: NewJob, seconds: float) -> None:
+def postpone(connection: Connection, job: NewJob, seconds: float, at_most: float | None = None) -> None:
     """Enters a job that is due in so many seconds; one that is open already is due then instead, and stays as urgent as it was.
+
+    `at_most`: however often it is postponed, it is due so many seconds after this was said first.
 
     An open job's row is locked until the transaction ends: whoever is about to end it waits, and then sees what this transaction wrote.
     """
-    entered = insert_into(connection, jobs).values({**_row(job), "due_at": now(seconds), "created_at": now(seconds)})
+    latest = {"latest_at": now(at_most)} if at_most is not None else {}
+    times = {"due_at": now(seconds), "due_set_at": now(), "created_at": now(seconds), **latest}
+    entered = insert_into(connection, jobs).values({**_row(job), **times})
+    due_at = case((jobs.c.latest_at < entered.excluded.due_at, jobs.c.latest_at), else_=entered.excluded.due_at)
     is_more_urgent = entered.excluded.priority < jobs.c.priority
     changed = {
-        "due_at": entered.excluded.due_at,
-        "created_at": entered.excluded.created_at,  # doorbells are answered in this order
+        "due_at": due_at,
+        "due_set_at": entered.excluded.due_set_at,
+        "latest_at": func.coalesce(jobs.c.latest_at, entered.excluded.latest_at),
+        "created_at": due_at,  # doorbells are answered in this order
         "rung_at": case((jobs.c.state == JobState.WAITING, None), else_=jobs.c.rung_at),
         "priority": case((is_more_urgent, entered.excluded.priority), else_=jobs.c.priority),
         "queue": case((is_more_urgent, entered.excluded.queue), else_=jobs.c.queue),

@@ -16,6 +16,7 @@ from lungline.ids import new_id
 ASSESS: Final = "assess"  # the kind of job that says what a series shows
 QUEUE: Final = "assess"
 QUIET_SECONDS: Final = 60.0
+_LONGEST_QUIET: Final = 10.0  # quiet periods, until a series is assessed though its slices never stop coming
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Series:
 
 
 def note_verdict(connection: Connection, name: SeriesName, priority: Priority, quiet_seconds: float) -> None:
-    """A scan of a series has a new verdict: the series is to be assessed once it was quiet for so long. In the verdict's transaction.
+    """A scan of a series has a new verdict: the series is to be assessed once it was quiet for so long, or slices came for ten times as
+    long. In the verdict's transaction.
 
     So are those of other modalities under its Series Instance UID: the scan may have been one of theirs until now. A scan that names no
     study or no series belongs to none; its verdict is all that is said of it.
@@ -81,14 +83,17 @@ def note_verdict(connection: Connection, name: SeriesName, priority: Priority, q
         _enter(connection, name)
         touched = _touch(connection, name)
     for series_id in sorted(touched):
-        schedule(connection, series_id, priority, quiet_seconds)
+        schedule(connection, series_id, priority, quiet_seconds, _LONGEST_QUIET * quiet_seconds)
 
 
-def schedule(connection: Connection, series_id: str, priority: Priority, seconds: float) -> None:
-    """Has a series assessed in so many seconds, also if it was to be assessed earlier or later; a STAT series stays one."""
+def schedule(connection: Connection, series_id: str, priority: Priority, seconds: float, at_most: float | None = None) -> None:
+    """Has a series assessed in so many seconds, also if it was to be assessed earlier or later; a STAT series stays one.
+
+    `at_most`: and so many seconds from now at the latest, if it was not said before until when.
+    """
     rank = Rank.STAT if priority is Priority.STAT else Rank.LIVE
     queue = Priority.STAT.value if priority is Priority.STAT else QUEUE
-    jobs.postpone(connection, NewJob(ASSESS, series_id, queue, rank), seconds)
+    jobs.postpone(connection, NewJob(ASSESS, series_id, queue, rank), seconds, at_most)
 
 
 def find(connection: Connection, series_id: str) -> Series:
@@ -102,6 +107,7 @@ def find(connection: Connection, series_id: str) -> Series:
     return Series(row.id, row.study_id, name, silent, row.closed_at is not None, announced)
 
 
+# coalesce keeps SQLite from finding them by their study, which may have ten times as many.
 _SLICES: Final = text("""
     SELECT r.scan_id, s.file_id, r.finding, r.probability, r.status, r.reason, r.ensemble, s.orientation,
            (SELECT p.probability FROM verdicts v JOIN probabilities p ON p.verdict_id = v.id
@@ -109,7 +115,7 @@ _SLICES: Final = text("""
            s.slice_position_mm AS position_mm, s.kernel, s.slice_thickness_mm AS thickness_mm, s.derivation, s.acquisition,
            s.slices_expected AS expected, s.lung_share, r.priority, r.received_at
     FROM scan_results r JOIN scans s ON s.id = r.scan_id
-    WHERE r.series_key = :series_key AND r.study_key = :study_key AND coalesce(r.patient_key, '') = :patient_key
+    WHERE r.series_key = :series_key AND coalesce(r.study_key, '') = :study_key AND coalesce(r.patient_key, '') = :patient_key
       AND coalesce(r.modality, '') = :modality
     ORDER BY r.scan_id
 """).columns(received_at=UtcTime)

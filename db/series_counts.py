@@ -57,7 +57,7 @@ def note_count(connection: Connection, of: UncountedSeries, images: int | None, 
 def _files(connection: Connection, series_key: str, study_key: str, patient_key: str) -> tuple[tuple[str, str], ...]:
     mine = (
         scans.c.series_key == series_key,
-        scans.c.study_key == study_key,
+        func.coalesce(scans.c.study_key, "") == study_key,  # found by the series, not by the study (db/series.py)
         func.coalesce(scans.c.patient_key, "") == patient_key,
     )
     found = connection.execute(select(scans.c.sha256, scans.c.file_id).where(*mine).limit(_FILES_TRIED))

@@ -178,7 +178,13 @@ def _overlap(some: Sequence[Slice], others: Sequence[Slice]) -> bool:
 
 
 def one_a_position(slices: Sequence[Slice]) -> list[Slice]:
-    """The slice that came last at each position, in their order; those without a position all count."""
+    """The slice that came last at each position, in their order; those without a position all count.
+
+    Three or more that all lie at one position have a device that writes no positions, or show one place over time: all of them count.
+    """
+    places = [slice_.position_mm for slice_ in slices if slice_.position_mm is not None]
+    if len(places) > 2 and len(places) == len(slices) and max(places) - min(places) <= _SAME_PLACE_MM:
+        return list(slices)
     kept: list[Slice] = []
     for slice_ in sorted(slices, key=lambda slice_: (slice_.position_mm is None, slice_.position_mm or 0.0, slice_.scan_id)):
         before = kept[-1].position_mm if kept else None
@@ -192,7 +198,7 @@ def one_a_position(slices: Sequence[Slice]) -> list[Slice]:
 def count_gaps(slices: Sequence[Slice]) -> int | None:
     """How many slices are missing between neighbours, by the usual step; None where fewer than three have a position."""
     places = np.array(sorted(slice_.position_mm for slice_ in slices if slice_.position_mm is not None))
-    if len(places) < 3 or len(places) < len(slices):
+    if len(places) < 3 or len(places) < len(slices) or places[-1] - places[0] <= _SAME_PLACE_MM:
         return None
     steps = np.diff(places)
     usual = float(np.median(steps))

@@ -37,6 +37,8 @@ jobs = Table(
     Column("owner", String(120)),  # the other half
     Column("lease_until", UtcTime),
     Column("due_at", UtcTime, nullable=False),  # not to be rung before
+    Column("due_set_at", UtcTime),  # when that was said: if it lies ahead, the clock was set back since, and the job is due
+    Column("latest_at", UtcTime),  # it is not postponed beyond that; NULL: as far as anybody likes
     Column("rung_at", UtcTime),  # NULL: its doorbell is still to be rung
     Column("created_at", UtcTime, nullable=False),
     Column("alone", Boolean, nullable=False),  # the worker that holds it does nothing beside it

@@ -5,15 +5,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, select, text, update
 
-from db import drops, headers, jobs, series
+from db import drops, headers, job_doorbells, jobs, series
+from db.clock import now
 from db.drops import Drop
 from db.job_leases import Cause
 from db.jobs import Claim, NewJob
 from db.results import ScanFacts, Verdict
 from db.scans import REREAD
+from db.series import SeriesName
 from db.tables import Priority, Rank
+from db.tables import jobs as jobs_table
 from jobs.kinds import ASSESS, HEADERS
 from lungline.findings import Modality, Status
 from lungline.ids import new_id
@@ -129,6 +132,40 @@ def test_slice_that_comes_during_the_assessment_is_not_lost(connection: Connecti
     assert assess(connection, claim, RULE, 0.0) is not None
 
     assert [row["slices"] for row in rows(connection, "series_results")] == [2]
+
+
+def test_a_study_that_comes_for_an_hour_is_assessed_meanwhile(connection: Connection) -> None:
+    for number in range(3):
+        judge(connection, number)
+    name = SeriesName("p", "st", "se", "ct")
+    connection.execute(text("DELETE FROM jobs WHERE kind = 'assess'"))
+
+    def comes(ago: float) -> float:
+        """A slice comes now, `ago` seconds after the first; for how long the assessment waits."""
+        latest = update(jobs_table).where(jobs_table.c.kind == "assess").values(latest_at=now(600.0 - ago))
+        connection.execute(latest)
+        series.note_verdict(connection, name, Priority.SCANS, 60.0)
+        due = connection.execute(select(jobs_table.c.due_at, now().label("at")).where(jobs_table.c.kind == "assess")).one()
+        return float(round((due.due_at - due.at).total_seconds()))
+
+    assert [comes(ago) for ago in (0.0, 50.0, 500.0, 570.0)] == [60, 60, 60, 30]
+    assert comes(650.0) < 0
+    assess_one(connection)
+    assert [row["stage"] for row in rows(connection, "series_results")] == ["provisional"]
+    assert comes(0.0) == 60  # from now on, anew
+
+
+def test_no_assessment_waits_for_a_clock_that_was_set_back(connection: Connection) -> None:
+    judge(connection, 1)
+    assess_one(connection)  # due again in 15 minutes
+    assert job_doorbells.to_ring(connection, "assess", (Rank.LIVE,), 10) == []
+
+    hours_ahead = {"due_at": now(7200.0 + 900.0), "due_set_at": now(7200.0), "rung_at": None}
+    connection.execute(update(jobs_table).where(jobs_table.c.kind == "assess").values(hours_ahead))
+
+    assert len(job_doorbells.to_ring(connection, "assess", (Rank.LIVE,), 10)) == 1
+    assess_one(connection)
+    assert job_doorbells.to_ring(connection, "assess", (Rank.LIVE,), 10) == []
 
 
 def test_a_void_claim_writes_nothing(connection: Connection) -> None:

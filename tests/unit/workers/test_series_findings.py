@@ -67,6 +67,18 @@ def test_slices_without_positions_all_count() -> None:
     assert count_gaps(stack) is None
 
 
+def test_positions_that_are_all_equal_say_nothing() -> None:
+    found = assess(CT, a_stack(30, step=0.0), RULE, FINAL)
+
+    assert (found.slices_used, found.gaps) == (30, None)
+
+
+def test_a_series_of_thousands_of_slices_is_assessed_as_one() -> None:
+    found = assess(CT, a_stack(5000, step=0.5), RULE, FINAL)
+
+    assert (found.slices, found.slices_used, found.gaps, len(found.inputs["scores"])) == (5000, 5000, 0, 5000)
+
+
 def test_one_of_two_reconstructions_counts() -> None:
     sharp, smooth = a_stack(20), [replace(value, scan_id=f"z-{value.scan_id}", kernel="smooth") for value in a_stack(18)]
 
