@@ -22,6 +22,8 @@ class Action(StrEnum):
     PROMOTE = "promote"
     ROLLBACK = "rollback"
     REPROCESS = "reprocess"  # old scans were read again
+    UPLOAD = "upload"  # a file came by the page
+    RELEASE = "release"  # of quarantine
     USER = "user"  # of the page: added, removed, given another password, locked out
     LOGIN = "login"
     QUEUE = "queue"  # paused or resumed

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, bindparam, func, select, text
+from sqlalchemy import Column, Connection, bindparam, func, insert, select, text
 
 from db import audit
 from db.audit import Action
@@ -101,6 +101,25 @@ def enter(
     done = ImportedLabels(import_id, new, len(taken) - new, tuple(sorted(refused, key=lambda row: row.line)), conflicts)
     _note(connection, import_id, done.text, who, sha256)
     return done
+
+
+def add(connection: Connection, scan_id: str, said: str, *, reader: str) -> Fault | None:
+    """Enters what a user of the page says of one scan now, and notes it in the audit; returns what is wrong, or None."""
+    row = connection.execute(select(scans.c.modality).where(scans.c.id == scan_id)).first()
+    if row is None:
+        return Fault.UNKNOWN_SCAN
+    if row.modality is None:
+        return Fault.NOT_READ_YET
+    modality = Modality(row.modality)
+    try:
+        label = label_of(modality, said)
+    except KeyError:
+        return Fault.UNKNOWN_FINDING
+    import_id, finding = new_id(), finding_of(modality, label)
+    values = {"scan_id": scan_id, "label": label, "finding": finding, "reader": reader, "import_id": import_id, "scope": Scope.SCAN}
+    connection.execute(insert(labels).values(id=new_id(), read_at=now(), imported_at=now(), **values))
+    audit.note(connection, Action.LABELS, f"labelled a scan {label} on the page", who=reader, subject=scan_id, id=import_id)
+    return None
 
 
 def refuse(connection: Connection, why: str, *, who: str, sha256: str | None, import_id: str) -> None:

@@ -27,6 +27,13 @@ def list_rows(connection: Connection, *, released: bool) -> list[tuple[ViewRow, 
     return [({name: row[name] for name in row if name != "file_id"}, _ids(row)) for row in rows]
 
 
+def newest_rows(connection: Connection, most: int, before: str = "") -> list[ViewRow]:
+    """What was not released, with the columns of `quarantined_files`, the newest first; `before`: older than the row with this id."""
+    older = "AND quarantine_id < :before" if before else ""  # ids sort by when they were entered
+    query = f"SELECT * FROM quarantined_files WHERE released_at IS NULL {older} ORDER BY quarantine_id DESC LIMIT :most"
+    return select_rows(connection, query, most=most, **({"before": before} if before else {}))
+
+
 def find_open(connection: Connection, ids: Collection[str], reason: Reason | None) -> list[QuarantineRow]:
     """Rows that were not released: those with one of the ids, and those with the reason."""
     chosen = or_(quarantine.c.id.in_(ids), quarantine.c.reason == reason)

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from db import files, quarantine, scans
+from db import audit, files, quarantine, scans
+from db.audit import Action
 from db.connect import read_only
 from db.migrate import open_database
 from db.quarantine import QuarantineRow
@@ -16,6 +17,7 @@ from lungline.layout import Store
 from lungline.reasons import Reason
 from lungline.settings import Settings
 from operations.inbox import bring_near, put
+from operations.users import current_user
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ def list_quarantined(settings: Settings, *, released: bool = False) -> list[Quar
     ]
 
 
-def release(settings: Settings, ids: Collection[str], reason: Reason | None = None) -> Released:
+def release(settings: Settings, ids: Collection[str], reason: Reason | None = None, *, who: str | None = None) -> Released:
     """Lets quarantined scans wait anew, and puts refused files back into the inbox: those with the ids, and all with the reason.
+
+    `who` does it, for the audit; None: whoever runs this process.
 
     Raises:
         OSError: a file cannot be copied; it stays quarantined.
@@ -57,6 +61,10 @@ def release(settings: Settings, ids: Collection[str], reason: Reason | None = No
     with engine.connect() as connection:
         rows = quarantine.find_open(connection, ids, reason)
     released = sum(_release(settings, engine, row) for row in rows)
+    if released:
+        with engine.begin() as connection:
+            detail = f"{released} released from quarantine" + (f" ({reason.value})" if reason else "")
+            audit.note(connection, Action.RELEASE, detail, who=who or current_user(), subject=next(iter(ids)) if len(ids) == 1 else None)
     unknown = ids - {row.quarantine_id for row in rows}
     return Released(released, len(unknown) + len(rows) - released)
 

@@ -12,7 +12,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from db.tables import Role
-from web import health, login, scans, studies
+from operations.upload import discard_leftovers
+from web import health, labels, login, quarantine, scans, studies, upload
 from web.guard import ClosedPage, Page, SafeHeaders
 from web.login import LoginPage
 from web.site import STATIC, Site
@@ -23,6 +24,7 @@ def make_page(site: Site, on_start: Callable[[], None] = lambda: None) -> Starle
 
     @asynccontextmanager
     async def live(_app: Starlette) -> AsyncIterator[None]:
+        discard_leftovers(site.settings.inbox)
         on_start()
         yield
         site.painter.close()
@@ -56,4 +58,10 @@ def _routes(site: Site) -> list[BaseRoute]:
         get("/scans", "scans", scans.scan_list),
         get("/scans/{scan_id}", "scan", scans.scan),
         get("/scans/{scan_id}/picture", "picture", scans.picture),
+        post("/scans/{scan_id}/label", "label", labels.label_scan),
+        get("/upload", "upload", upload.form),
+        Route("/upload", ClosedPage(site, upload.take, is_stream=True).answer, methods=["POST"], name="take"),
+        get("/upload/{sha256}", "outcome", upload.outcome),
+        get("/quarantine", "quarantine", quarantine.quarantine_list),
+        post("/quarantine", "release", quarantine.release_row, Role.ADMIN),
     ]

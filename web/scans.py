@@ -11,7 +11,7 @@ from db.scan_views import ScanRecord
 from db.series import SeriesName, slices_of
 from imaging.picture import PictureOrder
 from lungline.errors import StoreError, UnreadableScan
-from lungline.findings import FINDINGS, Modality
+from lungline.findings import FINDINGS, Modality, labels
 from lungline.layout import Store
 from web.site import Visit
 from web.studies import filter_choices, read_filter
@@ -88,6 +88,7 @@ def scan(visit: Visit) -> Response:
         shown=_window(visit) or (window_of(record.columns).centre, window_of(record.columns).width),
         presets=PRESETS if window_of(record.columns) is _HOUNSFIELD else {},
         side=SIDE,
+        choices=labels(Modality(str(record.columns["modality"]))) if record.columns.get("modality") else (),
     )
 
 

@@ -20,7 +20,7 @@ from web.pictures import Painter
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
-MENU: Final = (("worklist", "Studies"), ("scans", "Scans"))
+MENU: Final = (("worklist", "Studies"), ("scans", "Scans"), ("upload", "Upload"), ("quarantine", "Quarantine"))
 
 
 class Site:
@@ -87,9 +87,9 @@ class Visit:
         """A page out of a template."""
         return self.site.draw(self.request, template, status=status, login=self.login, **values)
 
-    def redirect(self, name: str, **parameters: Any) -> Response:
+    def redirect(self, name: str, *, query: str = "", **parameters: Any) -> Response:
         """To another page, after a POST."""
-        return RedirectResponse(self.link(name, **parameters), 303)
+        return RedirectResponse(self.link(name, **parameters) + (f"?{query}" if query else ""), 303)
 
     def say(self, status: int, heading: str, sentence: str) -> HTMLResponse:
         """A page that only says something."""
