@@ -18,7 +18,7 @@ _SUFFIXES: Final = (".dcm", ".png", ".jpg", ".jpeg", ".zip")
 _URGENT: Final = "stat"
 
 
-class FileTooLarge(StoreError):
+class UploadTooLarge(StoreError):
     """More bytes than any file may have."""
 
 
@@ -30,7 +30,7 @@ class Uploaded:
     bytes: int
 
 
-class IncomingFile:
+class UploadedFile:
     """One file on its way. The sender's name is not kept: it may be a patient's."""
 
     def __init__(self, settings: Settings, name: str, *, is_urgent: bool, reserve_bytes: int = FILE_BYTES_MAX) -> None:
@@ -63,12 +63,12 @@ class IncomingFile:
         """Appends some bytes.
 
         Raises:
-            FileTooLarge: that is more than a file may have.
+            UploadTooLarge: that is more than a file may have.
             StoreError: the disk does not take them.
         """
         self._bytes += len(chunk)
         if self._bytes > FILE_BYTES_MAX:
-            raise FileTooLarge(f"The file has more than {FILE_BYTES_MAX >> 20} MiB: Lungline reads none that is larger.")
+            raise UploadTooLarge(f"The file has more than {FILE_BYTES_MAX >> 20} MiB: Lungline reads none that is larger.")
         self._hash.update(chunk)
         try:
             self._file.write(chunk)

@@ -11,7 +11,7 @@ from db.audit import Action
 from db.clock import read_clock
 from lungline.errors import StoreError
 from lungline.layout import FILE_BYTES_MAX
-from operations.upload import FileTooLarge, IncomingFile, Uploaded
+from operations.upload import Uploaded, UploadedFile, UploadTooLarge
 from web.site import Visit
 
 _CHUNK_BYTES: Final = 1 << 20
@@ -27,13 +27,13 @@ async def take(visit: Visit) -> Response:
     urgent = visit.query("urgent") == "1"
     try:
         began = await run_in_threadpool(_clock, visit)
-        incoming = await run_in_threadpool(IncomingFile, visit.site.settings, visit.query("name"), is_urgent=urgent)
+        incoming = await run_in_threadpool(UploadedFile, visit.site.settings, visit.query("name"), is_urgent=urgent)
         try:
             uploaded = await _write(visit, incoming)
         except BaseException:  # also where the browser went away
             await run_in_threadpool(incoming.discard)
             raise
-    except FileTooLarge as error:
+    except UploadTooLarge as error:
         return JSONResponse({"fault": str(error)}, 413)
     except StoreError as error:
         return JSONResponse({"fault": str(error)}, 507)
@@ -56,7 +56,7 @@ def outcome(visit: Visit) -> Response:
     return JSONResponse({"outcome": found.outcome, "detail": found.detail, "known": found.was_known, "scan": place, "scans": len(ids)})
 
 
-async def _write(visit: Visit, incoming: IncomingFile) -> Uploaded:
+async def _write(visit: Visit, incoming: UploadedFile) -> Uploaded:
     waiting = bytearray()
     async for chunk in visit.request.stream():
         waiting += chunk
