@@ -13,7 +13,7 @@ from starlette.staticfiles import StaticFiles
 
 from db.tables import Role
 from operations.upload import discard_leftovers
-from web import health, labels, login, quarantine, scans, studies, upload
+from web import health, labels, login, models, quarantine, scans, studies, system, upload
 from web.guard import ClosedPage, Page, SafeHeaders
 from web.login import LoginPage
 from web.site import STATIC, Site
@@ -64,4 +64,10 @@ def _routes(site: Site) -> list[BaseRoute]:
         get("/upload/{sha256}", "outcome", upload.outcome),
         get("/quarantine", "quarantine", quarantine.quarantine_list),
         post("/quarantine", "release", quarantine.release_row, Role.ADMIN),
+        get("/queues", "queues", system.queues),
+        get("/models", "models", models.models),
+        post("/models/promote", "promote", models.promote, Role.ADMIN),
+        post("/models/rollback", "roll_back", models.roll_back, Role.ADMIN),
+        get("/system", "system", system.system, Role.ADMIN),
+        get("/system/checks", "checks", system.checks, Role.ADMIN),
     ]

@@ -20,7 +20,15 @@ from web.pictures import Painter
 
 _HERE: Final = Path(__file__).parent
 STATIC: Final = _HERE / "static"
-MENU: Final = (("worklist", "Studies"), ("scans", "Scans"), ("upload", "Upload"), ("quarantine", "Quarantine"))
+_MENU: Final = (
+    ("worklist", "Studies"),
+    ("scans", "Scans"),
+    ("upload", "Upload"),
+    ("quarantine", "Quarantine"),
+    ("queues", "Queues"),
+    ("models", "Models"),
+)
+_MENU_OF_ADMINS: Final = (*_MENU, ("system", "System"))
 
 
 class Site:
@@ -44,17 +52,18 @@ class Site:
     def draw(self, request: Request, template: str, *, status: int = 200, login: Login | None = None, **values: Any) -> HTMLResponse:
         """A page out of a template, which no cache keeps."""
         app = request.scope["app"]
+        is_admin = login is not None and login.user.role is Role.ADMIN
         common = {
             "link": lambda name, **parameters: self.link(app, name, **parameters),
             "login": login,
-            "is_admin": login is not None and login.user.role is Role.ADMIN,
+            "is_admin": is_admin,
             "form_token": login.form_token if login else "",
             "research_use": RESEARCH_USE,
             "version": __version__,
             "path": request.scope["path"],
             "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
             "after": request.query_params.get("after", ""),
-            "menu": MENU,
+            "menu": _MENU_OF_ADMINS if is_admin else _MENU,
         }
         page = self._templates.get_template(template).render(common | values)
         return HTMLResponse(page, status, headers={"Cache-Control": "no-store"})
