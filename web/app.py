@@ -65,6 +65,8 @@ def _routes(site: Site) -> list[BaseRoute]:
         get("/quarantine", "quarantine", quarantine.quarantine_list),
         post("/quarantine", "release", quarantine.release_row, Role.ADMIN),
         get("/queues", "queues", system.queues),
+        post("/queues/pause", "pause", system.pause, Role.ADMIN),
+        post("/queues/resume", "resume", system.resume, Role.ADMIN),
         get("/models", "models", models.models),
         post("/models/promote", "promote", models.promote, Role.ADMIN),
         post("/models/rollback", "roll_back", models.roll_back, Role.ADMIN),

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from db import backlog
+from db import queues as queue_rows
 from jobs.app import make_app
 from jobs.kinds import KINDS, queues_of
 from jobs.queues import queue_lengths
@@ -43,7 +43,7 @@ _queues: Final = QueueWatch()
 def queues(visit: Visit) -> Response:
     """What waits, what runs, and who works."""
     with visit.site.database.reading() as connection:
-        rows = backlog.list_backlog(connection)
+        rows = queue_rows.backlog(connection)
     lengths: dict[str, int] = {}
     fault = ""
     try:
@@ -52,7 +52,29 @@ def queues(visit: Visit) -> Response:
         fault = str(error)
     layout = visit.site.settings.layout
     flower = layout.flower_address.read_text().strip() if layout.flower_address.exists() else ""
-    return visit.draw("queues.html", rows=rows, lengths=lengths, fault=fault, processes=live(layout.run), flower=flower)
+    paused = {row["queue"]: bool(row["paused"]) for row in rows}
+    return visit.draw("queues.html", rows=rows, paused=paused, lengths=lengths, fault=fault, processes=live(layout.run), flower=flower)
+
+
+def pause(visit: Visit) -> Response:
+    """Has no job of a queue begun until it is resumed."""
+    with visit.site.database.writing() as connection:
+        if (queue := _named(visit)) is not None:
+            queue_rows.pause(connection, queue, visit.user)
+    return visit.redirect("queues")
+
+
+def resume(visit: Visit) -> Response:
+    """Has the jobs of a queue begun again."""
+    with visit.site.database.writing() as connection:
+        if (queue := _named(visit)) is not None:
+            queue_rows.resume(connection, queue, visit.user)
+    return visit.redirect("queues")
+
+
+def _named(visit: Visit) -> str | None:
+    queue = visit.form.get("queue", "")
+    return queue if queue in queues_of(KINDS) else None
 
 
 def system(visit: Visit) -> Response:

@@ -43,6 +43,19 @@ def test_queues_show_what_waits_and_who_is_ready(page: PageServer) -> None:
     assert waiting not in shown
 
 
+def test_an_admin_pauses_a_queue_and_resumes_it(page: PageServer) -> None:
+    reader, admin = page.user("ada"), page.user("root", Role.ADMIN)
+    assert reader.post("/queues/pause", {"queue": "scans"}).status == 403
+    for name in ("scans", "scans", "nonsense"):
+        assert admin.post("/queues/pause", {"queue": name}).status == 303
+    assert "Paused: <b>scans</b>" in reader.get("/queues").text
+    assert admin.post("/queues/resume", {"queue": "scans"}).status == 303
+    assert "Paused: <b>" not in reader.get("/queues").text
+    with page.site.database.reading() as connection:
+        noted = connection.exec_driver_sql("SELECT who, detail FROM audit_log WHERE action = 'queue' ORDER BY audit_id").all()
+    assert [tuple(row) for row in noted] == [("root", "paused"), ("root", "resumed")]
+
+
 def test_the_doctor_speaks_on_the_page(page: PageServer) -> None:
     client = page.user("root", Role.ADMIN)
     assert 'hx-get="/system/checks"' in client.get("/system").text
