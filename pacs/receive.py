@@ -58,7 +58,7 @@ class DicomReceiver:
         self._reserve = reserve_bytes
         self._peers = tuple(filter(None, (peer.strip() for peer in settings.dicom_peers.split(","))))
         self._folder = settings.inbox / _RECEIVING
-        self._tls = _tls(settings)
+        self._tls = make_tls_context(settings)
         self._entity = AE(ae_title=settings.dicom_ae_title)
         self._entity.maximum_associations = _ASSOCIATIONS
         self._entity.acse_timeout = self._entity.dimse_timeout = self._entity.network_timeout = _SILENT_SECONDS
@@ -153,8 +153,12 @@ def _is_urgent(event: Event) -> bool:
     return sender.endswith(URGENT) or called.endswith(URGENT)
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """For TLS, where a certificate is set; senders must show one of their own where a CA is."""
+def make_tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """For TLS, where a certificate is set; senders must show one of their own where a CA is.
+
+    Raises:
+        SettingsError: a certificate or key cannot be used.
+    """
     if settings.dicom_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

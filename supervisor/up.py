@@ -36,7 +36,7 @@ def run(settings: Settings) -> None:
     for address in (settings.layout.flower_address, settings.layout.web_address):
         address.unlink(missing_ok=True)  # of an earlier `up`
     upgrade(settings)
-    _greet(settings)
+    greet(settings)
     supervisor = Supervisor(settings.layout.run, settings.layout.logs)
     try:
         for child in children(settings):
@@ -74,7 +74,7 @@ def children(settings: Settings) -> list[Child]:
     return found
 
 
-def _greet(settings: Settings) -> None:
+def greet(settings: Settings) -> None:
     """Says what runs where, and at once what is wrong: else only the logs of the processes would."""
     say(
         f"Lungline {__version__}. {RESEARCH_USE}",
@@ -82,6 +82,8 @@ def _greet(settings: Settings) -> None:
         f"  database  {masked(settings.database_url)}",
         f"  logs      {settings.layout.logs}",
     )
+    if settings.dicom_port is not None:
+        say(f"  receiver  {settings.dicom_address} port {settings.dicom_port}, AE title {settings.dicom_ae_title}")
     for name in unknown():
         say(f"  {name} is not a setting and has no effect; see `lungline settings`")
     if settings.broker_url:

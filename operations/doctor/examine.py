@@ -6,7 +6,7 @@ from typing import Final
 
 from lungline.errors import LunglineError
 from lungline.settings import Settings
-from operations.doctor import installation, machine, retraining, sending
+from operations.doctor import installation, machine, receiving, retraining, sending
 
 Check = Callable[[Settings], Iterator[str]]
 """Yields a sentence for each thing that is right, and raises a LunglineError at the first that is wrong.
@@ -27,6 +27,7 @@ CHECKS: Final[Sequence[Check]] = (
     installation.check_processes,
     installation.check_page,
     installation.check_models,
+    receiving.check_receiver,
     sending.check_deliveries,
     sending.check_asking,
     retraining.check_recipes,

@@ -1,7 +1,5 @@
 """What `lungline doctor` looks at of this installation: key, database, broker, processes, models."""
 
-import errno
-import socket
 from collections.abc import Iterator
 
 from lungline.broker import address_of
@@ -10,6 +8,7 @@ from lungline.layout import Store
 from lungline.presence import live
 from lungline.processes import not_ready
 from lungline.settings import Settings
+from operations.doctor.ports import is_free
 
 
 def check_key(settings: Settings) -> Iterator[str]:
@@ -72,17 +71,10 @@ def check_page(settings: Settings) -> Iterator[str]:
     if "web" in live(settings.layout.run):
         yield f"page: {settings.layout.web_address.read_text().strip()}"
         return
-    family = socket.AF_INET6 if ":" in settings.web_address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.web_address, settings.web_port))
-        except OSError as error:
-            if error.errno == errno.EADDRNOTAVAIL:
-                raise SettingsError("LUNGLINE_WEB_ADDRESS is not an address of this machine.") from None
-            yield f"page: port {settings.web_port} is taken; `lungline up` takes the next free one"
-            return
-    yield f"page: not running; port {settings.web_port} is free"
+    if is_free("WEB", settings.web_address, settings.web_port):
+        yield f"page: not running; port {settings.web_port} is free"
+    else:
+        yield f"page: port {settings.web_port} is taken; `lungline up` takes the next free one"
 
 
 def check_models(settings: Settings) -> Iterator[str]:

@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 import yaml  # type: ignore[import-untyped]
+
+from lungline.processes import own_processes
+from lungline.settings import load
 
 REPOSITORY: Final = Path(__file__).resolve().parents[3]
 DEPLOY: Final = REPOSITORY / "deploy"
 UNITS: Final = DEPLOY / "systemd"
 COMMON: Final = UNITS / "lungline-.service.d" / "common.conf"
+OPTIONAL: Final = {
+    "LUNGLINE_DICOM_PORT": "11112",
+    "LUNGLINE_DICOM_ASK": "dicom:PACS@host:104",
+    "LUNGLINE_DELIVER_TO": "dicom:PACS@host:104",
+}
+"""Settings without which `receive`, `ask` and `deliver` do not run."""
 PROGRAM: Final = "/opt/lungline/.venv/bin/lungline"
 
 
@@ -47,6 +57,14 @@ def arguments(service: SystemdUnit) -> list[str]:
     program, *rest = shlex.split(service.value_of("ExecStart").replace("%i", "0"))
     assert program == PROGRAM
     return rest
+
+
+def every_process() -> dict[str, list[str]]:
+    """What `lungline up` starts where everything is set: each one's name and arguments."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in OPTIONAL.items():
+            patch.setenv(name, value)
+        return {name: list(command) for name, command in own_processes(load()).items()}
 
 
 def compose(name: str = "compose.yaml") -> Any:

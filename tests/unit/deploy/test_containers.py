@@ -1,4 +1,4 @@
-"""Dockerfile and compose file: nothing as root, nothing writable but volumes, no port but Flower's, and names that exist."""
+"""Dockerfile and compose file: nothing as root, nothing writable but volumes, no port to others by default, and names that exist."""
 
 import os
 import re
@@ -14,11 +14,10 @@ from redis import Redis
 from typer.testing import CliRunner
 
 from cli.main import app
-from lungline.processes import own_processes
 from lungline.settings import PREFIX, Settings, load
 from supervisor import own_broker
 from tests.servers import free_port
-from tests.unit.deploy.reading import DEPLOY, REPOSITORY, compose, image_environment, instructions, own_services
+from tests.unit.deploy.reading import DEPLOY, REPOSITORY, compose, every_process, image_environment, instructions, own_services
 from tests.waiting import wait_for
 
 _PINNED = re.compile(r"[\w./-]+:\d+\.\d+(\.\d+)?(-[\w.]+)?")
@@ -35,7 +34,7 @@ def test_a_service_starts_a_command_of_ours(name: str) -> None:
 def test_each_is_asked_for_its_own_health() -> None:
     for name, service in own_services().items():
         assert service["healthcheck"]["test"] == ["CMD", "lungline", "status", name]
-        assert name in own_processes(load())
+        assert name in every_process()
 
 
 def test_what_they_set_are_settings_and_files_of_settings() -> None:
@@ -63,16 +62,20 @@ def test_a_service_is_shut(name: str) -> None:
         assert service["user"].split(":")[0] not in ("0", "root")
 
 
-def test_only_pages_are_published_and_only_to_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_published_is_published_to_this_host_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     services = compose()["services"]
     assert compose()["networks"]["inside"]["internal"] is True
-    assert [name for name, service in services.items() if "ports" in service or service["networks"] != ["inside"]] == ["flower", "web"]
+    assert {name for name, service in services.items() if "ports" in service} == {"flower", "web", "receive"}
+    outside = {name for name, service in services.items() if service["networks"] != ["inside"]}
+    assert outside == {"flower", "web", "receive", "ask", "deliver"}
     for name, value in (services["flower"]["environment"] | services["web"]["environment"]).items():
         monkeypatch.setenv(name, value)
     settings = load()
     assert services["flower"]["ports"] == [f"127.0.0.1:{settings.flower_port}:{settings.flower_port}"]
     assert services["web"]["ports"] == [f"127.0.0.1:{settings.web_port}:{settings.web_port}"]
     assert settings.flower_address == settings.web_address == "0.0.0.0"
+    port = services["receive"]["environment"]["LUNGLINE_DICOM_PORT"]
+    assert services["receive"]["ports"] == [f"${{DICOM_PUBLISH:-127.0.0.1}}:{port}:{port}"]
 
 
 def test_home_inbox_and_store_outlive_a_container(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,16 +13,24 @@ from typer.testing import CliRunner
 from cli.main import app
 from lungline.processes import own_processes
 from lungline.settings import PREFIX, Settings, load
-from tests.unit.deploy.reading import COMMON, PROGRAM, UNITS, SystemdUnit, arguments, compose, own_services, services, unit
+from tests.unit.deploy.reading import COMMON, PROGRAM, UNITS, SystemdUnit, arguments, compose, every_process, own_services, services, unit
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
 
 
 def test_each_process_of_up_has_a_unit_and_a_service() -> None:
-    wanted = {" ".join(command) for command in own_processes(load()).values()}
+    wanted = {" ".join(command) for command in every_process().values()}
     assert {" ".join(arguments(service)) for service in services()} == wanted
     assert {" ".join(service["command"]) for service in own_services().values()} == wanted
-    assert set(own_services()) == set(own_processes(load()))
+    assert set(own_services()) == set(every_process())
+
+
+def test_what_needs_a_setting_runs_only_if_it_is_asked_for() -> None:
+    optional = set(every_process()) - set(own_processes(load()))
+    assert optional == {"receive", "ask", "deliver"}
+    assert {name: service["profiles"] for name, service in own_services().items() if "profiles" in service} == {
+        name: [name] for name in optional
+    }
 
 
 @pytest.mark.parametrize("service", services(), ids=lambda service: service.name)
@@ -118,7 +126,8 @@ def test_what_the_page_enables_starts_with_the_target(installed: Path, tmp_path_
     shutil.copytree(installed, host / "etc" / "systemd" / "system")
     subprocess.run(["systemctl", f"--root={host}", *page.split()], check=True, capture_output=True, timeout=300)
     wanted = {path.name for path in (host / "etc" / "systemd" / "system" / "lungline.target.wants").iterdir()}
-    assert wanted == {service.name.replace("@.", "@0.") for service in services()}
+    by_default = {" ".join(command) for command in own_processes(load()).values()}
+    assert wanted == {service.name.replace("@.", "@0.") for service in services() if " ".join(arguments(service)) in by_default}
     assert (host / "etc" / "systemd" / "system" / "multi-user.target.wants" / "lungline.target").is_symlink()
 
 

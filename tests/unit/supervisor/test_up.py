@@ -39,3 +39,11 @@ def test_our_own_server_comes_first() -> None:
 def test_no_server_of_our_own_where_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LUNGLINE_BROKER_URL", "redis://elsewhere/0")
     assert "redis" not in [child.name for child in up.children(load())]
+
+
+def test_the_greeting_names_the_receiver_where_there_is_one(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    up.greet(load())
+    assert "receiver" not in capfd.readouterr().out
+    monkeypatch.setenv("LUNGLINE_DICOM_PORT", "11112")
+    up.greet(load())
+    assert "  receiver  127.0.0.1 port 11112, AE title LUNGLINE" in capfd.readouterr().out

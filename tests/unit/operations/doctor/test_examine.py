@@ -1,5 +1,6 @@
 """What `lungline doctor` finds: every check is made, whatever another finds."""
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from db.tables import RunOutcome
 from lungline.errors import SettingsError
 from lungline.presence import Presence
 from lungline.settings import Settings, load
-from operations.doctor import installation, machine, retraining
+from operations.doctor import installation, machine, receiving, retraining
 from operations.doctor.examine import Check, Diagnosis, examine
 from tests.ledger import claim_run
+from tests.servers import free_port
 
 
 def wrong(check: Check) -> str:
@@ -123,3 +125,43 @@ def test_reports_needs_of_a_retraining_and_the_last_outcome(tmp_path: Path, monk
         "last training run: failed: The disk is full. See docs/retraining.md",
     ]
     assert all(diagnosis.is_right for diagnosis in found)
+
+
+def test_a_receiver_that_is_off_is_right() -> None:
+    assert list(examine(load(), [receiving.check_receiver])) == [Diagnosis(True, "receiver: off (LUNGLINE_DICOM_PORT is not set)")]
+
+
+def test_a_receiver_that_can_start_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_DICOM_PORT", str(free_port()))
+    monkeypatch.setenv("LUNGLINE_DICOM_PEERS", "PACS, CT_1@10.1.2.3")
+
+    found = list(examine(load(), [receiving.check_receiver]))
+    assert all(diagnosis.is_right for diagnosis in found), found
+    assert "2 senders" in found[-1].sentence
+
+
+def test_a_port_that_another_program_has_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        monkeypatch.setenv("LUNGLINE_DICOM_PORT", str(other.getsockname()[1]))
+        assert "set LUNGLINE_DICOM_PORT to another one" in wrong(receiving.check_receiver)
+        held = Presence.take(load().layout.run, "receive")
+        assert all(found.is_right for found in examine(load(), [receiving.check_receiver]))  # it is ours
+        held.leave()
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "said"),
+    [
+        ("ADDRESS", "192.0.2.1", "LUNGLINE_DICOM_ADDRESS is not an address of this machine"),
+        ("PEERS", "PACS,CT@nowhere.example", "Entry 2 of LUNGLINE_DICOM_PEERS"),
+        ("PEERS", "A_TITLE_THAT_IS_TOO_LONG", "Entry 1 of LUNGLINE_DICOM_PEERS"),
+        ("CERTIFICATE", "/nowhere.pem", "LUNGLINE_DICOM_CERTIFICATE is not a file that this user can read"),
+        ("CERTIFICATE", __file__, "not a PEM file"),
+        ("CA", __file__, "LUNGLINE_DICOM_CA without LUNGLINE_DICOM_CERTIFICATE"),
+    ],
+)
+def test_a_receiver_that_could_not_work_is_wrong(setting: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LUNGLINE_DICOM_PORT", str(free_port()))
+    monkeypatch.setenv(f"LUNGLINE_DICOM_{setting}", value)
+
+    assert said in wrong(receiving.check_receiver)
