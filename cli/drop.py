@@ -13,7 +13,7 @@ def drop(
     wait: Annotated[float, typer.Option(min=0.0, metavar="SECONDS", help="How many seconds to wait for each file's outcome.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each file.")] = False,
 ) -> None:
-    """Copy files into the inbox, and show what becomes of them; exit 1 if one was refused, quarantined, or not done in time."""
+    """Copy files into the inbox, and show what becomes of them; exit 1 if one, or one in an archive, was refused, quarantined, or late."""
     from lungline import presence, progress
     from lungline.settings import load
     from operations.drop import drop_and_wait
@@ -27,5 +27,5 @@ def drop(
     notice()
     if any(file.outcome == "dropped" for file in dropped) and "watch" not in presence.live(settings.layout.run):
         progress.say("No watcher runs for this home: start `lungline up`. The files wait in the inbox.")
-    if any(file.outcome in ("refused", "quarantined") or (wait and file.is_open) for file in dropped):
+    if any(file.outcome in ("refused", "quarantined") or file.turned_away or (wait and file.is_open) for file in dropped):
         raise typer.Exit(1)

@@ -25,6 +25,8 @@ _RULES: Final = {
         WHERE f.outcome = 'duplicate' AND NOT EXISTS (SELECT 1 FROM scans s WHERE s.sha256 = f.sha256)""",
     "refused files without a row in quarantined_files": """
         SELECT count(*) FROM files f WHERE f.outcome = 'refused' AND NOT EXISTS (SELECT 1 FROM quarantine q WHERE q.file_id = f.id)""",
+    "files from archives that are not there": """
+        SELECT count(*) FROM files f JOIN files a ON a.id = f.archive_id WHERE a.outcome NOT IN ('unpacked', 'refused')""",
     "scans done that have not exactly one current verdict": """
         SELECT count(*) FROM scans s
         WHERE NOT EXISTS (SELECT 1 FROM jobs j WHERE j.subject = s.id AND j.kind = 'read')
@@ -37,8 +39,10 @@ _RULES: Final = {
         SELECT count(*) FROM jobs j WHERE j.kind = 'read' AND (
         EXISTS (SELECT 1 FROM verdicts v WHERE v.scan_id = j.subject AND v.superseded_at IS NULL)
         OR EXISTS (SELECT 1 FROM quarantine q WHERE q.scan_id = j.subject AND q.released_at IS NULL))""",
-    "jobs of scans, series or training runs that are not there": """
+    "jobs of scans, series, archives, deliveries or training runs that are not there": """
         SELECT count(*) FROM jobs j WHERE NOT EXISTS (SELECT 1 FROM scans s WHERE s.id = j.subject)
+        AND NOT EXISTS (SELECT 1 FROM files f WHERE f.id = j.subject AND f.outcome = 'unpacked')
+        AND NOT EXISTS (SELECT 1 FROM outgoing_objects o WHERE o.id = j.subject)
         AND NOT EXISTS (SELECT 1 FROM series e WHERE e.id = j.subject)
         AND NOT EXISTS (SELECT 1 FROM runs r WHERE r.id = j.subject)""",
     "training runs that have not ended and have no job": """

@@ -3,22 +3,24 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
+from db.archives import UNPACK
 from db.scans import State, state_of
-from db.tables import Outcome, audit, files, quarantine, scans, verdicts
+from db.tables import Outcome, audit, files, jobs, quarantine, scans, verdicts
 
 
 @dataclass(frozen=True)
 class DropOutcome:
-    """How far a file is: `dropped` (not taken in yet), `waiting`, `reading`, `done`, `quarantined` or `refused`.
+    """How far a file is: `dropped` (not taken in yet), `waiting`, `reading`, `done`, `quarantined`, `refused` or `unpacked`.
 
-    `detail`: the verdict, or the reason why it was turned away; empty while it is open.
+    `detail`: the verdict, the reason why it was turned away, or what became of the files in an archive; empty while it is open.
     """
 
     outcome: str
     detail: str = ""
     was_known: bool = False  # done, and these bytes were there before
+    turned_away: int = 0  # files in an archive that were refused or quarantined
 
 
 def outcome_of(connection: Connection, sha256: str | None, size: int, since: datetime) -> DropOutcome:
@@ -37,7 +39,31 @@ def outcome_of(connection: Connection, sha256: str | None, size: int, since: dat
         return _outcome_of_labels(connection, sha256, since)
     if row.outcome == Outcome.REFUSED:
         return DropOutcome("refused", str(connection.scalar(select(quarantine.c.reason).where(quarantine.c.file_id == row.id))))
+    if row.outcome == Outcome.UNPACKED:
+        return _outcome_of_archive(connection, row.id)
     return _outcome_of_scans(connection, sha256, since)
+
+
+def _outcome_of_archive(connection: Connection, file_id: str) -> DropOutcome:
+    """Of all that it holds: open while some of it is."""
+    if connection.scalar(select(jobs.c.id).where(jobs.c.kind == UNPACK, jobs.c.subject == file_id)) is not None:
+        return DropOutcome("waiting")
+    members = select(files.c.outcome, func.count()).where(files.c.archive_id == file_id).group_by(files.c.outcome)
+    by_outcome = {Outcome(outcome): int(count) for outcome, count in connection.execute(members)}
+    of_archive = select(files.c.sha256).where(files.c.archive_id == file_id, files.c.outcome.in_((Outcome.ACCEPTED, Outcome.DUPLICATE)))
+    each = select(state_of(scans.c.id).label("state")).where(scans.c.sha256.in_(of_archive)).subquery()
+    states = select(each.c.state, func.count()).group_by(each.c.state)
+    by_state = {State(state): int(count) for state, count in connection.execute(states)}
+    if by_state.get(State.WAITING) or by_state.get(State.READING):
+        return DropOutcome("reading")
+    counts = {
+        "scans done": by_state.get(State.DONE, 0),
+        "quarantined": by_state.get(State.QUARANTINED, 0),
+        "refused": by_outcome.get(Outcome.REFUSED, 0),
+        "duplicates": by_outcome.get(Outcome.DUPLICATE, 0),
+    }
+    parts = [f"{sum(by_outcome.values())} files", *(f"{count} {name}" for name, count in counts.items() if count)]
+    return DropOutcome("unpacked", ", ".join(parts), turned_away=counts["quarantined"] + counts["refused"])
 
 
 def _outcome_of_labels(connection: Connection, sha256: str | None, since: datetime) -> DropOutcome:

@@ -23,6 +23,8 @@ class Drop:
     priority: Priority
     hint: Modality | None
     stay_key: str | None = None
+    archive_id: str | None = None
+    """The file that it was unpacked from."""
 
 
 def accept(connection: Connection, drop: Drop) -> Outcome:
@@ -42,7 +44,7 @@ def accept_all(connection: Connection, drops: Sequence[Drop]) -> list[Outcome]:
     # A file's row must stand before its scan's row may point to it; which of the two it is, the scan's unique key decides. All who
     # insert do so in the order of their unique keys, so that they wait for each other and not in a circle.
     fresh = sorted((drop for drop in drops if drop.id not in entered), key=lambda drop: drop.stay_key or "")
-    kept = insert_all(connection, files, files.c.id, [_file_row(drop, Outcome.ACCEPTED) for drop in fresh], received_at=now())
+    kept = insert_all(connection, files, files.c.id, [file_row(drop, Outcome.ACCEPTED) for drop in fresh], received_at=now())
     # one that is not kept stays in the inbox and was counted before
     counted = sorted((drop for drop in fresh if drop.id in kept), key=lambda drop: str(drop.sha256))
     new = enter(connection, [NewScan(drop.id, str(drop.sha256), 1, drop.priority, drop.hint) for drop in counted])
@@ -61,22 +63,15 @@ def _enter_duplicate(connection: Connection, drop: Drop) -> None:
 
 def refuse(connection: Connection, drop: Drop, reason: Reason) -> bool:
     """Enters a drop that nobody can read; its quarantine row has the drop's own id. False if it stayed and was counted before."""
-    if not insert_new(connection, files, **_file_row(drop, Outcome.REFUSED), received_at=now()):
+    if not insert_new(connection, files, **file_row(drop, Outcome.REFUSED), received_at=now()):
         return False
     quarantine_file(connection, drop.id, drop.sha256, reason, drop.bytes)
     return True
 
 
-def _file_row(drop: Drop, outcome: Outcome) -> dict[str, object]:
-    return {
-        "id": drop.id,
-        "outcome": outcome,
-        "sha256": drop.sha256,
-        "bytes": drop.bytes,
-        "priority": drop.priority,
-        "hint": drop.hint,
-        "stay_key": drop.stay_key,
-    }
+def file_row(drop: Drop, outcome: Outcome) -> dict[str, object]:
+    """The row of a drop in `files`, but for when it was received."""
+    return {**vars(drop), "outcome": outcome}
 
 
 def _retry_quarantined(connection: Connection, sha256: str) -> None:

@@ -12,19 +12,25 @@ _AT_A_TIME = 1000
 
 
 @dataclass(frozen=True)
-class AcceptedFile:
-    """A file whose bytes the store must hold."""
+class StoredFile:
+    """A file whose bytes the store must hold under their hash."""
 
     file_id: str
     sha256: str
     bytes: int
 
 
-def accepted(connection: Connection) -> Iterator[AcceptedFile]:
-    """All accepted files; however many there are, few are in memory at a time."""
-    query = select(files.c.id, files.c.sha256, files.c.bytes).where(files.c.outcome == Outcome.ACCEPTED)
+def stored(connection: Connection) -> Iterator[StoredFile]:
+    """All accepted files and unpacked archives; however many there are, few are in memory at a time."""
+    query = select(files.c.id, files.c.sha256, files.c.bytes).where(files.c.outcome.in_((Outcome.ACCEPTED, Outcome.UNPACKED)))
     for row in connection.execution_options(yield_per=_AT_A_TIME).execute(query):
-        yield AcceptedFile(row.id, row.sha256, row.bytes)
+        yield StoredFile(row.id, row.sha256, row.bytes)
+
+
+def refused_hashes(connection: Connection) -> set[str]:
+    """Of refused files that were read: the store keeps an archive that could not be unpacked under its hash, too."""
+    refused = (files.c.outcome == Outcome.REFUSED, files.c.sha256.is_not(None))
+    return set(connection.scalars(select(files.c.sha256).where(*refused)))
 
 
 def is_accounted_for(connection: Connection, stay_key: str) -> bool:

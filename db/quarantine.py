@@ -18,6 +18,7 @@ class QuarantineRow:
     quarantine_id: str
     file_id: str
     scan_id: str | None  # None: a refused file
+    sha256: str | None  # None: its bytes were not read, or not whole
 
 
 def list_rows(connection: Connection, *, released: bool) -> list[tuple[ViewRow, QuarantineRow]]:
@@ -37,8 +38,10 @@ def newest_rows(connection: Connection, most: int, before: str = "") -> list[Vie
 def find_open(connection: Connection, ids: Collection[str], reason: Reason | None) -> list[QuarantineRow]:
     """Rows that were not released: those with one of the ids, and those with the reason."""
     chosen = or_(quarantine.c.id.in_(ids), quarantine.c.reason == reason)
-    query = select(quarantine.c.id, quarantine.c.file_id, quarantine.c.scan_id).where(chosen, quarantine.c.released_at.is_(None))
-    return [QuarantineRow(row.id, row.file_id, row.scan_id) for row in connection.execute(query)]
+    query = select(quarantine.c.id, quarantine.c.file_id, quarantine.c.scan_id, quarantine.c.sha256).where(
+        chosen, quarantine.c.released_at.is_(None)
+    )
+    return [QuarantineRow(row.id, row.file_id, row.scan_id, row.sha256) for row in connection.execute(query)]
 
 
 def mark_file_released(connection: Connection, quarantine_id: str) -> bool:
@@ -48,4 +51,5 @@ def mark_file_released(connection: Connection, quarantine_id: str) -> bool:
 
 
 def _ids(row: ViewRow) -> QuarantineRow:
-    return QuarantineRow(str(row["quarantine_id"]), str(row["file_id"]), str(row["scan_id"]) if row["scan_id"] else None)
+    scan_id, sha256 = (str(row[name]) if row[name] else None for name in ("scan_id", "sha256"))
+    return QuarantineRow(str(row["quarantine_id"]), str(row["file_id"]), scan_id, sha256)

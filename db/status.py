@@ -15,7 +15,7 @@ def _count_files(connection: Connection) -> Counter[Outcome]:
     """Drops by outcome. All are counted at once, and the few that were not accepted: an index counts faster than it tells apart."""
     of = {
         outcome: select(func.count()).where(files.c.outcome == outcome).scalar_subquery()
-        for outcome in (Outcome.DUPLICATE, Outcome.REFUSED)
+        for outcome in (Outcome.DUPLICATE, Outcome.REFUSED, Outcome.UNPACKED)
     }
     total, *others = connection.execute(select(select(func.count()).select_from(files).scalar_subquery(), *of.values())).one()
     found = dict(zip(of, others, strict=True))
@@ -34,6 +34,7 @@ def counts(engine: Engine) -> dict[str, int | float | None]:
         "accepted": by_outcome[Outcome.ACCEPTED],
         "duplicates": by_outcome[Outcome.DUPLICATE],
         "refused": by_outcome[Outcome.REFUSED],
+        "unpacked": by_outcome[Outcome.UNPACKED],
         "scans": sum(by_state.values()),
         **{state.value: by_state[state] for state in State},
         "oldest_waiting_seconds": round((at - first).total_seconds(), 3) if first else None,

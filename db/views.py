@@ -18,10 +18,12 @@ _NOW: Final = {"sqlite": "strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now')", "postgres
 QUEUES: Final = (
     ("stat", "read"),
     ("stat", "assess"),
+    ("stat", "unpack"),
     ("scans", "read"),
     ("scans", "reread"),
     ("scans", "headers"),
     ("assess", "assess"),
+    ("archives", "unpack"),
     ("deliver", "deliver"),
     ("training", "train"),
 )

@@ -34,10 +34,19 @@ _KNOWN: Final = (
     ("an NRRD volume", 0, rb"NRRD000"),
     ("a MetaImage volume", 0, rb"ObjectType *= *Image"),
     ("a PDF document", 0, rb"%PDF-"),
-    ("a ZIP archive", 0, rb"PK\x03\x04"),
+    ("an HDF5 file", 0, rb"\x89HDF\r\n\x1a\n"),
+)
+
+# Of these, a ZIP archive that is dropped by itself is unpacked (imaging/archives.py), and comes here only within another file.
+_ARCHIVES: Final = (
+    ("a ZIP archive", 0, rb"PK(\x03\x04|\x05\x06|\x07\x08)"),
     ("a gzip archive", 0, rb"\x1f\x8b\x08"),
     ("a 7z archive", 0, rb"7z\xbc\xaf\x27\x1c"),
-    ("an HDF5 file", 0, rb"\x89HDF\r\n\x1a\n"),
+    ("a RAR archive", 0, rb"Rar!\x1a\x07"),
+    ("a tar archive", 257, rb"ustar"),
+    ("a bzip2 archive", 0, rb"BZh[1-9](1AY&SY|\x17\x72\x45\x38\x50\x90)"),
+    ("an xz archive", 0, rb"\xfd7zXZ\0"),
+    ("a Zstandard archive", 0, rb"\x28\xb5\x2f\xfd"),
 )
 
 # A data set without preamble begins with an element of group 0002 or 0008: explicit VR, big endian, or implicit VR with a small length.
@@ -59,9 +68,14 @@ def detect(data: bytes) -> Format:
             raise UnreadableScan(Reason.TRUNCATED)
     if data[128:132] == b"DICM":  # before the known others: a preamble may make the file a TIFF image too (PS3.10 7.1)
         return Format.DICOM
-    for name, offset, pattern in _KNOWN:
+    for name, offset, pattern in (*_KNOWN, *_ARCHIVES):
         if re.compile(pattern, re.DOTALL).match(data, offset):
             raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, f"The bytes are {name}, which Lungline does not read.")
     if _BARE_DICOM.match(data):
         return Format.DICOM
     raise UnreadableScan(Reason.NOT_AN_IMAGE)
+
+
+def is_archive(head: bytes) -> bool:
+    """Whether a file that begins with these bytes, 512 or more if it has so many, is an archive of a kind that is known, and no DICOM."""
+    return head[128:132] != b"DICM" and any(re.compile(pattern).match(head, offset) for _, offset, pattern in _ARCHIVES)

@@ -9,9 +9,9 @@ from typing import Final
 from celery import Celery
 from sqlalchemy import Connection
 
-from db import job_doorbells
+from db import job_doorbells, jobs
 from db.job_doorbells import Look, QueuePlace
-from db.tables import Rank
+from db.tables import JobState, Rank
 from jobs.kinds import JobKind, queues_of, ranks_of
 from jobs.queues import queues_now
 
@@ -29,7 +29,8 @@ class Lane:
     beside: Sequence[str]
     """The queues that share `most`, this one among them."""
     most: int
-    """That may lie in Redis."""
+    """That may lie in Redis; with those that run, where `counted` names a kind."""
+    counted: str | None = None
     head: QueuePlace | None = None
     """Of the job whose doorbell is the next to be answered."""
     _head_sightings: deque[tuple[float, QueuePlace | None]] = field(default_factory=deque)  # when (monotonic); of the last 10 s
@@ -57,7 +58,8 @@ class Lane:
             self._head_sightings.append((at, self.head))
         while self._head_sightings and at - self._head_sightings[0][0] >= LOST_AFTER_SECONDS:
             self._judged_by = self._head_sightings.popleft()
-        return sum(queue.length for queue in found.values())
+        running = jobs.count(connection, self.counted)[JobState.RUNNING] if self.counted else 0
+        return running + sum(queue.length for queue in found.values())
 
     def to_ring(self, connection: Connection, most: int, before: QueuePlace | None) -> list[tuple[str, str, str]]:
         """Jobs whose doorbell must be rung, as (id, kind, subject); `before`: only those entered before this place."""
@@ -79,7 +81,10 @@ def lanes(kinds: Sequence[JobKind]) -> Iterator[Lane]:
     live = [kind for kind in kinds if not kind.in_background]
     for queue in queues_of(live):
         first = next(kind for kind in live if queue in kind.queues)
-        yield Lane(queue, ranks_of(first), first.queues, first.most_rung)
+        if first.at_once is None:
+            yield Lane(queue, ranks_of(first), first.queues, first.most_rung)
+        else:
+            yield Lane(queue, ranks_of(first), (queue,), first.at_once, first.name)
     for kind in kinds:
         if kind.in_background:
             for queue in kind.queues:

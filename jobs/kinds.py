@@ -9,7 +9,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from db import assessments, deliveries, headers, rereads, runs, scans, series
+from db import archives, assessments, deliveries, headers, rereads, runs, scans, series
 from db.job_leases import Cause
 from db.tables import Priority, Rank
 from lungline.reasons import Reason
@@ -36,6 +36,8 @@ class JobKind:
     in_background: bool = False
     """Rung a few at a time, and only while no other doorbell lies in its queues."""
     most_rung: int = MOST_RUNG
+    at_once: int | None = None
+    """Rung or running at a time, but for urgent ones; None: as many as workers take. It has a queue of its own then."""
 
 
 READ_FAILURES: Final = {Cause.DEATH: Reason.READER_DIED, Cause.TIMEOUT: Reason.READER_TIMEOUT}
@@ -66,19 +68,25 @@ def _fail_delivery(connection: Connection, delivery_id: str, _: Cause) -> None:
     deliveries.give_up(connection, delivery_id)
 
 
+def _refuse_archive(connection: Connection, file_id: str, cause: Cause) -> None:
+    archives.refuse(connection, file_id, READ_FAILURES[cause])
+
+
 _SCAN_QUEUES: Final = tuple(priority.value for priority in Priority)
 
 READ: Final = JobKind(scans.READ, "lungline.read_scan", _SCAN_QUEUES, _quarantine)
 REREAD: Final = JobKind(scans.REREAD, READ.task, (Priority.SCANS.value,), _keep_verdict, in_background=True, most_rung=32)
 HEADERS: Final = JobKind(headers.HEADERS, READ.task, (Priority.SCANS.value,), _keep_facts, in_background=True, most_rung=32)
 ASSESS: Final = JobKind(series.ASSESS, "lungline.assess_series", (Priority.STAT.value, series.QUEUE), _ask_a_person)
+UNPACK: Final = JobKind(archives.UNPACK, "lungline.unpack_archive", (Priority.STAT.value, archives.QUEUE), _refuse_archive, at_once=2)
 TRAIN: Final = JobKind(runs.TRAIN, "lungline.retrain", (runs.QUEUE,), _fail_run, runs.DEATHS_ALLOWED, exclusive=True)
 DELIVER: Final = JobKind(deliveries.DELIVER, "lungline.deliver", (deliveries.QUEUE,), _fail_delivery)
 
-KINDS: Final = (READ, REREAD, HEADERS, ASSESS, TRAIN, DELIVER)
+KINDS: Final = (READ, REREAD, HEADERS, ASSESS, UNPACK, TRAIN, DELIVER)
 
-INFERENCE_QUEUES: Final = (Priority.STAT.value, series.QUEUE, Priority.SCANS.value)
-"""In the order in which an inference worker serves them: an assessment takes milliseconds, and waits behind no backlog of scans."""
+INFERENCE_QUEUES: Final = (Priority.STAT.value, series.QUEUE, archives.QUEUE, Priority.SCANS.value)
+"""In the order in which an inference worker serves them: an assessment takes milliseconds, and waits behind no backlog of scans; an archive
+waits behind none either, since what it holds takes its place in that backlog once it is unpacked."""
 
 
 def queues_of(kinds: Iterable[JobKind]) -> tuple[str, ...]:

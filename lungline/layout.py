@@ -8,6 +8,8 @@ from typing import Final
 
 # A mammography tomosynthesis or a 16-bit film stays below, a sparse 10 GB file does not: such a one is refused unread.
 FILE_BYTES_MAX: Final = 512 << 20
+# Studies are sent as archives, too. Both are limits of what is unpacked at all; imaging/archives.py has those of what it unpacks into.
+ARCHIVE_BYTES_MAX: Final = 4 << 30
 HELD: Final = ".held"
 
 
@@ -70,7 +72,7 @@ class Home:
 
 
 class Store:
-    """The layout of a store, and how to find a scan's bytes in it. Only the watcher writes (watcher/intake.py)."""
+    """The layout of a store, and how to find a scan's bytes in it. The watcher writes it, and workers what they unpack."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -78,6 +80,8 @@ class Store:
         """Out of the inbox, not yet entered and in place: `<file id>~<priority>~<modality or any>~<watcher>~<sha256 or none>/<name>`."""
         self.quarantine = root / "quarantine"
         """`<file id>/<name>`: what was refused."""
+        self.unpacking = root / "unpacking"
+        """`<file id>~<attempt>/`: what is being unpacked of an archive (workers/unpacking.py)."""
         self.labels = root / "labels"
         """Files of readers' labels that were dropped, and what became of each (watcher/label_drops.py)."""
         self.labelled = root / "labelled"

@@ -29,6 +29,38 @@ class Reason(StrEnum):
         "This is a symbolic link, pipe, socket or device; Lungline never follows or opens these.",
         "Drop the file itself.",
     )
+    # archives, and files in them
+    ARCHIVE_DAMAGED = (
+        "archive_damaged",
+        "The ZIP archive has no end, was changed after it was taken in, or its directory contradicts itself; nothing of it was taken in.",
+        "Send the archive again.",
+    )
+    ARCHIVE_TOO_LARGE = (
+        "archive_too_large",
+        "The ZIP archive holds more than 50,000 files, or would unpack to more than 16 GiB or to more than 200 times its size; nothing of "
+        "it was taken in.",
+        "Send what it holds in several archives.",
+    )
+    ENCRYPTED = (
+        "encrypted",
+        "The file is encrypted within its ZIP archive, or the archive holds nothing but encrypted files.",
+        "Have the archive made without a password.",
+    )
+    NESTED_ARCHIVE = (
+        "nested_archive",
+        "The file is an archive within an archive; Lungline does not unpack these.",
+        "If you trust it, let a ZIP archive be unpacked by itself with `lungline quarantine release`.",
+    )
+    MEMBER_DAMAGED = (
+        "member_damaged",
+        "The file cannot be unpacked from its ZIP archive: it is damaged there, or compressed in a way that Lungline does not know.",
+        "Have the archive made again, with the usual compression (Deflate), or send the file itself.",
+    )
+    UNSAFE_NAME = (
+        "unsafe_name",
+        "The path of the file within its ZIP archive leads out of the archive, as `../` does, or has no name at its end.",
+        "Find out who made the archive. If you trust it, let the file be read with `lungline quarantine release`.",
+    )
     # quarantined while reading
     NOT_AN_IMAGE = (
         "not_an_image",

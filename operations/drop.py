@@ -20,12 +20,12 @@ from db.clock import read_clock
 from db.connect import read_only
 from db.migrate import open_database
 from lungline.errors import LedgerError, StoreError
-from lungline.layout import FILE_BYTES_MAX
+from lungline.inbox_names import is_ignored, patterns
 from lungline.progress import Progress, silent
 from lungline.reasons import Reason
 from lungline.settings import Settings
 from operations import inbox
-from watcher.walk import is_ignored, patterns
+from watcher.archives import bytes_max
 
 _POLL_SECONDS: Final = 0.25
 
@@ -39,6 +39,7 @@ class Dropped:
     outcome: str = "dropped"
     detail: str = ""  # names another file where that has the same bytes; else our own words
     bytes: int = 0
+    turned_away: int = 0  # files in an archive that were refused or quarantined
     same_as: str = ""  # the name of an earlier file of this drop with the same bytes
 
     @property
@@ -125,7 +126,7 @@ def _copy(source: Path, folder: Path) -> Dropped:
         with draft.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             # what is too large is refused unread
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size <= FILE_BYTES_MAX else None
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest() if size <= bytes_max(file.fileno()) else None
         inbox.put(draft, folder, source.name)
     except OSError as error:
         raise StoreError(f"A file cannot be copied into LUNGLINE_INBOX ({error.strerror}); the files before it were copied.") from None
@@ -142,4 +143,4 @@ def _look_up(connection: Connection, file: Dropped, since: datetime) -> None:
         known = "again: "
     elif found.outcome == "done" and file.same_as:
         known = f"same bytes as {file.same_as}: "
-    file.outcome, file.detail = found.outcome, f"{known}{found.detail}"
+    file.outcome, file.detail, file.turned_away = found.outcome, f"{known}{found.detail}", found.turned_away

@@ -1,6 +1,7 @@
 """Puts a file into the inbox under its name, or a numbered one beside it: never over another file that waits there."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -34,17 +35,23 @@ def put(file: Path, folder: Path, name: str) -> None:
     raise StoreError("LUNGLINE_INBOX has too many files of that name; see `lungline status`.")
 
 
-def bring_near(file: Path, folder: Path) -> Path:
+def bring_near(file: Path, folder: Path, *, may_link: bool) -> Path:
     """A hidden draft in `folder` for `put` to name: a link to `file`, or a copy that outlives a power cut where it cannot be linked.
+
+    Args:
+        file: any regular file.
+        folder: in the inbox.
+        may_link: whether `file` is removed afterwards; what stays in the store is copied, so that nobody writes to it from the inbox.
 
     Raises:
         OSError: it cannot be copied; nothing is left of it.
     """
     draft = folder / f".{uuid4()}.part"
-    try:
-        os.link(file, draft, follow_symlinks=False)
-    except OSError:  # on another file system, or on one without links
-        copy_into_place(file, draft)
+    if may_link:
+        with suppress(OSError):  # on another file system, or on one without links
+            os.link(file, draft, follow_symlinks=False)
+            return draft
+    copy_into_place(file, draft)
     return draft
 
 

@@ -41,10 +41,13 @@ def list_quarantined(settings: Settings, *, released: bool = False) -> list[Quar
     store = Store(settings.store)
     with read_only(open_database(settings)).connect() as connection:
         rows = quarantine.list_rows(connection, released=released)
-    return [
-        QuarantinedFile(columns, store.names(str(columns["sha256"])) if row.scan_id else store.refused_names(row.file_id))
-        for columns, row in rows
-    ]
+    return [QuarantinedFile(columns, _names(store, row)) for columns, row in rows]
+
+
+def _names(store: Store, row: QuarantineRow) -> list[str]:
+    """By which its bytes were dropped; an archive that could not be unpacked lies under its hash, as scans do."""
+    refused = [] if row.scan_id else store.refused_names(row.file_id)
+    return refused or (store.names(row.sha256) if row.sha256 else [])
 
 
 def release(settings: Settings, ids: Collection[str], reason: Reason | None = None, *, who: str | None = None) -> Released:
@@ -78,15 +81,17 @@ def _release(settings: Settings, engine: Engine, row: QuarantineRow) -> bool:
 
 def _put_back(settings: Settings, engine: Engine, row: QuarantineRow) -> bool:
     """Puts a refused file back into the folders that say what it is; False if it was released before, or the store lacks it."""
-    folder = Store(settings.store).quarantine / row.file_id
-    entry = next(folder.iterdir(), None) if folder.is_dir() else None
+    store = Store(settings.store)
+    folder = store.quarantine / row.file_id
+    refused = next(folder.iterdir(), None) if folder.is_dir() else None
+    entry = refused or (store.find(row.sha256, row.file_id) if row.sha256 else None)
     if entry is None:
         return False
     with engine.connect() as connection:
         priority, modality = files.dropped_as(connection, row.file_id)
     target = settings.inbox.joinpath(*(["stat"] if priority is Priority.STAT else []), *([modality] if modality else []))
     target.mkdir(parents=True, exist_ok=True)
-    near = bring_near(entry, target)  # half a gigabyte perhaps: no transaction is open meanwhile
+    near = bring_near(entry, target, may_link=refused is not None)  # half a gigabyte perhaps: no transaction is open meanwhile
     try:
         with engine.begin() as connection:  # the row first: a crash then leaves the file where it is, to be seen by `reconcile`
             if not quarantine.mark_file_released(connection, row.quarantine_id):
@@ -95,6 +100,7 @@ def _put_back(settings: Settings, engine: Engine, row: QuarantineRow) -> bool:
     finally:
         near.unlink(missing_ok=True)
     sync_folder(target)  # before the store's own goes
-    entry.unlink(missing_ok=True)
-    folder.rmdir()
+    if refused is not None:
+        refused.unlink(missing_ok=True)
+        folder.rmdir()
     return True

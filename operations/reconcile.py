@@ -12,15 +12,16 @@ from db.connect import connect, read_only
 from db.consistency import Check, check_tables
 from db.migrate import open_database
 from db.status import counts
+from lungline.inbox_names import patterns
 from lungline.layout import Store
 from lungline.progress import Progress, silent
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 from watcher.label_drops import is_known, left
 from watcher.originals import stay_key
-from watcher.walk import patterns, walk
+from watcher.walk import walk
 
-_SUMS: Final = {"files": ("accepted", "duplicates", "refused"), "scans": ("waiting", "reading", "done", "quarantined")}
+_SUMS: Final = {"files": ("accepted", "duplicates", "refused", "unpacked"), "scans": ("waiting", "reading", "done", "quarantined")}
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ def count_altered(settings: Settings, progress: Progress = silent) -> int:
 
 def _check_store(connection: Connection, store: Store) -> Iterator[Check]:
     missing = 0
-    known = set()
-    for file in files.accepted(connection):
+    known = files.refused_hashes(connection)
+    for file in files.stored(connection):
         known.add(file.sha256)
         missing += not holds(store, file.sha256, file.file_id, file.bytes)
-    yield Check("accepted files whose bytes are missing in the store, or have another length", missing)
+    yield Check("accepted files and unpacked archives whose bytes are missing in the store, or have another length", missing)
     yield Check("files in the store that the database does not know", sum(folder.name not in known for folder in store.folders()))
     waiting = sum(folder.is_dir() for folder in store.incoming.iterdir()) if store.incoming.exists() else 0
     yield Check("files in staging, between inbox and store (the watcher finishes these)", waiting)

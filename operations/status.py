@@ -30,6 +30,7 @@ class HomeStatus:
     accepted: int | None = None
     duplicates: int | None = None
     refused: int | None = None
+    unpacked: int | None = None
     scans: int | None = None
     waiting: int | None = None
     reading: int | None = None

@@ -88,6 +88,7 @@ def sentence(counts: Counts | None, *, ready: bool) -> str:
     if counts is None:
         return f"{state} · the database does not answer" if ready else state
     said = " · ".join(f"{counts[name]} {name}" for name in ("files", "waiting", "reading", "done", "quarantined", "duplicates", "refused"))
+    said += f" · {counts['unpacked']} unpacked" if counts.get("unpacked") else ""  # archives: where none come, the line stays short
     oldest = counts["oldest_waiting_seconds"]
     return f"{state} · {said}" + (f" · the oldest has waited {oldest:.0f} s" if oldest else "")
 

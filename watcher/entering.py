@@ -1,16 +1,13 @@
 """Enters staged files: rows committed, then bytes in place. A file that fails costs itself its place, and no other."""
 
-import errno
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import structlog
 from sqlalchemy import Connection
 
-from db import drops
+from db import archives, drops
 from db.drops import Drop
 from db.tables import Outcome
 from db.writer import Writer
@@ -18,6 +15,7 @@ from lungline.durable import sync_folder
 from lungline.errors import LedgerError, StoreError
 from lungline.halves import by_halves
 from lungline.layout import Store
+from lungline.placing import put_in_place
 from lungline.reasons import Reason
 from watcher import originals
 from watcher.disk_threads import DiskThreads
@@ -95,43 +93,18 @@ class Entering:
         if drop.stay_key is not None:
             originals.unlink(folder, drop.sha256)
         target = self._store.quarantine / drop.id if outcome is Outcome.REFUSED else self._store.folder(str(drop.sha256))
-        try:
-            if not target.parent.is_dir():
-                target.parent.mkdir(exist_ok=True)
-            os.rename(folder, target)
-        except OSError as error:
-            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                raise
-            _join(outcome, folder, target)
-        else:
-            sync_folder(target.parent)
-
-
-def remove_empty(folder: Path) -> None:
-    """Removes a folder, but never with what may have come into it meanwhile."""
-    with suppress(OSError):
-        folder.rmdir()
-
-
-def _join(outcome: Outcome, folder: Path, target: Path) -> None:
-    """Adds what `folder` holds to `target`, which holds something already."""
-    for entry in folder.iterdir():
-        first = next(target.iterdir(), None) if outcome is Outcome.DUPLICATE else None
-        if first is None:
-            os.rename(entry, target / entry.name)
-            continue
-        if not os.path.lexists(target / entry.name):
-            with suppress(OSError):  # no links on this file system: the first name must do
-                os.link(first, target / entry.name)  # a second name for bytes that are there
-        entry.unlink()
-    sync_folder(target)
-    remove_empty(folder)
+        put_in_place(folder, target, is_known=outcome in (Outcome.DUPLICATE, Outcome.UNPACKED))
 
 
 def enter_rows(connection: Connection, staged: Sequence[StagedFile]) -> list[Outcome]:
     """Enters the rows of staged files, and no more; what became of each."""
+    read = [file.drop for file in staged if file.reason is None and not file.is_archive]
+    accepted = iter(drops.accept_all(connection, read))
+    outcomes = []
     for file in staged:
         if file.reason is not None:
             drops.refuse(connection, file.drop, file.reason)
-    accepted = iter(drops.accept_all(connection, [file.drop for file in staged if file.reason is None]))
-    return [next(accepted) if file.reason is None else Outcome.REFUSED for file in staged]
+            outcomes.append(Outcome.REFUSED)
+        else:
+            outcomes.append(archives.enter(connection, file.drop) if file.is_archive else next(accepted))
+    return outcomes

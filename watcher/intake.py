@@ -21,10 +21,11 @@ from db.tables import Priority, files
 from db.writer import Writer
 from lungline.findings import Modality
 from lungline.ids import new_id
-from lungline.layout import FILE_BYTES_MAX, Store
+from lungline.layout import ARCHIVE_BYTES_MAX, Store
 from lungline.pseudonyms import PseudonymKey
 from lungline.reasons import Reason
 from watcher import originals
+from watcher.archives import bytes_max, has_end, is_archive
 from watcher.disk_threads import DiskThreads
 from watcher.file_errors import Unfinished, raise_reworded
 from watcher.held import Held
@@ -108,11 +109,11 @@ class Intake:
             # Opened without following a link or waiting for a pipe, should the name have changed hands since it was looked at.
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         except PermissionError:
-            return self._carry(path, status, drop, Reason.TOO_LARGE if status.st_size > FILE_BYTES_MAX else Reason.UNREADABLE)
+            return self._carry(path, status, drop, Reason.TOO_LARGE if status.st_size > ARCHIVE_BYTES_MAX else Reason.UNREADABLE)
         with os.fdopen(descriptor, "rb", buffering=0) as file:
             if signature(os.fstat(descriptor)) != signature(status):
                 return None
-            if status.st_size > FILE_BYTES_MAX:  # refused unread
+            if status.st_size > bytes_max(descriptor):  # refused unread
                 if age < self._limits.patience and has_writer(descriptor):
                     raise Unfinished
                 return self._carry(path, status, drop, Reason.TOO_LARGE, file)
@@ -123,7 +124,12 @@ class Intake:
                 os.fsync(descriptor)  # before it is moved: what cannot be made durable stays where it is
             if signature(os.fstat(descriptor)) != signature(status):
                 return None
-            return self._carry(path, status, replace(drop, sha256=digest), Reason.EMPTY if status.st_size == 0 else None, file)
+            reason = Reason.EMPTY if status.st_size == 0 else None
+            unpacks = is_archive(descriptor)
+            if unpacks and not has_end(descriptor, status.st_size):
+                reason = Reason.ARCHIVE_DAMAGED
+            staged = self._carry(path, status, replace(drop, sha256=digest), reason, file)
+            return staged and replace(staged, is_archive=unpacks)
 
     def _carry(self, path: str, status: os.stat_result, drop: Drop, reason: Reason | None, file: FileIO | None = None) -> StagedFile | None:
         """Moves a file, or whatever it is, into a folder of its own under `incoming`; copies it where it cannot or may not be moved."""

@@ -10,8 +10,9 @@ from db.tables import Outcome, files
 from db.writer import Writer
 from lungline.errors import LedgerError, StoreError
 from lungline.layout import Store
+from lungline.placing import remove_empty
 from watcher import originals
-from watcher.entering import Entering, remove_empty
+from watcher.entering import Entering
 from watcher.file_errors import is_gone
 from watcher.incoming import Incoming
 from watcher.staging import inspect_leftover

@@ -8,10 +8,11 @@ import structlog
 
 from db.tables import Priority
 from lungline.findings import Modality
+from lungline.inbox_names import patterns
 from lungline.settings import Settings
 from watcher.limits import Limits
 from watcher.stability import StabilityTracker
-from watcher.walk import patterns, said_by_folders, walk
+from watcher.walk import said_by_folders, walk
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lungline import filesystems
+from watcher.archives import has_end, is_archive
 from watcher.limits import Limits
 
 TAIL_BYTES = 4096  # a file that ends in so many zeros looks unfinished
@@ -115,7 +116,10 @@ class StabilityTracker:
 
 def patience_seconds(descriptor: int, size: int, limits: Limits) -> float:
     """How many seconds after its last change a file is still worth waiting for, since it looks unfinished; 0 if it does not."""
-    if has_writer(descriptor) or (size and (lacks_end(descriptor, size) or has_hole(descriptor, size))):
+    writer = has_writer(descriptor)
+    if is_archive(descriptor) and not has_end(descriptor, size):
+        return limits.patience if writer is False else limits.patience_for_archive
+    if writer or (size and (lacks_end(descriptor, size) or has_hole(descriptor, size))):
         return limits.patience
     return 0.0 if size else limits.patience_if_empty
 

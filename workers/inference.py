@@ -12,12 +12,13 @@ from celery.signals import worker_ready, worker_shutting_down
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderPool
-from jobs.answer import register
+from jobs.answer import Answering, register
 from jobs.app import make_app
 from jobs.consumer import consume, mind_deafness
 from jobs.kinds import INFERENCE_QUEUES
 from jobs.leases import Leases, site
 from lungline.errors import SettingsError
+from lungline.inbox_names import patterns
 from lungline.layout import Store
 from lungline.presence import Presence
 from lungline.pseudonyms import PseudonymKey
@@ -30,6 +31,7 @@ from workers.assessing import SeriesAssessor
 from workers.batcher import Batcher
 from workers.champions import Champions
 from workers.tasks import ScanReader
+from workers.unpacking import ArchiveUnpacker, start_readers
 
 READER_SECONDS = 60.0  # the most that one scan's decoding may take
 READER_BYTES = 3 << 30  # and its memory: a 100 megapixel film as float32, a few times over
@@ -50,14 +52,16 @@ def run(settings: Settings, slot: int) -> None:
     pose.shipped()  # damaged, it would fail every reader, and each scan would be blamed
     # Before any runtime: its threads must not be alive when a process forks.
     pool = ReaderPool(reading.FUNCTION, _readers(), timeout=READER_SECONDS, memory_bytes=READER_BYTES)
+    archive_pool = start_readers()
     engine = open_database(settings)
     writer = Writer(engine)
     try:
         champions = Champions(engine, Store(settings.store).models, choose_runtime(settings, slot), settings.batch_max)
         log.info("warm", versions=champions.judge.versions)
-        _serve(settings, name, presence, pool, writer, champions)
+        _serve(settings, name, presence, (pool, archive_pool), writer, champions)
     finally:
         pool.close()
+        archive_pool.close()
         writer.close()
         engine.dispose()
         log.info("stopped")
@@ -80,16 +84,27 @@ def choose_runtime(settings: Settings, slot: int) -> RuntimeChoice:
     return choice
 
 
-def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, writer: Writer, champions: Champions) -> None:
+def _serve(
+    settings: Settings, name: str, presence: Presence, pools: tuple[ReaderPool, ReaderPool], writer: Writer, champions: Champions
+) -> None:
+    pool, archive_pool = pools
+    store = Store(settings.store)
     leases = Leases(writer, f"{site(settings)}-{name}")
     batcher = Batcher(writer, settings.batch_max, _end_broken, settings.series_quiet_seconds)
     key = PseudonymKey.load_or_create(settings.key_file)
     quiet_seconds = settings.series_quiet_seconds
-    reader = ScanReader(leases, writer, Store(settings.store), key, pool, batcher, lambda: champions.judge, quiet_seconds=quiet_seconds)
+    reader = ScanReader(leases, writer, store, key, pool, batcher, lambda: champions.judge, quiet_seconds=quiet_seconds)
     assessor = SeriesAssessor(leases, writer, settings.series_final_seconds, series_rule.shipped())
+    unpacker = ArchiveUnpacker(leases, writer, store, archive_pool, patterns(settings.ignore))
+    unpacker.clear()
     app = make_app(settings)
-    register(app, reader.answering)
-    register(app, assessor.answering)
+    answerings: tuple[Answering[Any], ...] = (reader.answering, assessor.answering, unpacker.answering)
+    for answering in answerings:
+        register(app, answering)
+
+    def stop_reading() -> None:
+        unpacker.stop()
+        reader.stop()
 
     # Celery keeps weak references to receivers: these names must outlive the consumer.
     def on_ready(**_: Any) -> None:
@@ -99,11 +114,11 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
     def on_stop(**_: Any) -> None:
         # In a thread: a signal handler must not wait for the batch under way.
         assessor.stop()
-        threading.Thread(target=reader.stop, name="stopper").start()
+        threading.Thread(target=stop_reading, name="stopper").start()
 
     worker_ready.connect(on_ready)
     worker_shutting_down.connect(on_stop)
-    watches = (mind_deafness(app, INFERENCE_QUEUES, (reader.answering, assessor.answering)), mind_hanging(batcher))
+    watches = (mind_deafness(app, INFERENCE_QUEUES, answerings), mind_hanging(batcher))
     for watch in watches:
         watch.start()
     champions.watch()
@@ -114,7 +129,7 @@ def _serve(settings: Settings, name: str, presence: Presence, pool: ReaderPool, 
         for watch in watches:
             watch.stop()
         champions.stop()
-        reader.stop()
+        stop_reading()
         leases.stop()
 
 

@@ -27,6 +27,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"  # new bytes: a scan stands for each frame
     DUPLICATE = "duplicate"  # these bytes were there already
     REFUSED = "refused"  # nothing that can be read, with a reason
+    UNPACKED = "unpacked"  # an archive: what it holds are files of their own
 
 
 class Priority(StrEnum):
@@ -47,9 +48,11 @@ files = Table(
     Column("hint", String(4)),  # the modality that its folder said
     Column("stay_key", String(16)),  # keyed hash of what was not moved out of the inbox, so that it counts once
     Column("received_at", UtcTime, nullable=False),
-    CheckConstraint("outcome in ('accepted', 'duplicate', 'refused')", name="outcome"),
+    Column("archive_id", String(36), ForeignKey("files.id")),  # the file that it was unpacked from
+    CheckConstraint("outcome in ('accepted', 'duplicate', 'refused', 'unpacked')", name="outcome"),
     UniqueConstraint("stay_key"),
 )
+Index("ix_files_archive_id", files.c.archive_id)
 Index("ix_files_sha256", files.c.sha256)
 Index("ix_files_outcome", files.c.outcome)
 

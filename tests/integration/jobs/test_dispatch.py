@@ -7,6 +7,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import select, update
 
+from db import archives, jobs
 from db import scans as scan_states
 from db.clock import now
 from db.scans import State
@@ -15,7 +16,7 @@ from db.tables import jobs as jobs_table
 from db.writer import Writer
 from jobs.app import make_app
 from jobs.dispatcher import Dispatcher
-from jobs.kinds import KINDS, READ
+from jobs.kinds import KINDS, READ, UNPACK
 from jobs.queues import queue_lengths, ring
 from lungline.errors import BrokerError
 from lungline.settings import load
@@ -209,3 +210,19 @@ def test_whatever_goes_wrong_the_dispatcher_rings_on(writer: Writer, app: Celery
     dispatcher.start()
     assert rang.wait(20)
     dispatcher.stop()
+
+
+def test_few_archives_are_rung_at_once(writer: Writer, app: Celery, fresh_broker: Broker) -> None:
+    for _ in range(5):
+        writer.do(archives.enter, any_drop())
+    writer.do(archives.enter, any_drop(Priority.STAT))
+    dispatcher = Dispatcher(app, writer)
+    assert dispatcher.turn() == 3
+    assert queue_lengths(app, UNPACK.queues) == {"stat": 1, "archives": 2}
+    subjects = sorted(writer.do(jobs.subjects, UNPACK.name))
+    fresh_broker.client.delete("archives")  # heard
+    claims = writer.do(jobs.claim, (UNPACK.name,), subjects[:2], "slot/boot/a", 40.0)
+    assert len(claims) == 2
+    assert dispatcher.turn() == 0  # two run
+    writer.do(jobs.finish, claims[subjects[0]])
+    assert dispatcher.turn() == 1

@@ -75,7 +75,7 @@ _DENIED = [
     (("-multi",), "commands MULTI"),
     (("-exec",), "commands EXEC"),
     (("-ping",), "commands PING"),
-    (("resetkeys", "~stat*", "~scans*", "~assess*", "~deliver*", "~unacked*", "~_kombu.*", "~*celery*"), "keys training"),
+    (("resetkeys", "~stat*", "~scans*", "~assess*", "~archives*", "~deliver*", "~unacked*", "~_kombu.*", "~*celery*"), "keys training"),
     (("resetkeys", "~lungline:*"), "keys stat, "),
     (("resetchannels",), "channels /0.celeryev/worker.heartbeat, /0.celery.pidbox"),
     (("resetchannels", "&/0.celeryev/*"), "channels /0.celery.pidbox"),

@@ -23,7 +23,7 @@ def test_counting_reads_no_table(sqlite: Engine) -> None:
     with plans(sqlite) as steps:
         counts(sqlite)
     large = [step for step in steps if step.split()[1] in ("files", "scans")]
-    assert sorted(step.split(" USING ")[0] for step in large) == ["SCAN files", "SCAN scans", "SEARCH files", "SEARCH files"]
+    assert sorted(step.split(" USING ")[0] for step in large) == ["SCAN files", "SCAN scans", *3 * ["SEARCH files"]]
     assert all("COVERING INDEX" in step for step in large)
     assert [step for step in steps if "TEMP B-TREE" in step] == []
 

@@ -69,5 +69,5 @@ def test_lost_bytes_and_files_not_taken_in_are_counted(home: Path) -> None:
     assert [rule.sentence.split(" ")[:2] for rule in wrong] == [["accepted", "files"], ["files", "in"]]
     assert {rule.wrong for rule in wrong} == {1}
     files, scans = add_up(settings)
-    assert (files.name, files.total, files.parts) == ("files", 1, {"accepted": 1, "duplicates": 0, "refused": 0})
+    assert (files.name, files.total, files.parts) == ("files", 1, {"accepted": 1, "duplicates": 0, "refused": 0, "unpacked": 0})
     assert (scans.total, scans.parts["waiting"]) == (1, 1)

@@ -8,8 +8,9 @@ import pytest
 
 from db.tables import Priority
 from lungline.findings import Modality
+from lungline.inbox_names import is_ignored, patterns
 from lungline.settings import load
-from watcher.walk import is_ignored, patterns, said_by_folders, walk
+from watcher.walk import said_by_folders, walk
 
 IGNORE = patterns("*.part, *.tmp,DICOMDIR,Thumbs.db")
 
