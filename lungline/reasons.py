@@ -171,8 +171,8 @@ class Reason(StrEnum):
     # of a series: its slices were read, and something speaks against trusting what they show together
     SLICES_MISSING = (
         "slices_missing",
-        "Slices are missing between others, or fewer came than the header says that there are.",
-        "Have the PACS send the series again: what came already counts once.",
+        "Slices are missing within the series, or fewer came than its header says there are.",
+        "Have the PACS send the series again: slices that are sent twice count once.",
     )
     NO_LUNG_SLICES = (
         "no_lung_slices",

@@ -62,13 +62,13 @@ class Settings(BaseSettings):
     )
     quiet_seconds: float = Field(default=1.0, ge=0.05, le=600, description="How long a file must stay unchanged before it is taken in.")
     series_quiet_seconds: float = Field(
-        default=60, ge=0.1, le=86400, description="How long no slice of a series must come before it is assessed, provisionally."
+        default=60, ge=0.1, le=86400, description="A series is assessed, provisionally, when no slice of it has come for this long."
     )
     series_final_seconds: float = Field(
         default=900,
         ge=0.1,
         le=604800,
-        description="How long no slice of a series must come before it counts as complete, where its header does not say how many it has.",
+        description="A series counts as complete when no slice of it has come for this long, if its header does not say how many it has.",
     )
     ignore: str = Field(
         default="*.part,*.partial,*.filepart,*.crdownload,*.download,*.tmp,~$*,DICOMDIR,Thumbs.db,desktop.ini,"
@@ -85,14 +85,20 @@ class Settings(BaseSettings):
     dicom_ae_title: str = Field(
         default="LUNGLINE",
         pattern=r"^[A-Z0-9_-]{1,16}$",
-        description="The receiver's AE title. With `STAT` behind it, what is sent to it is urgent.",
+        description="The receiver's AE title. What is sent to this title with `STAT` at its end is urgent.",
     )
     dicom_peers: str = Field(
         default="", description="Comma-separated AE titles, or `TITLE@ADDRESS`, that may send to the receiver. Default: all."
     )
-    dicom_certificate: Path | None = Field(default=None, description="A PEM file with the receiver's certificate: it speaks TLS only then.")
-    dicom_key: Path | None = Field(default=None, description="A PEM file with the certificate's key, if the certificate's file has it not.")
-    dicom_ca: Path | None = Field(default=None, description="A PEM file of the CA whose certificates senders must show. Default: none.")
+    dicom_certificate: Path | None = Field(
+        default=None, description="A PEM file with the receiver's certificate. Without it, the receiver does not use TLS."
+    )
+    dicom_key: Path | None = Field(
+        default=None, description="A PEM file with the certificate's key, if it is not in the certificate's file."
+    )
+    dicom_ca: Path | None = Field(
+        default=None, description="A PEM file with the CA that must have signed the senders' certificates. Default: senders need none."
+    )
     deliver_to: str = Field(
         default="",
         description="Where results of studies are sent: comma-separated `folder:/PATH`, `dicom:AET@HOST:PORT`, `dicomweb:URL`. "

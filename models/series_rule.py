@@ -119,4 +119,6 @@ def read_rule(path: Path) -> SeriesRule:
     try:
         return SeriesRule.model_validate(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, ValidationError):
-        raise ModelError("The rule from slices to series is missing or damaged; install Lungline anew.") from None
+        raise ModelError(
+            "The rule from slices to series is missing or damaged. Restore it with `git checkout -- models/shipped`."
+        ) from None

@@ -42,7 +42,7 @@ def assess(connection: Connection, claim: Claim, rule: SeriesRule, final_seconds
     """Ends a claimed job by what its series and study show; in words for Flower. None, and nothing written, if the claim is void.
 
     The job ends first: a verdict that is written at the same time waits for that, or is seen here. A provisional assessment enters the job
-    anew, for the time by which the series counts as complete. A series whose scans have all become another's is no longer spoken of.
+    again, for the time when the series counts as complete. A series whose scans now all belong to others loses its assessment.
     """
     if not jobs.finish(connection, claim):
         return None

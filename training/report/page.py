@@ -23,7 +23,7 @@ _FIRST: Final = {
     "accepted_accuracy": "right among accepted",
     "xray_kept": "chest X-rays kept",
     "ct_kept": "lung CT kept",
-    "turned_away": "others turned away",
+    "turned_away": "others rejected",
 }
 
 _SPLITS: Final = {"test": "test", "val": "validation"}

@@ -127,8 +127,8 @@ def test_figures_have_intervals_counts_baselines_and_sources(run: ReportedRun) -
     assert f"{figure.value:.3f} [{figure.low:.3f}, {figure.high:.3f}]" in whole
     assert "18 (9)" in whole
     for rival in ("majority class", "source rule", "blind", "thumbnails"):
-        assert f"beside it: {rival}" in whole
-        assert f"beside it: {rival}" in section(run, "sources")
+        assert f"baseline: {rival}" in whole
+        assert f"baseline: {rival}" in section(run, "sources")
     assert "test, clinic 0 12 (6)" in section(run, "sources")
     assert "clinic 1" not in section(run, "sources")  # two pictures of a finding tell nothing
     apart = run.found[0].record.figures.left_out
@@ -146,8 +146,8 @@ def test_controls_calibration_coverage_and_looks_are_told(run: ReportedRun) -> N
     assert "perfect calibration would show" in section(run, "calibration")
     assert "are accepted" in section(run, "coverage", 1)
     assert "Mean disagreement" in section(run, "coverage", 1)
-    assert "was looked at for 1 versions so far" in section(run, "uses")
-    assert "was looked at for 2 versions so far" in section(run, "uses", 1)
+    assert "was used for 1 versions so far" in section(run, "uses")
+    assert "was used for 2 versions so far" in section(run, "uses", 1)
     assert "TRIPOD+AI" in section(run, "items")
     (gate,) = run.page.findall(f".//{XHTML}header/{XHTML}section[@class='gate']")
     for said in (
@@ -219,7 +219,7 @@ def test_undefined_figures_leave_gaps_and_a_note(run: ReportedRun) -> None:
     (caveats,) = root.findall(f".//{XHTML}article[1]/{XHTML}section[@class='caveats']")
     assert "Trained on 32 pictures at the most" in text(caveats)
     assert "macro AUROC is not defined" in text(caveats)
-    assert "Not judged on test" in text(caveats)
+    assert "Not evaluated on test" in text(caveats)
     assert "On so few its figures mean nothing".lower() in text(caveats).lower()
 
 

@@ -93,7 +93,7 @@ def test_a_store_version_is_judged_again_and_on_other_data(tiny_data: Path, home
     assert counted[1] == [files.places[0].member.version, files.version]
     assert (store / "ensembles" / f"{files.version}.json").read_bytes() == before  # figures of other data are not its own
     page = Path(done.stdout.splitlines()[-1])
-    assert f"Judged on another data set than it was made with: {counted[0].removeprefix('ct of ')}" in page.read_text()
+    assert f"Evaluated on another data set than the one that it was trained on: {counted[0].removeprefix('ct of ')}" in page.read_text()
     facts = json.loads(page.with_name("report.json").read_text())
     assert "beside" not in facts["versions"][-1]["told"]["figures"]  # there is nothing to learn a baseline from
     assert files.places[0].member.record.validation
@@ -142,7 +142,7 @@ def test_evaluate_writes_cards_and_counts_the_test_split_look(out: Path, tiny_da
     assert json.loads((out / "test-uses.json").read_text())["xray"] == [member.version, ensemble.version]
     for card in (member.folder / "card.md", out / "ensembles" / "xray.md"):
         assert card.read_text() in done.stdout
-        assert "looked at for" in card.read_text()
+        assert "test split was used for" in card.read_text()
     assert Path(done.stdout.splitlines()[-1]).is_file()
     kinds = json.loads((out / "admission-mobilenetv2" / "member.json").read_text())["figures"]["within_source"]
     assert set(kinds) == {"made"}

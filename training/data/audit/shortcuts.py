@@ -41,7 +41,7 @@ class Separation:
     groups: int
 
     def __str__(self) -> str:
-        return f"{self.modality}: {self.label} is told from the rest by {self.by} alone at AUROC {self.auroc:.2f} ({self.groups} groups)"
+        return f"{self.modality}: {self.label} can be recognised by {self.by} alone, AUROC {self.auroc:.2f} ({self.groups} groups)"
 
 
 def separations(modality: str, labels: Sequence[str], rows: Sequence[Row], statistics: Sequence[ImageStatistics]) -> Iterator[Separation]:

@@ -121,7 +121,7 @@ def test_member_json_and_card_say_nothing_of_the_test_split(trained: Trained) ->
     assert 0 <= low <= high <= 1
     text = (trained.out / CT.name / "card.md").read_text()
     assert "Not a medical device" in text
-    assert "Not judged on test" in text
+    assert "Not evaluated on test" in text
     assert "within source 0" not in text  # two pictures of a side tell nothing
     assert "xray-other" in (trained.out / "ensembles" / "xray.md").read_text()
     assert not list(trained.out.glob(".*"))  # no draft and no checkpoint is left
