@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, text
-from sqlalchemy.sql.expression import TextClause
 
 from db.clock import UtcTime
 from db.rows import ViewRow
@@ -44,32 +43,91 @@ class ListPage:
     """Where the next page begins, for the `after` of a list; None: there is none."""
 
 
-# What a list is sorted by, ascending, each with the kind of its values.
-_NUMBER, _TIME, _TEXT = "number", "time", "text"
-_FIRST_KEYS: Final = (
-    ("CASE WHEN finding = 'covid19' THEN 0 ELSE 1 END", _NUMBER),
-    ("CASE WHEN finding = 'covid19' THEN -probability ELSE 0 END", _NUMBER),
-    ("first_received_at", _TIME),
-    ("study_key", _TEXT),
-    ("coalesce(patient_key, '')", _TEXT),
+@dataclass(frozen=True)
+class _Key:
+    """What a list is sorted by, in its place."""
+
+    expression: str
+    kind: type
+    is_descending: bool = False
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows that stand together in a list, before those of the next block."""
+
+    view: str
+    condition: str
+    keys: tuple[_Key, ...]
+
+
+_OF_STUDY: Final = ("study_key", "coalesce(patient_key, '')")
+_SUREST: Final = _Block(
+    "study_results",
+    "finding = 'covid19'",
+    (_Key("probability", float, True), _Key("first_received_at", datetime), *(_Key(name, str) for name in _OF_STUDY)),
 )
-_NEWEST_KEYS: Final = (("finished_at", _TIME), ("study_key", _TEXT), ("coalesce(patient_key, '')", _TEXT))
-_SCAN_KEYS: Final = (("scan_id", _TEXT),)  # ids sort by when they were entered
+_REVIEW: Final = _Block(
+    "study_results",
+    "status = 'review' AND coalesce(finding, '') <> 'covid19'",
+    (_Key("first_received_at", datetime), *(_Key(name, str) for name in _OF_STUDY)),
+)
+_NEWEST: Final = _Block("study_results", "", (_Key("finished_at", datetime, True), *(_Key(name, str, True) for name in _OF_STUDY)))
+_SCANS: Final = _Block("scan_results", "", (_Key("scan_id", str, True),))  # ids sort by when they were entered
 
 
 def list_studies(connection: Connection, order: StudyOrder, narrowed: ListFilter, after: str = "") -> ListPage:
     """One page of studies, with all columns of `study_results`; `after`: the `next` of the page before, anything else is the first."""
-    conditions, values = _conditions(narrowed, "',' || modalities || ',' LIKE '%,' || :modality || ',%'")
-    if order is StudyOrder.FIRST:
-        conditions.append("(finding = 'covid19' OR status = 'review')")
-    keys, is_newest_first = (_FIRST_KEYS, False) if order is StudyOrder.FIRST else (_NEWEST_KEYS, True)
-    return _page(connection, "study_results", keys, conditions, values, after, is_descending=is_newest_first)
+    blocks = (_SUREST, _REVIEW) if order is StudyOrder.FIRST else (_NEWEST,)
+    return _page(connection, blocks, narrowed, "',' || modalities || ',' LIKE '%,' || :modality || ',%'", after)
 
 
 def list_scans(connection: Connection, narrowed: ListFilter, after: str = "") -> ListPage:
     """One page of scans that have a verdict, those that came last first, with all columns of `scan_results`."""
-    conditions, values = _conditions(narrowed, "modality = :modality")
-    return _page(connection, "scan_results", _SCAN_KEYS, conditions, values, after, is_descending=True)
+    return _page(connection, (_SCANS,), narrowed, "modality = :modality", after)
+
+
+def _page(connection: Connection, blocks: Sequence[_Block], narrowed: ListFilter, of_modality: str, after: str) -> ListPage:
+    """Rows of the block that the page begins in, filled up with those of the blocks behind it."""
+    at, start = _read_cursor(after, blocks)
+    found: list[tuple[int, Mapping[Any, Any]]] = []
+    for number in range(at, len(blocks)):
+        room = PAGE_ROWS + 1 - len(found)
+        rows = _rows(connection, blocks[number], narrowed, of_modality, start if number == at else [], room) if room else []
+        found += [(number, row) for row in rows]
+    shown: list[ViewRow] = [{name: row[name] for name in row if not name.startswith("after_")} for _, row in found[:PAGE_ROWS]]
+    following = None
+    if len(found) > PAGE_ROWS:
+        number, row = found[PAGE_ROWS - 1]
+        following = "~".join([str(number), *(_said(row[f"after_{place}"]) for place in range(len(blocks[number].keys)))])
+    return ListPage(shown, following)
+
+
+def _rows(
+    connection: Connection, block: _Block, narrowed: ListFilter, of_modality: str, start: Sequence[Any], most: int
+) -> Sequence[Mapping[Any, Any]]:
+    conditions, values = _conditions(narrowed, of_modality)
+    if block.condition:
+        conditions.append(block.condition)
+    if start:
+        conditions += _behind(block.keys)
+        values |= {f"start_{place}": value for place, value in enumerate(start)}
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    sorted_by = ", ".join(f"{key.expression} DESC" if key.is_descending else key.expression for key in block.keys)
+    cursor = ", ".join(f"{key.expression} AS after_{place}" for place, key in enumerate(block.keys))
+    query = text(f"SELECT v.*, {cursor} FROM {block.view} v {where} ORDER BY {sorted_by} LIMIT :most")
+    times = (bindparam(name, type_=UtcTime) for name, value in values.items() if isinstance(value, datetime))
+    return connection.execute(query.bindparams(*times), values | {"most": most}).mappings().all()
+
+
+def _behind(keys: Sequence[_Key]) -> list[str]:
+    """That a row stands behind the one at `:start_0`, `:start_1` …; the first condition, which follows from the second, is for an index."""
+    steps = []
+    for place, key in enumerate(keys):
+        same = [f"{keys[earlier].expression} = :start_{earlier}" for earlier in range(place)]
+        steps.append(" AND ".join([*same, f"{key.expression} {'<' if key.is_descending else '>'} :start_{place}"]))
+    first = f"{keys[0].expression} {'<=' if keys[0].is_descending else '>='} :start_0"
+    return [first, f"({' OR '.join(f'({step})' for step in steps)})"]
 
 
 def _conditions(narrowed: ListFilter, of_modality: str) -> tuple[list[str], dict[str, Any]]:
@@ -86,50 +144,25 @@ def _conditions(narrowed: ListFilter, of_modality: str) -> tuple[list[str], dict
     return conditions, values
 
 
-def _page(
-    connection: Connection,
-    view: str,
-    keys: Sequence[tuple[str, str]],
-    conditions: list[str],
-    values: dict[str, Any],
-    after: str,
-    *,
-    is_descending: bool,
-) -> ListPage:
-    if (start := _read_cursor(after, keys)) is not None:
-        left, right = ", ".join(key for key, _ in keys), ", ".join(f":{name}" for name in start)
-        conditions = [*conditions, f"({left}) {'<' if is_descending else '>'} ({right})"]
-        values = values | start
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    sorted_by = ", ".join(f"{key} DESC" if is_descending else key for key, _ in keys)
-    cursor = ", ".join(f"{key} AS after_{number}" for number, (key, _) in enumerate(keys))
-    query = text(f"SELECT v.*, {cursor} FROM {view} v {where} ORDER BY {sorted_by} LIMIT :most")
-    found = list(connection.execute(_typed(query, values), values | {"most": PAGE_ROWS + 1}).mappings())
-    rows: list[ViewRow] = [{name: row[name] for name in row if not name.startswith("after_")} for row in found[:PAGE_ROWS]]
-    has_more = len(found) > PAGE_ROWS
-    return ListPage(rows, _cursor(found[PAGE_ROWS - 1], len(keys)) if has_more else None)
+def _said(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
-def _typed(query: TextClause, values: Mapping[str, Any]) -> TextClause:
-    return query.bindparams(*(bindparam(name, type_=UtcTime) for name, value in values.items() if isinstance(value, datetime)))
-
-
-def _cursor(row: Mapping[Any, Any], keys: int) -> str:
-    values = (row[f"after_{number}"] for number in range(keys))
-    return "~".join(value.isoformat() if isinstance(value, datetime) else str(value) for value in values)
-
-
-def _read_cursor(after: str, keys: Sequence[tuple[str, str]]) -> dict[str, Any] | None:
-    parts = after.split("~")
-    if not after or len(parts) != len(keys):
-        return None
+def _read_cursor(after: str, blocks: Sequence[_Block]) -> tuple[int, list[Any]]:
+    """The block that a page begins in, and the keys of the row before it; the first block and none, if `after` is nothing of ours."""
+    number, *said = after.split("~")
+    if not (number.isdecimal() and len(number) == 1 and int(number) < len(blocks)):
+        return 0, []
+    keys = blocks[int(number)].keys
+    if len(said) != len(keys):
+        return 0, []
     try:
-        return {f"start_{number}": _value(part, kind) for number, (part, (_, kind)) in enumerate(zip(parts, keys, strict=True))}
+        return int(number), [_value(part, key.kind) for part, key in zip(said, keys, strict=True)]
     except ValueError:
-        return None
+        return 0, []
 
 
-def _value(said: str, kind: str) -> float | datetime | str:
-    if kind == _NUMBER:
-        return float(said)
-    return datetime.fromisoformat(said).astimezone(UTC) if kind == _TIME else said
+def _value(said: str, kind: type) -> float | datetime | str:
+    if kind is datetime:
+        return datetime.fromisoformat(said).astimezone(UTC)
+    return float(said) if kind is float else said

@@ -113,3 +113,14 @@ Index(
     sqlite_where=text("superseded_at IS NULL"),
     postgresql_where=text("superseded_at IS NULL"),
 )
+# The worklist (db/worklists.py): what is surest covid19, and what is for review since when.
+for _name, _column, _rows in (
+    ("surest", study_assessments.c.probability, "finding = 'covid19'"),
+    ("review", study_assessments.c.first_received_at, "status = 'review'"),
+):
+    Index(
+        f"ix_study_assessments_{_name}",
+        _column,
+        sqlite_where=text(f"superseded_at IS NULL AND {_rows}"),
+        postgresql_where=text(f"superseded_at IS NULL AND {_rows}"),
+    )
