@@ -48,7 +48,7 @@ def _print(dropped: "list[Dropped]") -> None:
     turned_away = Table("file", "outcome", "reason", title="Without a finding", title_justify="left")
     for file in dropped:
         reason = file.detail.removeprefix("again: ").removeprefix("rejected, ")
-        if file.outcome == "done" and reason not in sentences:
+        if (file.outcome == "done" and reason not in sentences) or file.outcome == "unpacked":
             read.add_row(file.name, file.detail)
         elif file.is_open:
             turned_away.add_row(file.name, "not done in time", "")

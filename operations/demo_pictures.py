@@ -1,7 +1,9 @@
-"""What `lungline demo` drops: drawn chests as people and as machines export them, pictures of something else, and broken files."""
+"""What `lungline demo` drops: drawn chests as people and as machines export them, an archive, pictures of something else, broken files."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Final
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import cv2
 import numpy as np
@@ -30,7 +32,17 @@ def draw(folder: Path) -> list[Path]:
     _write(folder / "broken" / "text.jpg", b"This is no picture.\n" * 20)
     whole = _dicom("ct", 99)
     _write(folder / "broken" / "half a slice.dcm", whole[: len(whole) // 2])
-    return [folder / name for name in ("xray", "ct", "strangers", "broken")]
+    _write(folder / "study.zip", _archive())
+    return [folder / name for name in ("xray", "ct", "study.zip", "strangers", "broken")]
+
+
+def _archive() -> bytes:
+    """Slices as a PACS exports them in one file, of the same bytes each time."""
+    buffer = BytesIO()
+    with ZipFile(buffer, "w", ZIP_DEFLATED) as archive:
+        for seed in range(_A_KIND, _A_KIND + 3):
+            archive.writestr(ZipInfo(f"DICOM/IM{seed}"), _dicom("ct", seed), ZIP_DEFLATED)
+    return buffer.getvalue()
 
 
 def _chests(folder: Path, kind: Kind) -> None:
@@ -45,8 +57,6 @@ def _chests(folder: Path, kind: Kind) -> None:
 
 def _dicom(kind: Kind, seed: int) -> bytes:
     """The least that a DX or CT object needs (DICOM PS3.3 A.26 and A.3, as far as readers ask for it)."""
-    from io import BytesIO
-
     pixels = phantom(kind, seed, _SIDE)
     data = Dataset()
     data.SOPClassUID = DigitalXRayImageStorageForPresentation if kind == "xray" else CTImageStorage

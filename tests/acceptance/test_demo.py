@@ -20,6 +20,7 @@ def test_the_demo_shows_what_is_read_and_what_is_turned_away(
             (line,) = (line for line in read.splitlines() if name in line)
             assert greeting in line
             assert ", accepted" in line or ", review" in line
+        assert "3 files, 3 scans done" in next(line for line in read.splitlines() if "study.zip" in line)
         for name, reason in (
             ("letter.png", "not_chest"),
             ("empty.png", "empty"),

@@ -1,6 +1,7 @@
 """A release from quarantine: a refused file goes back into the inbox, over nothing that lies there."""
 
 import errno
+import hashlib
 import os
 import shutil
 import sqlite3
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from db import drops, migrate
+from db import archives, drops, migrate
 from db.drops import Drop
 from db.tables import Priority
 from lungline.findings import Modality
@@ -148,3 +149,25 @@ def test_a_reason_releases_all_that_have_it(home: Path) -> None:
     refused(home, "second.png")
     assert release(load(), [], Reason.TRUNCATED) == Released(0, 0)
     assert release(load(), [], Reason.UNREADABLE) == Released(2, 0)
+
+
+def test_an_archive_that_was_refused_is_copied_back(home: Path) -> None:
+    settings = load()
+    engine = migrate.open_database(settings)
+    data = b"an archive"
+    drop = Drop(new_id(), hashlib.sha256(data).hexdigest(), len(data), Priority.STAT, None)
+    with engine.begin() as connection:
+        archives.enter(connection, drop)
+        archives.refuse(connection, drop.id, Reason.ARCHIVE_TOO_LARGE)
+    engine.dispose()
+    folder = Store(settings.store).folder(str(drop.sha256))
+    folder.mkdir(parents=True)
+    (folder / "study.zip").write_bytes(data)
+    (row,) = list_quarantined(settings)
+    assert row.names == ["study.zip"]
+
+    assert release(settings, [drop.id]) == Released(1, 0)
+
+    released = settings.inbox / "stat" / "study.zip"
+    assert released.read_bytes() == (folder / "study.zip").read_bytes() == data
+    assert released.stat().st_ino != (folder / "study.zip").stat().st_ino  # nobody writes to the store from the inbox
