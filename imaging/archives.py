@@ -7,6 +7,7 @@ taken than the directory says that it has, and no two may share bytes of the arc
 import errno
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -76,6 +77,7 @@ def unpack(path: str, sha256: str, target: str, ignore: list[str], limits: Archi
             with _opened(file) as archive:
                 members = [(number, info) for number, info in enumerate(archive.infolist()) if _counts(info, ignore)]
                 _check_bounds(archive, os.fstat(file.fileno()).st_size, limits)
+                _check_room(Path(target), sum(info.file_size for _, info in members))
                 if members and all(info.flag_bits & _ENCRYPTED for _, info in members):
                     raise UnreadableScan(Reason.ENCRYPTED)
                 return [_unpack_member(archive, number, info, Path(target, str(number))) for number, info in members]
@@ -111,6 +113,12 @@ def _check_bounds(archive: ZipFile, archive_bytes: int, limits: ArchiveLimits) -
     starts = (*(info.header_offset for info in infos[1:]), archive.start_dir)
     if any(end > start for end, start in zip(ends, starts, strict=False)):
         raise UnreadableScan(Reason.ARCHIVE_DAMAGED)  # members that share bytes: such a bomb needs no compression of itself
+
+
+def _check_room(target: Path, unpacked: int) -> None:
+    """Before anything is written: a disk that fills up meanwhile would stop the database as well."""
+    if shutil.disk_usage(target).free < unpacked:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _parts(info: ZipInfo) -> list[str]:

@@ -92,7 +92,7 @@ class ArchiveUnpacker:
         Raises:
             LedgerError: the database is not to be had.
         """
-        left = list(self._store.unpacking.iterdir()) if self._store.unpacking.is_dir() else []
+        left = list(self._store.unpacking.glob("*~*"))
         waiting = self._writer.do(jobs.subjects, UNPACK.name) if left else set()
         for folder in left:
             if folder.name.partition("~")[0] not in waiting:

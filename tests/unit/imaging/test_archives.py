@@ -4,6 +4,7 @@ import hashlib
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -192,3 +193,11 @@ def test_what_cannot_be_written_is_no_fault_of_the_archive(tmp_path: Path, targe
     (tmp_path / "archive").write_bytes(data)
     (target / "0").write_text("in the way")
     assert unpack(str(tmp_path / "archive"), hashlib.sha256(data).hexdigest(), str(target), []) == "File exists"
+
+
+def test_what_has_no_room_is_not_begun(tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = zipped({"a": b"x" * 100})
+    (tmp_path / "archive").write_bytes(data)
+    monkeypatch.setattr("imaging.archives.shutil.disk_usage", lambda _: SimpleNamespace(free=99))
+    assert unpack(str(tmp_path / "archive"), hashlib.sha256(data).hexdigest(), str(target), []) == "No space left on device"
+    assert list(target.iterdir()) == []

@@ -24,6 +24,7 @@ def test_the_live_line() -> None:
     assert display.sentence(_COUNTS, ready=True) == (
         "running · 7 files · 2 waiting · 1 reading · 2 done · 0 quarantined · 1 duplicates · 1 refused · the oldest has waited 12 s"
     )
+    assert "1 refused · 3 unpacked ·" in display.sentence({**_COUNTS, "unpacked": 3}, ready=True)
     assert display.sentence(None, ready=False) == "starting"
     assert display.sentence(None, ready=True) == "running · the database does not answer"
 
