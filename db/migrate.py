@@ -15,7 +15,7 @@ from lungline.errors import LedgerError, SettingsError
 from lungline.pseudonyms import PseudonymKey
 from lungline.settings import Settings
 
-HEAD: Final = "0019"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
+HEAD: Final = "0020"  # the newest of migrations/versions; a test holds it there, so that a current database loads no Alembic
 _LOCK: Final = 7_061_995  # any number that no other program takes as PostgreSQL advisory lock of this database
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from alembic import command
+from alembic.autogenerate import compare_metadata
 from alembic.config import Config
+from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, event, select
 
 from db import drops, job_doorbells, jobs, migrate, results, series
@@ -15,7 +17,7 @@ from db.drops import Drop
 from db.jobs import Claim
 from db.results import ScanFacts, Verdict
 from db.scans import Scan
-from db.tables import Priority, Rank, scans
+from db.tables import Priority, Rank, metadata, scans
 from db.tables import jobs as jobs_table
 from db.writer import Writer
 from jobs.kinds import READ, REREAD, TRAIN
@@ -34,6 +36,16 @@ def upgrade_to(connection: Connection, revision: str) -> None:
     config = migrations()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+
+
+def differences(connection: Connection) -> list[Any]:
+    """What a migrated database has that the code does not know, or the other way round; but for an index by expressions."""
+
+    def is_comparable(_: Any, name: str | None, *__: Any) -> bool:
+        return name != "ix_verdicts_worklist"
+
+    context = MigrationContext.configure(connection, opts={"include_object": is_comparable})
+    return list(compare_metadata(context, metadata))
 
 
 def any_drop(priority: Priority = Priority.SCANS) -> Drop:

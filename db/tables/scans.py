@@ -149,6 +149,9 @@ Index(
     postgresql_where=text("superseded_at IS NULL"),
 )
 
+Index("ix_verdicts_finished_at", verdicts.c.finished_at)
+# And `ix_verdicts_worklist`, by expressions, which only its migration knows (0020): Alembic cannot compare those.
+
 probabilities = Table(
     "probabilities",
     metadata,

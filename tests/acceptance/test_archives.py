@@ -10,8 +10,8 @@ import pytest
 
 from tests.acceptance.drops import backlog, good
 from tests.acceptance.stack import Stack
-from tests.acceptance.test_studies import Export, study_of
 from tests.corpus.archives import zipped
+from tests.exports import Export, study_of
 
 pytestmark = pytest.mark.timeout(400)
 

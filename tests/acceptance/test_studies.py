@@ -5,49 +5,15 @@ import random
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from pydicom.uid import generate_uid
 
-from imaging.phantoms import phantom
 from tests.acceptance.stack import Stack
-from tests.corpus.files import dicom
+from tests.exports import Export, study_of
 
 pytestmark = pytest.mark.timeout(400)
 
 QUIET, FINAL = 3.0, 12.0
-AXIAL, CORONAL = [1, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, -1]
-
-
-class Export:
-    """One study of one patient, as its modality made it."""
-
-    def __init__(self, patient: str) -> None:
-        self.patient, self.uid, self.series = patient, generate_uid(), generate_uid()
-        self._made = 100 * int(patient[-1])
-
-    def slice(self, number: int, **tags: Any) -> bytes:
-        self._made += 1
-        plain: dict[str, Any] = {
-            "PatientID": self.patient,
-            "StudyInstanceUID": self.uid,
-            "SeriesInstanceUID": self.series,
-            "SOPInstanceUID": generate_uid(),
-            "InstanceNumber": number,
-            "ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"],
-            "ImageOrientationPatient": AXIAL,
-            "ImagePositionPatient": [-150, -150, 5.0 * number],
-            "SliceThickness": 5,
-            "BodyPartExamined": "CHEST",
-        }
-        return dicom(phantom("ct", self._made), "CT", **plain | tags)
-
-    def others(self) -> list[bytes]:
-        """What lies in the same series and is no axial slice."""
-        scout = self.slice(90, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"], ImageOrientationPatient=CORONAL)
-        reformat = self.slice(91, ImageType=["DERIVED", "SECONDARY", "MPR"], ImageOrientationPatient=CORONAL)
-        return [scout, reformat]
 
 
 def put(inbox: Path, files: list[bytes], name: str) -> None:
@@ -64,12 +30,6 @@ def stack(make_stack: Callable[..., Stack]) -> Stack:
 
 def stages(stack: Stack, study: str) -> list[str]:
     return [row["stage"] for row in stack.query("SELECT stage FROM study_results WHERE study_key = :study", study=study)]
-
-
-def study_of(stack: Stack, patient: str) -> str:
-    key = stack.run("key", patient).stdout.split()[-1]
-    stack.until(lambda: bool(stack.query("SELECT 1 FROM study_results WHERE patient_key = :key", key=key)), 120, "an assessment")
-    return str(stack.query("SELECT study_key FROM study_results WHERE patient_key = :key", key=key)[0]["study_key"])
 
 
 def test_late_slices_and_a_killed_worker_leave_one_answer(stack: Stack) -> None:

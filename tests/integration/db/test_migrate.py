@@ -5,25 +5,22 @@ import sys
 from pathlib import Path
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from db import migrate, versions, views
 from db.connect import connect
-from db.tables import metadata
 from db.versions import Version
 from lungline.errors import KeyMismatchError, LedgerError, SettingsError
 from lungline.findings import Modality
 from lungline.settings import Settings
-from tests.ledger import migrations, upgrade_to
+from tests.ledger import differences, migrations, upgrade_to
 
 
 def test_migrations_make_the_tables_that_the_code_knows(database_url: str, tmp_path: Path) -> None:
     engine = migrate.open_database(Settings(home=tmp_path, database_url=database_url))
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert differences(connection) == []
     engine.dispose()
 
 
@@ -65,7 +62,7 @@ _FIRST_ROWS = (
 def test_a_database_of_the_first_version_keeps_what_is_in_it(first: Settings) -> None:
     engine = migrate.open_database(first)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert differences(connection) == []
         assert connection.scalar(text("SELECT count(*) FROM scan_results WHERE ensemble = 'xray-1-old'")) == 1
         promoted = connection.execute(text("SELECT * FROM model_promotions")).mappings().one()
         assert (promoted["from_version"], promoted["to_version"], promoted["promoted_by"]) == (None, "xray-1-old", "lungline")
@@ -110,7 +107,7 @@ def test_earlier_corrections_show_after_the_migration(database_url: str, tmp_pat
     engine.dispose()
     engine = migrate.open_database(settings)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert differences(connection) == []
         assert connection.scalars(text("SELECT scan_id FROM scan_results")).all() == ["b"]
         assert connection.scalars(text("SELECT scan_id FROM scan_history WHERE superseded_at IS NOT NULL")).all() == ["a"]
     engine.dispose()
