@@ -5,7 +5,6 @@ right there, once for all networks. It is a part of preparing, as models/lungs.p
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,6 +18,7 @@ from lungline.findings import Modality
 from lungline.reasons import Reason
 from models.calibration import probabilities
 from models.preprocess import Pixels, prepare
+from models.records import PoseRecord
 
 SHIPPED: Final = Path(__file__).parent / "shipped" / "pose"
 WEIGHTS: Final = "pose.npz"
@@ -177,12 +177,21 @@ def read(folder: Path) -> Network:
         ModelError: one is missing or damaged.
     """
     try:
-        description = json.loads((folder / DESCRIPTION).read_text())
-        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != description["sha256"] or tuple(description["kinds"]) != KINDS:
+        record = read_record(folder)
+        if hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest() != record.sha256 or record.kinds != KINDS:
             raise ValueError
         with np.load(folder / WEIGHTS) as file:
-            return Network(dict(file), float(description["threshold"]), f"pose-{description['sha256'][:8]}")
-    except (OSError, ValueError, KeyError, TypeError):
+            return Network(dict(file), record.threshold, f"pose-{record.sha256[:8]}")
+    except (OSError, ValueError, KeyError, TypeError):  # pydantic's is a ValueError
         raise ModelError(
             f"The network in `{folder.name}` is missing or damaged. Restore it with `git checkout -- models/shipped`."
         ) from None
+
+
+def read_record(folder: Path) -> PoseRecord:
+    """Reads `pose.json`.
+
+    Raises:
+        OSError, ValueError: it is missing or damaged.
+    """
+    return PoseRecord.model_validate_json((folder / DESCRIPTION).read_bytes())

@@ -205,3 +205,81 @@ class EnsembleRecord(Evaluated):
     number: int
     members: tuple[PlaceRecord, ...]
     thresholds: dict[str, float]
+
+
+class PoseFigures(Record):
+    """How well the pose network knows one kind of picture."""
+
+    doubted: Figure  # the share that it doubts
+    known: Figure  # the share whose kind it names exactly
+    images: int
+    groups: int
+    by_source: dict[str, tuple[int, int]]  # source -> how many are doubted, of how many
+
+
+class NegativeFigures(Record):
+    """How many pictures that show no chest the pose network doubts."""
+
+    doubted: int
+    images: int
+
+
+class PoseEvaluation(Record):
+    """How well it does on one split: figures by kind (models/pose.py), and on pictures that show no chest."""
+
+    __pydantic_extra__: dict[str, PoseFigures] = Field(init=False)
+
+    neither: NegativeFigures | None = None
+
+    def __getitem__(self, kind: str) -> PoseFigures:
+        """The figures of one kind.
+
+        Raises:
+            KeyError: it was not measured.
+        """
+        return self.__pydantic_extra__[kind]
+
+    def __contains__(self, kind: object) -> bool:
+        """Whether this kind was measured."""
+        return kind in self.__pydantic_extra__
+
+
+class LeftOutHalf(PoseEvaluation):
+    """The same of a training without half of the sources, on that half."""
+
+    epochs: int
+    threshold: float
+
+
+class ShuffledPose(Record):
+    """The negative control: a training on shuffled kinds."""
+
+    epochs: int
+    known: float  # the share of validation films whose pose it names exactly
+
+
+class PoseRecord(Record):
+    """`pose.json`: what the pose network is, how it was trained, and how good it is."""
+
+    sha256: str  # of the weights file
+    kinds: tuple[str, ...]  # its outputs
+    threshold: float
+    preprocess: str
+    parameters: int
+    seed: int
+    epochs: int
+    data_sha256: tuple[str, ...]  # of the manifests
+    pictures: dict[str, int]  # that it was trained on, by kind
+    volumes: int  # CT series that films were projected from
+    libraries: str
+    test_uses: tuple[str, ...] | None = None  # the versions that were evaluated on that test split so far, in order
+    val: PoseEvaluation | None = None
+    test: PoseEvaluation | None = None
+    beside: dict[str, float] | None = None  # baseline -> share of test films whose pose it names exactly
+    projections: dict[str, dict[str, tuple[int, int]]] | None = None  # series -> from where -> how many are doubted, of how many
+    left_out: tuple[LeftOutHalf, ...] | None = None
+    shuffled: ShuffledPose | None = None
+
+    def text(self) -> str:
+        """What is in its file: a line for each field, as figures by source would fill a thousand."""
+        return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in self.as_json().items()) + "\n}\n"

@@ -1,4 +1,4 @@
-"""How often a test split was looked at: with each look and choice after it, its figures become a little too good."""
+"""How often a test split was used: with each use and each choice after it, its figures become a little too good."""
 
 import fcntl
 import json
@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeVar
 
+from pydantic import TypeAdapter
+
 from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from models.files import ADMISSION
@@ -16,19 +18,20 @@ from models.records import Evaluated
 from models.registry import SHIPPED, shipped, shipped_admission
 from training.predictions.predict import Predictions
 
-FILE_NAME: Final = (
-    "test-uses.json"  # beside the models: modality, pose or admission -> versions that were judged on its test split, in order
-)
+FILE_NAME: Final = "test-uses.json"
+"""Beside the models: modality, pose or admission -> versions that were evaluated on its test split, in order."""
 
 # What the files of models say of how they did on LUNGLINE_TRAINING_DATA.
 _MEASURED: Final = {"validation", "figures", "test_uses"}
+
+_VERSIONS_BY_SPLIT: Final = TypeAdapter(dict[str, list[str]])
 
 _Record = TypeVar("_Record", bound=Evaluated)
 
 
 @dataclass(frozen=True)
 class SplitLog:
-    """A count of looks that lasts."""
+    """A lasting list of the versions that were evaluated on a test split."""
 
     folder: Path  # of models; the list lies beside them
     before: Mapping[str, Sequence[str]] = field(default_factory=dict)  # what was judged elsewhere on the same data, as `read` gives it
@@ -84,16 +87,15 @@ def read(folder: Path) -> dict[str, list[str]]:
         TrainingError: it is damaged.
     """
     try:
-        versions_by_split: dict[str, list[str]] = json.loads((folder / FILE_NAME).read_text())
+        return _VERSIONS_BY_SPLIT.validate_json((folder / FILE_NAME).read_bytes())
     except FileNotFoundError:
         return {}
     except (OSError, ValueError):
         raise TrainingError(f"{FILE_NAME} beside the models is damaged; restore it, as it counts the uses of the test split.") from None
-    return versions_by_split
 
 
 def of_what_ships(predictions: Predictions) -> dict[str, list[str]]:
-    """The looks of what ships, as `SplitLog.before` takes them: of those that were made on the very data that are judged on now."""
+    """The uses by what ships, as `SplitLog.before` takes them, where it was trained on the data set that is evaluated on now."""
     versions, found = read(SHIPPED), {}
     for files in (*shipped().values(), shipped_admission()):
         with suppress(TrainingError):  # no pictures for admission

@@ -1,10 +1,9 @@
-"""Sets the pose network's threshold on validation, and tells how well it knows poses, with intervals over groups."""
+"""Sets the pose network's threshold on validation, and measures how well it knows poses, with intervals over groups."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +18,14 @@ from models import pose
 from models.admission import NEITHER
 from models.pose import CT, CT_NEGATIVE, DESCRIPTION, FILMS, KINDS, LATERAL, PREPROCESS, Network
 from models.preprocess import Pixels, prepare
+from models.records import Figure, LeftOutHalf, NegativeFigures, PoseEvaluation, PoseFigures, PoseRecord, ShuffledPose
 from training.data.datasets import Example
 from training.evaluation.test_split_log import SplitLog
 from training.metrics.figures import with_intervals
 from training.pose.card import card
 from training.pose.examples import gather
 from training.pose.fit import fit
-from training.pose.make import description, examples_of, short_name, splits_of_patients, volumes_of
+from training.pose.make import examples_of, short_name, splits_of_patients, volumes_of
 from training.pose.projections import Volume, films, read_series
 
 # The share of validation pictures that may be doubted though they lie right, and of those that lie wrong that may pass.
@@ -48,7 +48,7 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
         series: folders of CT series of patients that it did not learn from.
 
     Raises:
-        TrainingError: a series is of a patient of the split `train`, or looks at test cannot be counted.
+        TrainingError: a series is of a patient of the split `train`, or uses of the test split cannot be counted.
     """
     splits = splits_of_patients(roots)
     if any("train" in splits.get(short_name(folder.name), ()) for folder in series):
@@ -56,38 +56,47 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
             "A CT series belongs to a patient of the split `train`, so the network may have learned from it: leave it out of --series."
         )
     network = pose.read(folder)
-    facts = json.loads((folder / DESCRIPTION).read_text())
-    network.threshold = facts["threshold"] = threshold(network, examples_of(roots, "val"))
-    facts["test_uses"] = SplitLog(folder.parent).record("pose", network.version)
+    network.threshold = choose_threshold(network, examples_of(roots, "val"))
+    versions = SplitLog(folder.parent).record("pose", network.version)
+    measured = {}
     for split in ("val", "test"):
         say(f"pose: evaluated on {split}")
-        facts[split] = figures(network, examples_of(roots, split))
-    facts["beside"] = beside(roots)
-    facts["projections"] = {films.name: of_projections(network, films) for films in series}
-    replace_text(folder / DESCRIPTION, description(facts))
-    replace_text(folder / "card.md", card(facts))
+        measured[split] = measure(network, examples_of(roots, split))
+    _update(
+        folder,
+        threshold=network.threshold,
+        test_uses=versions,
+        val=measured["val"],
+        test=measured["test"],
+        beside=measure_baselines(roots),
+        projections={films.name: measure_projections(network, films) for films in series},
+    )
 
 
 def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
-    """Adds `of_left_out` to a network that was judged, and to its card."""
-    found = of_left_out(roots, volumes_of(roots, series, rendered), json.loads((folder / DESCRIPTION).read_text())["seed"], epochs)
-    facts = json.loads((folder / DESCRIPTION).read_text()) | {"left_out": found}  # read again: it took long
-    replace_text(folder / DESCRIPTION, description(facts))
-    replace_text(folder / "card.md", card(facts))
+    """Adds `measure_left_out` to a network that was judged, and to its card."""
+    seed = pose.read_record(folder).seed
+    _update(folder, left_out=measure_left_out(roots, volumes_of(roots, series, rendered), seed, epochs))
 
 
 def add_control(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds a negative control to a network that was judged, and to its card: trained on shuffled kinds, on validation."""
-    facts = json.loads((folder / DESCRIPTION).read_text())
-    pose_examples = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), facts["seed"])
-    network = Network(fit(replace(pose_examples, shuffled=True), facts["seed"], epochs), facts["threshold"])
-    films_known = [figure["known"]["value"] for kind, figure in figures(network, examples_of(roots, "val")).items() if kind in FILMS]
-    facts["shuffled"] = {"epochs": epochs, "known": round(float(np.mean(films_known)), 4)}
-    replace_text(folder / DESCRIPTION, description(facts))
-    replace_text(folder / "card.md", card(facts))
+    record = pose.read_record(folder)
+    pose_examples = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), record.seed)
+    network = Network(fit(replace(pose_examples, shuffled=True), record.seed, epochs), record.threshold)
+    measured = measure(network, examples_of(roots, "val"))
+    films_known = [measured[kind].known.value for kind in FILMS if kind in measured]
+    _update(folder, shuffled=ShuffledPose(epochs=epochs, known=round(float(np.mean(films_known)), 4)))
 
 
-def threshold(network: Network, examples: Sequence[Example]) -> float:
+def _update(folder: Path, **measured: object) -> None:
+    """Writes the record with these fields, and the card; the record is read only now, as measuring took long."""
+    record = PoseRecord.model_validate(dict(pose.read_record(folder)) | measured)
+    replace_text(folder / DESCRIPTION, record.text())
+    replace_text(folder / "card.md", card(record))
+
+
+def choose_threshold(network: Network, examples: Sequence[Example]) -> float:
     """Midway, in logits, between nearly all chests that lie right and nearly all that lie wrong; where these overlap, few are doubted."""
     right, wrong = [], []
     for modality, poses in _POSES.items():
@@ -99,9 +108,9 @@ def threshold(network: Network, examples: Sequence[Example]) -> float:
     return round(1 / (1 + float(np.exp(-(_logit(low) + _logit(high)) / 2))), 4)
 
 
-def figures(network: Network, examples: Sequence[Example]) -> dict[str, Any]:
-    """Shares with intervals over groups: `doubted` of what lies right, `caught` and `set_right` of what lies wrong, by source, too."""
-    by_kind: dict[str, Any] = {}
+def measure(network: Network, examples: Sequence[Example]) -> PoseEvaluation:
+    """Measures how well a network knows labelled pictures, in every pose; shares have intervals over groups."""
+    by_kind: dict[str, PoseFigures] = {}
     for modality, poses in _POSES.items():
         here = [example for example in examples if example.label == modality]
         pictures, groups = _pictures(here), np.array([example.group for example in here])
@@ -111,18 +120,20 @@ def figures(network: Network, examples: Sequence[Example]) -> dict[str, Any]:
             probabilities = _judge(network, posed(pictures, number))
             doubted = wrong_share(probabilities) > network.threshold
             right = probabilities.argmax(axis=1) == KINDS.index(kind)
-            by_kind[kind] = {**_shares(groups, {"doubted": doubted, "known": right}), "images": len(here), "groups": len(np.unique(groups))}
-            by_kind[kind]["by_source"] = {
-                str(source): [int(doubted[sources == source].sum()), int((sources == source).sum())] for source in np.unique(sources)
+            shares = _measure_shares(groups, {"doubted": doubted, "known": right})
+            by_source = {
+                str(source): (int(doubted[sources == source].sum()), int((sources == source).sum())) for source in np.unique(sources)
             }
+            by_kind[kind] = PoseFigures(**shares, images=len(here), groups=len(np.unique(groups)), by_source=by_source)
     negatives = [example for example in examples if example.label == NEITHER]
-    if negatives:
-        by_kind[NEITHER] = {"doubted": int((_wrong(network, _pictures(negatives)) > network.threshold).sum()), "images": len(negatives)}
-    return by_kind
+    if not negatives:
+        return PoseEvaluation.model_validate(by_kind)
+    doubted_negatives = int((_wrong(network, _pictures(negatives)) > network.threshold).sum())
+    return PoseEvaluation.model_validate(by_kind | {NEITHER: NegativeFigures(doubted=doubted_negatives, images=len(negatives))})
 
 
-def beside(roots: Sequence[Path]) -> dict[str, float]:
-    """How often simpler looks tell a test film's pose exactly, one of eight: how bright each edge and the middle are, and thumbnails."""
+def measure_baselines(roots: Sequence[Path]) -> dict[str, float]:
+    """How often simpler features name a test film's pose exactly, one of eight: brightness at the edges and in the middle; thumbnails."""
     changes: dict[str, Callable[[Pixels], Pixels]] = {"edges": _edges, "thumbnails": _thumbnails}
     learnt, asked = (
         _pictures([example for example in examples_of(roots, split) if example.label == Modality.XRAY]) for split in ("train", "test")
@@ -149,7 +160,7 @@ def _thumbnails(pictures: Pixels) -> Pixels:
     return means
 
 
-def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epochs: int) -> list[dict[str, Any]]:
+def measure_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epochs: int) -> tuple[LeftOutHalf, ...]:
     """How well the recipe knows sources that it never saw: trained on every other source, asked about all pictures of the others but
     those of test, and the other way round. The threshold is of the validation pictures of the sources that it learnt from."""
     splits = {split: examples_of(roots, split) for split in ("train", "val", "gate")}
@@ -162,20 +173,21 @@ def of_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epo
         learnt = [example for example in splits["train"] if example.label != NEITHER and example.origin not in held_out]
         weights = fit(gather([*learnt, *negatives], volumes, seed), seed, epochs)
         network = Network(weights, 0.5)
-        network.threshold = threshold(network, [example for example in splits["val"] if example.origin not in held_out])
+        network.threshold = choose_threshold(network, [example for example in splits["val"] if example.origin not in held_out])
         asked = [example for example in scans if example.origin in held_out]
-        halves.append({"epochs": epochs, "threshold": network.threshold, **figures(network, asked)})
-    return halves
+        measured = measure(network, asked)
+        halves.append(LeftOutHalf.model_validate(dict(measured) | {"epochs": epochs, "threshold": network.threshold}))
+    return tuple(halves)
 
 
-def of_projections(network: Network, folder: Path) -> dict[str, list[int]]:
+def measure_projections(network: Network, folder: Path) -> dict[str, tuple[int, int]]:
     """How many of a volume's projections are doubted: from the side and from the front."""
     volume = read_series(folder)
     found = {}
     for name, lateral in ((LATERAL, True), ("frontal", False)):
         pictures = np.stack([prepare(PREPROCESS, film) for film in films(volume, lateral=lateral)])
         doubted = wrong_share(_judge(network, pictures)) > network.threshold
-        found[name] = [int(doubted.sum()), len(pictures)]
+        found[name] = (int(doubted.sum()), len(pictures))
     return found
 
 
@@ -203,8 +215,8 @@ def _pictures(examples: Sequence[Example]) -> Pixels:
     return np.stack([prepare(PREPROCESS, read_image(example.path.read_bytes()).pixels) for example in examples])
 
 
-def _shares(groups: npt.NDArray[np.str_], which: dict[str, npt.NDArray[np.bool_]]) -> dict[str, Any]:
-    return dict(with_intervals(groups, lambda drawn: {name: float(chosen[drawn].mean()) for name, chosen in which.items()}))
+def _measure_shares(groups: npt.NDArray[np.str_], which: dict[str, npt.NDArray[np.bool_]]) -> dict[str, Figure]:
+    return with_intervals(groups, lambda drawn: {name: float(chosen[drawn].mean()) for name, chosen in which.items()})
 
 
 def _logit(probability: float) -> float:

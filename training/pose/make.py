@@ -1,8 +1,7 @@
 """From labelled scans and CT series to the folder that models/pose.py reads: weights, description, threshold."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from lungline.durable import replace_text
 from lungline.errors import TrainingError
 from lungline.progress import say
 from models.pose import DESCRIPTION, KINDS, PREPROCESS, WEIGHTS
+from models.records import PoseRecord
 from training.data import datasets, manifests
 from training.data.datasets import Example
 from training.fitting import provenance
@@ -39,27 +39,22 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
     out.mkdir(parents=True, exist_ok=True)
     halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in weights.items()}
     np.savez_compressed(out / WEIGHTS, **halves)
-    facts: dict[str, Any] = {
-        "sha256": hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest(),
-        "kinds": KINDS,
-        "threshold": 0.5,
-        "preprocess": PREPROCESS,
-        "parameters": sum(array.size for array in weights.values()),
-        "seed": seed,
-        "epochs": EPOCHS,
-        "data_sha256": [datasets.load(root, None).sha256 for root in roots],
-        "pictures": {name: len(pictures) for name, pictures in pose_examples.pictures.items()}
-        | {"projected films": len(pose_examples.projected)},
-        "volumes": len(volumes),
-        "libraries": provenance.in_words(provenance.libraries()),
-    }
-    replace_text(out / DESCRIPTION, description(facts))
+    counts = {name: len(pictures) for name, pictures in pose_examples.pictures.items()}
+    record = PoseRecord(
+        sha256=hashlib.sha256((out / WEIGHTS).read_bytes()).hexdigest(),
+        kinds=KINDS,
+        threshold=0.5,
+        preprocess=PREPROCESS,
+        parameters=sum(array.size for array in weights.values()),
+        seed=seed,
+        epochs=EPOCHS,
+        data_sha256=tuple(datasets.load(root, None).sha256 for root in roots),
+        pictures=counts | {"projected films": len(pose_examples.projected)},
+        volumes=len(volumes),
+        libraries=provenance.in_words(provenance.libraries()),
+    )
+    replace_text(out / DESCRIPTION, record.text())
     say(f"pose: written to {out}; now set its threshold and evaluate it: python -m training.pose judge")
-
-
-def description(facts: Mapping[str, Any]) -> str:
-    """What is written as `pose.json`: a line for each thing told, as its figures by source would fill a thousand."""
-    return "{\n" + ",\n".join(f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in facts.items()) + "\n}\n"
 
 
 def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:

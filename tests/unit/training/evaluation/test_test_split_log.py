@@ -62,3 +62,10 @@ def test_a_damaged_list_is_told(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text("{")
     with pytest.raises(TrainingError, match=FILE_NAME):
         SplitLog(tmp_path).record(Modality.CT, "ct-a")
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"ct": "ct-a"}'])
+def test_a_list_that_is_damaged_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / FILE_NAME).write_text(text)
+    with pytest.raises(TrainingError, match="is damaged"):
+        read(tmp_path)

@@ -1,6 +1,5 @@
 """What the pose network learns from, and that numpy runs what Keras trained."""
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from pydicom.uid import generate_uid
 
 from imaging.phantoms import phantom, picture
 from lungline.errors import TrainingError
-from models.pose import DESCRIPTION, FILMS, KINDS, LATERAL, SHIPPED, Network
+from models.pose import DESCRIPTION, FILMS, KINDS, LATERAL, SHIPPED, Network, read, read_record
+from models.records import LeftOutHalf, PoseRecord
 from tests.corpus.files import dicom, png
 from training.data.datasets import Example
 from training.evaluation.test_split_log import FILE_NAME
@@ -19,8 +19,8 @@ from training.evaluation.test_split_log import read as read_uses
 from training.pose import fit
 from training.pose.card import card
 from training.pose.examples import PoseExamples, gather, kept
-from training.pose.judge import judge
-from training.pose.make import description, make, splits_of_patients, volumes_of
+from training.pose.judge import judge, measure
+from training.pose.make import make, splits_of_patients, volumes_of
 from training.pose.projections import films, read_series, varied
 
 
@@ -123,10 +123,29 @@ def test_laterals_are_not_judged_on_patients_of_training(tmp_path: Path) -> None
 
 
 def test_the_card_that_ships_is_that_of_the_description() -> None:
-    facts = json.loads((SHIPPED / DESCRIPTION).read_text())
-    assert (SHIPPED / "card.md").read_text() == card(facts)
-    assert (SHIPPED / DESCRIPTION).read_text() == description(facts)
-    assert facts["test_uses"] == read_uses(SHIPPED.parent)["pose"]
+    record = read_record(SHIPPED)
+    assert (SHIPPED / "card.md").read_text() == card(record)
+    assert (SHIPPED / DESCRIPTION).read_text() == record.text()
+    assert record.test_uses == tuple(read_uses(SHIPPED.parent)["pose"])
+
+
+def test_what_was_measured_is_written_and_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "drawn"
+    folder.mkdir()
+    network = read(SHIPPED)
+    examples = []
+    for number, label in enumerate(("xray", "xray", "ct", "ct", "neither")):
+        path = folder / f"{number}.png"
+        path.write_bytes(png(phantom("ct" if label == "ct" else "xray", number)))
+        examples.append(Example(path, label, f"group-{number}", "drawn", "val"))
+    measured = measure(network, examples)
+    assert measured["film_0"].images == measured["ct"].groups == 2
+    assert measured["film_90"].by_source == {"drawn": (2, 2)}
+    assert measured.neither is not None
+    half = LeftOutHalf.model_validate(dict(measured) | {"epochs": 1, "threshold": 0.5})
+    record = read_record(SHIPPED).model_copy(update={"val": measured, "left_out": (half,)})
+    assert PoseRecord.model_validate_json(record.text()) == record
+    assert "Sources left out" in card(record)
 
 
 def test_shuffled_labels_keep_the_same_pictures() -> None:
