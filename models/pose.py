@@ -61,10 +61,10 @@ def set_right(pixels: Pixels, said: Modality | None) -> Pose:
         ModelError: the network's files are missing or damaged.
     """
     network = shipped()
-    return turned_right(pixels, network.judge(pixels), said, network.threshold)
+    return turn_right(pixels, network.judge(pixels), said, network.threshold)
 
 
-def turned_right(pixels: Pixels, answer: dict[str, float], said: Modality | None, threshold: float) -> Pose:
+def turn_right(pixels: Pixels, answer: dict[str, float], said: Modality | None, threshold: float) -> Pose:
     """The same with given probabilities of `KINDS`; doubted is what lies wrong with a probability above `threshold`."""
     possible = {kind: answer[kind] for kind in _POSSIBLE[said]}
     total = sum(possible.values())
@@ -80,7 +80,7 @@ def turned_right(pixels: Pixels, answer: dict[str, float], said: Modality | None
 def _undone(pixels: Pixels, kind: str) -> Pixels:
     if is_negative(kind):
         pixels = 1 - pixels
-    return np.ascontiguousarray(np.rot90(pixels, -turns(kind)))
+    return np.ascontiguousarray(np.rot90(pixels, -count_turns(kind)))
 
 
 def _doubt(kind: str) -> Reason:
@@ -94,7 +94,7 @@ def is_negative(kind: str) -> bool:
     return kind.endswith("_negative")
 
 
-def turns(kind: str) -> int:
+def count_turns(kind: str) -> int:
     """The quarter turns by which a film of this kind was turned; 0 for what has no upright."""
     return FILMS.index(kind) % 4 if kind in FILMS else 0
 

@@ -127,9 +127,9 @@ def try_out(part: Admission | Ensemble) -> None:
     """
     try:
         if isinstance(part, Admission):
-            part.judge(agreement.pictures(part.preprocess)[:1])
+            part.judge(agreement.draw_pictures(part.preprocess)[:1])
         else:
-            part.judge({name: agreement.pictures(name)[:1] for name in part.preprocesses})
+            part.judge({name: agreement.draw_pictures(name)[:1] for name in part.preprocesses})
     except ModelError:
         raise
     except Exception as error:
@@ -176,7 +176,7 @@ class Description:
         return self.card.read_text(encoding="utf-8").rstrip() if self.card and self.card.exists() else json.dumps(self.contents, indent=2)
 
 
-def descriptions(store: Path) -> list[Description]:
+def list_descriptions(store: Path) -> list[Description]:
     """Every ensemble that ships or lies in the store, each followed by its members; and the members that joined none, as students do.
 
     What is damaged in the store is passed over.

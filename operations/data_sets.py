@@ -60,7 +60,7 @@ def build_from_store(settings: Settings, out: Path) -> Built:
     place = manifest_of(out)
     skipped: Counter[str] = Counter()
     with read_only(open_database(settings)).connect() as connection:
-        labelled = store_labels.labelled_rows(connection, Store(settings.store), skipped)
+        labelled = store_labels.find_labelled_rows(connection, Store(settings.store), skipped)
     known = settings.training_data / "manifest.csv" if settings.training_data else None
     beside = manifests.read(known) if known and known.is_file() and known.resolve() != place.resolve() else []
     if not labelled:

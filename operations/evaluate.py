@@ -10,9 +10,9 @@ from lungline.ids import new_id
 from lungline.layout import Store
 from lungline.settings import Settings
 from training.data.datasets import digest
-from training.evaluation.candidates import candidates, candidates_at_hand, chosen
+from training.evaluation.candidates import choose_candidates, list_candidates, list_candidates_at_hand
 from training.evaluation.judge import Evaluator
-from training.evaluation.test_split_log import SplitLog, of_what_ships
+from training.evaluation.test_split_log import SplitLog, find_uses_by_what_ships
 from training.predictions.predict import Predictions
 from training.report.writing import write_report
 
@@ -53,8 +53,8 @@ def evaluate(
         )
     writes = data is None
     store_models = Store(settings.store).models
-    known = candidates(models, writes=writes) if models else candidates_at_hand(store_models, writes=writes)
-    asked = chosen(known, versions)
+    known = list_candidates(models, writes=writes) if models else list_candidates_at_hand(store_models, writes=writes)
+    asked = choose_candidates(known, versions)
     predictions = Predictions(root, kept=settings.layout.features)
     another = f"set {digest(root)[:8]}" if data else ""  # by its bytes: its name may tell more than it should
     judge = Evaluator(
@@ -83,4 +83,4 @@ def _test_split_log(settings: Settings, models: Path | None, predictions: Predic
     """Where looks at test are counted: beside a folder's models, else in the store. What ships looked already, if the data are the same."""
     if models or another:
         return SplitLog(models or Store(settings.store).models, data=another)
-    return SplitLog(Store(settings.store).models, of_what_ships(predictions))
+    return SplitLog(Store(settings.store).models, find_uses_by_what_ships(predictions))

@@ -65,9 +65,9 @@ def _find_member(settings: Settings, files: EnsembleFiles, name: str | None) -> 
         return max(files.places, key=lambda place: place.weight).member
     members = [place.member for place in files.places]
     if name not in {known_name for member in members for known_name in (member.name, member.version)}:
-        from training.evaluation.candidates import candidates_at_hand
+        from training.evaluation.candidates import list_candidates_at_hand
 
-        known = candidates_at_hand(Store(settings.store).models, writes=False)
+        known = list_candidates_at_hand(Store(settings.store).models, writes=False)
         members = [
             candidate.what for candidate in known if isinstance(candidate.what, Member) and candidate.what.modality is files.modality
         ]

@@ -48,7 +48,7 @@ def describe(settings: Settings, name: str) -> Description | Mapping[str, Any]:
     Raises:
         ModelError: there is no such version, and no such recipe.
     """
-    for found in registry.descriptions(Store(settings.store).models):
+    for found in registry.list_descriptions(Store(settings.store).models):
         if found.version == name:
             return found
     if name in recipes.names():

@@ -35,8 +35,8 @@ def enter_run(settings: Settings, recipes: Sequence[str], *, forced: bool = Fals
     Raises:
         TrainingError: one of the recipes cannot be retrained.
     """
-    named = recipe_choice.names_in(",".join(recipes))
-    names = recipe_choice.chosen(named, {}) if named else ()  # what cannot be retrained is told before anything waits for it
+    named = recipe_choice.split_names(",".join(recipes))
+    names = recipe_choice.choose_recipes(named, {}) if named else ()  # what cannot be retrained is told before anything waits for it
     with open_database(settings).begin() as connection:
         run_id = runs.enter(connection, "hand", names, forced=forced)
     assert run_id is not None  # None is for slots of the schedule

@@ -48,7 +48,7 @@ def train(settings: Settings, recipes: Sequence[str], choice: TrainingChoice) ->
         raise TrainingError("Set LUNGLINE_TRAINING_DATA to a folder of labelled scans with a manifest.csv.")
     audit.require_sound(data / "manifest.csv", settings.layout.audits)
 
-    from training.evaluation.test_split_log import SplitLog, of_what_ships
+    from training.evaluation.test_split_log import SplitLog, find_uses_by_what_ships
     from training.members.train import Reporting, Start  # TensorFlow: seconds
     from training.members.train import train as make
     from training.predictions.predict import Predictions
@@ -69,7 +69,7 @@ def train(settings: Settings, recipes: Sequence[str], choice: TrainingChoice) ->
     splits = ("val",) if choice.no_test or is_trial else ("val", "test")
     for names in [[name] for name in recipes] if is_trial and choice.out is None else [list(recipes)]:
         folder = choice.out or (settings.layout.trials / names[0] if is_trial else settings.layout.training)
-        test_split_log = SplitLog(folder) if is_trial or choice.out else SplitLog(store, of_what_ships(Predictions(data)))
+        test_split_log = SplitLog(folder) if is_trial or choice.out else SplitLog(store, find_uses_by_what_ships(Predictions(data)))
         page = settings.layout.reports / new_id()
         yield TrainedMembers(make(names, start, folder, Reporting(page, splits, test_split_log)), page / "index.html")
         if choice.out is None:

@@ -33,7 +33,7 @@ def enter(connection: Connection, models: Path) -> None:
     Raises:
         ModelError: a shipped description is missing or damaged.
     """
-    found = registry.descriptions(models)
+    found = registry.list_descriptions(models)
     versions.enter(
         connection,
         [

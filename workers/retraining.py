@@ -74,8 +74,8 @@ class Retraining:
 
     def _run(self) -> RunResult:
         champions = self._champions()
-        named = self._asked.recipes or recipe_choice.names_in(self._settings.retrain_recipes)
-        names = recipe_choice.chosen(named, champions)
+        named = self._asked.recipes or recipe_choice.split_names(self._settings.retrain_recipes)
+        names = recipe_choice.choose_recipes(named, champions)
         taken = self._snapshot()
         if not named:  # a hospital that labels X-rays, and a CT slice now and then, retrains X-rays
             wanted, names = names, recipe_choice.learnable(names, sufficiency.sufficient(taken.folder, names))
@@ -110,7 +110,7 @@ class Retraining:
             members = run.learn(learnt, self._settings, self._out, self._tell)
         finally:
             watch.stop(timeout=60)
-        self._note(epochs_done=progress.of(self._out, names)[0])
+        self._note(epochs_done=progress.read_progress(self._out, names)[0])
         ruled_challengers = [self._rule_on(champion, learnt, taken) for champion in touched]
         self._tell("writing the report")
         run.report_on(ruled_challengers, members, learnt, self._settings, self._claim.subject)
@@ -143,8 +143,8 @@ class Retraining:
 
     def _labels(self) -> Labels:
         with read_only(self._engine).connect() as connection:
-            rows = store_labels.labelled_rows(connection, self._store)
-            until = store_labels.latest(connection)
+            rows = store_labels.find_labelled_rows(connection, self._store)
+            until = store_labels.find_newest_import(connection)
         return Labels(rows, until, PseudonymKey.load_or_create(self._settings.key_file))
 
     def _last(self) -> tuple[str, list[str]] | None:
@@ -173,7 +173,7 @@ class Retraining:
 
     def look(self) -> None:
         """Tells how far the training is, by what it left in its folder."""
-        epochs, step = progress.of(self._out, self._names)
+        epochs, step = progress.read_progress(self._out, self._names)
         if step and step != self._step:
             self._step = step
             log.info("training", run=self._claim.subject, step=step)

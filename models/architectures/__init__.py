@@ -50,7 +50,7 @@ def build(name: str, outputs: int, load_base: Callable[[keras.Model], None] | No
     return ARCHITECTURES[name](outputs, load_base)
 
 
-def counts(network: keras.Model) -> dict[str, int]:
+def count_parameters(network: keras.Model) -> dict[str, int]:
     """How many numbers a network has, and how many of them training changes, as `model.summary()` counts them."""
     trainable = sum(int(np.prod(weight.shape)) for weight in network.trainable_weights)
     parameters = int(network.count_params())

@@ -99,7 +99,7 @@ def describe(member: Member, form: str, written: ExportResult, parts: dict[Path,
         "temperature": temperature,
         "probabilities": f"softmax(logits / {temperature})",
         "compared_with_keras": {
-            "pictures": len(agreement.pictures(member.preprocess)),
+            "pictures": len(agreement.draw_pictures(member.preprocess)),
             "probability_moves_at_most": written.difference,
             "allowed": agreement.LIMIT,
         },

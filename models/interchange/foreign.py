@@ -39,7 +39,7 @@ class Layer:
     @property
     def label(self) -> str:
         """For people."""
-        return shown(self.name or self.kind)
+        return make_printable(self.name or self.kind)
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Foreign:
     code: tuple[str, ...]  # layers that hold their author's code (Lambda), by name; it was not run
 
 
-def shown(name: str) -> str:
+def make_printable(name: str) -> str:
     """A name out of a file, as a terminal can bear it."""
     return re.sub(r"[^\w ./:-]", "?", name)[:60]
 
@@ -88,4 +88,4 @@ def read(path: Path, most_bytes: int, seconds: float = 300.0) -> Foreign:
     for layer in layers:
         if not all(np.isfinite(weight).all() for weight in layer.weights):
             raise ModelError(f"Layer `{layer.label}` has a weight that is not a number: its training failed. Train it again.")
-    return Foreign(layers, contents.sides, tuple(map(shown, contents.code)))
+    return Foreign(layers, contents.sides, tuple(map(make_printable, contents.code)))

@@ -32,7 +32,7 @@ class _Place:
         return [tuple(weight.shape) for weight in self.layer.weights]
 
 
-def outputs_of(foreign: Foreign) -> int:
+def count_outputs(foreign: Foreign) -> int:
     """How many outputs the network in a file has: the width of its last dense layer.
 
     Raises:

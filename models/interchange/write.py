@@ -142,8 +142,8 @@ def write_and_compare(order: ExportOrder) -> ExportResult:
     write(network, order.path)
     loaded = run(order.path)
     ran: Runtime = loaded
-    reference = KerasRuntime(network).run(agreement.pictures(member.preprocess))
-    difference = agreement.difference(ran, member.preprocess, reference, member.record.temperature)
+    reference = KerasRuntime(network).run(agreement.draw_pictures(member.preprocess))
+    difference = agreement.measure_difference(ran, member.preprocess, reference, member.record.temperature)
     given, answered = (_sizes(shape) for shape in loaded.shapes)
     return ExportResult(difference=difference, input=given, output=answered)
 

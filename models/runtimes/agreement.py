@@ -19,7 +19,7 @@ _SEEDS: Final = 8
 
 
 @cache
-def pictures(preprocess: str) -> npt.NDArray[np.float32]:
+def draw_pictures(preprocess: str) -> npt.NDArray[np.float32]:
     """The drawn chests, X-ray and CT, each also as its negative: the same on every machine.
 
     Returns:
@@ -29,7 +29,7 @@ def pictures(preprocess: str) -> npt.NDArray[np.float32]:
     return np.stack([prepare(preprocess, (pixels / 255).astype(np.float32)) for gray in drawn for pixels in (gray, 255 - gray)])
 
 
-def difference(runtime: Runtime, preprocess: str, reference: npt.NDArray[np.float32], temperature: float) -> float:
+def measure_difference(runtime: Runtime, preprocess: str, reference: npt.NDArray[np.float32], temperature: float) -> float:
     """How far a runtime moves a probability from the reference's, at most.
 
     Told by the logits: a network that is sure of every drawn chest would hide its rounding behind probabilities of 0 and 1, and show it on
@@ -44,5 +44,5 @@ def difference(runtime: Runtime, preprocess: str, reference: npt.NDArray[np.floa
     Returns:
         0 or more; NaN where either answer is no number, so that it lies below no limit.
     """
-    moved = (runtime.run(pictures(preprocess)).astype(np.float64) - reference) / temperature
+    moved = (runtime.run(draw_pictures(preprocess)).astype(np.float64) - reference) / temperature
     return float(np.ptp(moved, axis=1).max() / 4)

@@ -80,12 +80,12 @@ class RuntimeChoice:
         if converted is None:
             raise ModelError(f"OpenVINO cannot convert member `{member.version}` ({failed.get(member.version)}): set LUNGLINE_ENGINE=auto.")
         try:
-            from models.runtimes.openvino import OpenVinoRuntime, precisions
+            from models.runtimes.openvino import OpenVinoRuntime, list_precisions
 
             differences = {}
-            for precision in precisions():
+            for precision in list_precisions():
                 runtime = OpenVinoRuntime(converted.description, converted.weights, precision)
-                difference = agreement.difference(runtime, member.preprocess, converted.reference, place.temperature)
+                difference = agreement.measure_difference(runtime, member.preprocess, converted.reference, place.temperature)
                 differences[precision] = f"{difference:.1e}"
                 if difference <= agreement.LIMIT:
                     return runtime, differences

@@ -22,7 +22,7 @@ def convert_member(member: Member) -> Converted:
     """
     network = load_network(member)
     with tempfile.TemporaryDirectory() as folder:
-        return Converted(*convert_network(network, Path(folder)), KerasRuntime(network).run(agreement.pictures(member.preprocess)))
+        return Converted(*convert_network(network, Path(folder)), KerasRuntime(network).run(agreement.draw_pictures(member.preprocess)))
 
 
 def freeze(network: keras.Model, batch: int | None) -> Any:

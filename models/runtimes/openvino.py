@@ -15,7 +15,7 @@ sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # 
 
 import openvino  # noqa: E402
 
-__all__ = ["OpenVinoRuntime", "openvino", "precisions"]
+__all__ = ["OpenVinoRuntime", "openvino", "list_precisions"]
 
 Array = npt.NDArray[np.float32]
 
@@ -25,7 +25,7 @@ _HOW: Final = {
 }
 
 
-def precisions() -> tuple[str, ...]:
+def list_precisions() -> tuple[str, ...]:
     """What this machine's CPU computes in, the fastest first."""
     capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return ("bf16", "f32") if "BF16" in capabilities else ("f32",)

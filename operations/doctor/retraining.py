@@ -10,12 +10,12 @@ from lungline.settings import Settings
 def check_recipes(settings: Settings) -> Iterator[str]:
     from training.retraining import recipe_choice
 
-    named = recipe_choice.names_in(settings.retrain_recipes)
+    named = recipe_choice.split_names(settings.retrain_recipes)
     if not named:
         yield "retraining: with the champions' own recipes"
         return
     try:
-        names = recipe_choice.chosen(named, {})
+        names = recipe_choice.choose_recipes(named, {})
     except TrainingError as error:
         raise SettingsError(f"LUNGLINE_RETRAIN_RECIPES: {error}") from None
     yield f"retraining: with {', '.join(names)}"

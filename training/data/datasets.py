@@ -88,7 +88,7 @@ def digest(root: Path) -> str:
     return hashlib.sha256(_manifest_of(root).read_bytes()).hexdigest()
 
 
-def limited(data: DataSet, most: int) -> DataSet:
+def limit_examples(data: DataSet, most: int) -> DataSet:
     """At most so many examples of each split: of its labels in turn, and of each label's sources in turn; always the same ones."""
     queues: dict[str, dict[str, dict[str, list[Example]]]] = {}
     for example in data.examples:

@@ -41,7 +41,7 @@ class Joined:
     skipped: Counter[str]  # why -> how many pictures
 
 
-def labelled_rows(connection: Connection, store: Store, skipped: Counter[str] | None = None) -> list[manifests.Row]:
+def find_labelled_rows(connection: Connection, store: Store, skipped: Counter[str] | None = None) -> list[manifests.Row]:
     """Scans of the store whose readers agree, as rows of a manifest; paths lead to nameless links in `STORE/labelled`.
 
     Args:
@@ -57,7 +57,7 @@ def labelled_rows(connection: Connection, store: Store, skipped: Counter[str] | 
     return [manifests.Row(n, e.path, e.modality, e.label, e.patient, e.group, e.source, e.split) for n, e in found]
 
 
-def latest(connection: Connection) -> datetime | None:
+def find_newest_import(connection: Connection) -> datetime | None:
     """When the newest label was imported; None if there is none."""
     newest: datetime | None = connection.scalar(select(func.max(labels.c.imported_at)))
     return newest
@@ -71,7 +71,7 @@ def join(manifest: Sequence[manifests.Row], labelled: Sequence[manifests.Row], k
 
     Args:
         manifest: rows as `manifests.read` gives them.
-        labelled: rows as `labelled_rows` gives them.
+        labelled: rows as `find_labelled_rows` gives them.
         key: of this home's pseudonyms.
 
     Raises:

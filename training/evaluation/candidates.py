@@ -35,7 +35,7 @@ class Candidate:
         return judge.ensemble(self.what, self.path, splits, writes=self.writes)
 
 
-def candidates(root: Path, *, writes: bool) -> list[Candidate]:
+def list_candidates(root: Path, *, writes: bool) -> list[Candidate]:
     """Those of one folder, as Lungline ships it, training writes it, or the store has it: members before their ensembles, and those of no
     ensemble last. What is damaged is told, and passed over."""
     found: dict[str, Candidate] = {}
@@ -57,12 +57,12 @@ def candidates(root: Path, *, writes: bool) -> list[Candidate]:
     return list(found.values())
 
 
-def candidates_at_hand(store_models: Path, *, writes: bool) -> list[Candidate]:
+def list_candidates_at_hand(store_models: Path, *, writes: bool) -> list[Candidate]:
     """Those that ship, which are never written to, and those of the store's folder of models."""
-    return candidates(SHIPPED, writes=False) + candidates(store_models, writes=writes)
+    return list_candidates(SHIPPED, writes=False) + list_candidates(store_models, writes=writes)
 
 
-def chosen(known: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
+def choose_candidates(known: Sequence[Candidate], names: Sequence[str]) -> list[Candidate]:
     """Those that go by these versions or names, an ensemble with its members; all where none is named. Of one version the first.
 
     Raises:

@@ -58,13 +58,13 @@ class Section:
     parts: tuple[str | CardTable, ...]
 
 
-def card(record: MemberRecord | DescribedEnsemble, version: str) -> str:
+def render_card(record: MemberRecord | DescribedEnsemble, version: str) -> str:
     """Markdown with YAML in front, as Hugging Face reads it; `version`: of the member or the ensemble."""
     values = {**_values(record), "version": version, "front": _front(record, version)}
     return _tidy(_environment().get_template(_template(record)).render(values)) + "\n"
 
 
-def sections(record: MemberRecord | DescribedEnsemble) -> list[Section]:
+def render_sections(record: MemberRecord | DescribedEnsemble) -> list[Section]:
     """The sections of the card, in order; a block that has nothing to say is left out."""
     template = _environment().get_template(_template(record))
     context = template.new_context(_values(record))
@@ -72,13 +72,13 @@ def sections(record: MemberRecord | DescribedEnsemble) -> list[Section]:
     return [_section(name, text) for name, text in texts.items() if text]
 
 
-def evaluations(record: MemberRecord | DescribedEnsemble) -> list[tuple[str, Evaluation]]:
+def list_evaluations(record: MemberRecord | DescribedEnsemble) -> list[tuple[str, Evaluation]]:
     """The splits that it was evaluated on, as cards call them; the first is what counts."""
     named = (("test", record.figures), ("validation", record.validation))
     return [(split, evaluation) for split, evaluation in named if evaluation is not None]
 
 
-def shown(figure: Figure | None) -> str:
+def format_figure(figure: Figure | None) -> str:
     """A figure with its interval; nothing where it was not measured."""
     return figure.text() if figure else ""
 
@@ -88,7 +88,7 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(_FOLDER), autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"bar": shown, "three": lambda value: f"{value:.3f}"}
+    environment.filters |= {"bar": format_figure, "three": lambda value: f"{value:.3f}"}
     environment.globals |= {
         "research_use": RESEARCH_USE,
         "resamples": RESAMPLES,
@@ -108,7 +108,7 @@ def _template(record: MemberRecord | DescribedEnsemble) -> str:
 
 
 def _values(record: MemberRecord | DescribedEnsemble) -> dict[str, object]:
-    splits = evaluations(record)
+    splits = list_evaluations(record)
     return {
         "record": record,
         "splits": splits,
@@ -136,7 +136,7 @@ def _front(record: MemberRecord | DescribedEnsemble, version: str) -> Mapping[st
     tags = ["medical-imaging", "research-only", record.modality or "admission", *record.outputs]
     if isinstance(record, MemberRecord):
         tags.insert(0, record.architecture)
-    results = [_result(split, measured) for split, measured in evaluations(record)] if record.modality else []
+    results = [_result(split, measured) for split, measured in list_evaluations(record)] if record.modality else []
     front = {
         "license": "other",
         "license_name": "research-only",

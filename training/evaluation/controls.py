@@ -41,7 +41,7 @@ SHUFFLES: Final = SHUFFLED_TRAININGS
 _FEWEST: Final = 5
 
 
-def black_lungs(modality: Modality, pixels: Pixels) -> Pixels:
+def black_out_lungs(modality: Modality, pixels: Pixels) -> Pixels:
     """The picture with a black box over its lungs: found in a CT slice, at a fixed place in a film."""
     rows, columns = pixels.shape
     if modality is Modality.CT:
@@ -54,7 +54,7 @@ def black_lungs(modality: Modality, pixels: Pixels) -> Pixels:
     return black
 
 
-def source_in_features(
+def measure_source_in_features(
     train: npt.NDArray[np.float32],
     train_sources: npt.NDArray[np.str_],
     test: npt.NDArray[np.float32],

@@ -19,7 +19,7 @@ from models.records import EnsembleRecord, Evaluated, Evaluation, Figure, Member
 from training import recipes
 from training.data.examples import Labelled
 from training.evaluation import baselines, controls
-from training.evaluation.card import DescribedEnsemble, card
+from training.evaluation.card import DescribedEnsemble, render_card
 from training.evaluation.leave_one_out import leave_each_source_out
 from training.evaluation.test_split_log import SplitLog
 from training.fitting import base_weights, distillation
@@ -103,7 +103,7 @@ class Evaluator:
                 predicted[split] = self._predictions.judge(files, split)
                 evaluation = self._evaluate_member(member, files, predicted[split], is_last=split == splits[-1])
             record = record.model_copy(update={_CALLED[split]: evaluation})
-        text = card(record, member.version)
+        text = render_card(record, member.version)
         if writes:
             _write(member.folder / MEMBER, record, member.folder / CARD, text)
         return EvaluatedVersion(member.version, _with_origin(record, splits), text, files, predicted)
@@ -128,7 +128,7 @@ class Evaluator:
             evaluation = Evaluation.of(measure.findings_figures(predicted[split]), **parts)
             record = record.model_copy(update={_CALLED[split]: evaluation})
         described = _described(record, files)
-        text = card(described, files.version)
+        text = render_card(described, files.version)
         if writes:
             _write(path, record, path.with_suffix(".md"), text)
         return EvaluatedVersion(files.version, _with_origin(described, splits), text, files, predicted)
@@ -165,7 +165,7 @@ class Evaluator:
         assert files.modality is not None
         say(f"{files.version}: negative control with the lungs blacked out")
         modality = files.modality
-        dark = self._predictions.judge_altered(files, split, lambda pixels: controls.black_lungs(modality, pixels))
+        dark = self._predictions.judge_altered(files, split, lambda pixels: controls.black_out_lungs(modality, pixels))
         return Metrics.of(
             with_intervals(
                 dark.groups,
@@ -187,7 +187,7 @@ class Evaluator:
         for label in sorted({example.label for example in test}):
             here, there = ([number for number, example in enumerate(examples) if example.label == label] for examples in (train, test))
             origins = [np.array([examples[row].origin for row in rows]) for examples, rows in ((train, here), (test, there))]
-            value = controls.source_in_features(learnt[here], origins[0], asked[there], origins[1]) if here else float("nan")
+            value = controls.measure_source_in_features(learnt[here], origins[0], asked[there], origins[1]) if here else float("nan")
             if np.isfinite(value):
                 scores[label] = alone(value).model_copy(update={"images": len(there)})
         return scores

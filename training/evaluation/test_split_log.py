@@ -94,7 +94,7 @@ def read(folder: Path) -> dict[str, list[str]]:
         raise TrainingError(f"{FILE_NAME} beside the models is damaged; restore it, as it counts the uses of the test split.") from None
 
 
-def of_what_ships(predictions: Predictions) -> dict[str, list[str]]:
+def find_uses_by_what_ships(predictions: Predictions) -> dict[str, list[str]]:
     """The uses by what ships, as `SplitLog.before` takes them, where it was trained on the data set that is evaluated on now."""
     versions, found = read(SHIPPED), {}
     for files in (*shipped().values(), shipped_admission()):

@@ -12,7 +12,7 @@ from models.files import MEMBER, WEIGHTS
 _CHECKPOINT = ".checkpoint.npz"
 
 
-def of(folder: Path, recipes: Sequence[str]) -> tuple[int, str | None]:
+def read_progress(folder: Path, recipes: Sequence[str]) -> tuple[int, str | None]:
     """Epochs done by all recipes, finished or under way, and a line for people on the one under way; None where none is.
 
     A folder that is not there yet counts as one where nothing is done.

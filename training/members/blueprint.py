@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from models.architectures import build, counts
+from models.architectures import build, count_parameters
 from models.backend import keras
 from training import recipes
 from training.fitting.loop import freeze
@@ -23,4 +23,4 @@ def parameters(recipe: Recipe, network: keras.Model) -> dict[str, int]:
     """`parameters`, `trainable`, `non_trainable` of a network, as the recipe trains it on top of a public base."""
     if any(isinstance(layer, keras.Model) for layer in network.layers):
         freeze(network, recipe)
-    return counts(network)
+    return count_parameters(network)

@@ -24,7 +24,7 @@ def compose(root: Path, modality: Modality, predictions: Predictions, *, of_othe
 
     `of_other_data`: whether those that learnt from another manifest may vote, too. This manifest's val may hold what they were trained on.
     """
-    members = [member for member in members_of(root) if member.modality is modality and may_join(member)]
+    members = [member for member in list_members(root) if member.modality is modality and may_join(member)]
     data = predictions.data(modality)
     for member in members:
         if not of_other_data and member.record.data_sha256 != data.sha256:
@@ -40,9 +40,9 @@ def compose(root: Path, modality: Modality, predictions: Predictions, *, of_othe
         logits = predictions.logits(member, "val")[rows]
         votes.append(probabilities(logits, temperatures[-1]) @ fold(modality, member.version, member.outputs))
     stacked = np.stack(votes)
-    chosen = calibration.voters(stacked, wanted, groups)
-    weights = calibration.vote_weights(stacked[chosen], wanted, groups)
-    thresholds = calibration.review_thresholds(stacked[chosen], weights)
+    chosen = calibration.choose_voters(stacked, wanted, groups)
+    weights = calibration.fit_vote_weights(stacked[chosen], wanted, groups)
+    thresholds = calibration.choose_review_thresholds(stacked[chosen], weights)
     places = [(members[number], weight, temperatures[number]) for number, weight in zip(chosen, weights, strict=True)]
     return _write(root, modality.value, places, thresholds)
 
@@ -51,11 +51,11 @@ def compose_admission(root: Path, member: Member, predictions: Predictions) -> E
     """Writes `root/ensembles/admission.json`: one network, and the threshold by which it turns away."""
     neither = probabilities(predictions.logits(member, "val"), 1.0)[:, member.outputs.index(NEITHER)]
     negatives = np.array([example.label == NEITHER for example in predictions.data(None).split("val")])
-    threshold = calibration.admission_threshold(neither[~negatives], neither[negatives])
+    threshold = calibration.choose_admission_threshold(neither[~negatives], neither[negatives])
     return _write(root, ADMISSION, [(member, 1.0, 1.0)], {NEITHER: threshold})
 
 
-def members_of(root: Path) -> list[Member]:
+def list_members(root: Path) -> list[Member]:
     """The members in a folder of models, by name."""
     return [read_member(path.parent) for path in sorted(root.glob(f"[!.]*/{MEMBER}"))]  # a draft's name begins with a dot
 

@@ -17,13 +17,13 @@ from models.calibration import probabilities
 from models.ensemble import fold, may_join
 from models.files import CARD, ENSEMBLES, MEMBER, WEIGHTS, EnsembleFiles, Member, adopt, read_ensemble, read_member, write_ensemble
 from models.interchange.foreign import read as read_foreign
-from models.interchange.transplant import outputs_of, transplant
+from models.interchange.transplant import count_outputs, transplant
 from models.records import MemberRecord
 from models.runtimes.keras import KerasRuntime
 from training import recipes
-from training.evaluation.card import card
+from training.evaluation.card import render_card
 from training.evaluation.judge import Evaluator
-from training.evaluation.test_split_log import SplitLog, of_what_ships
+from training.evaluation.test_split_log import SplitLog, find_uses_by_what_ships
 from training.members.blueprint import parameters
 from training.metrics import calibration
 from training.predictions.measure import finding_rows
@@ -79,7 +79,7 @@ def bring_in(file: Path, name: str, outputs: Sequence[str] | None, data: Path | 
         if predictions:
             _judge(root, member, ensemble, predictions, models)
         else:
-            (member.folder / CARD).write_text(card(member.record, member.version), encoding="utf-8")
+            (member.folder / CARD).write_text(render_card(member.record, member.version), encoding="utf-8")
         adopt(root, models)
         in_store = read_member(models / name / member.version)
         return ImportedMember(in_store, read_ensemble(models, ensemble.version) if ensemble else None, code)
@@ -91,7 +91,7 @@ def _network(
     """The recipe's network with the file's weights; its outputs in our order, covid19 first; and the layers whose code was not run."""
     network = build(recipe.architecture, len(recipe.outputs))
     foreign = read_foreign(file, _BYTES_A_WEIGHT * network.count_params() + _BYTES_BESIDE)
-    answers = outputs_of(foreign)
+    answers = count_outputs(foreign)
     count = max(2, answers)
     labels = _checked(recipe, modality, outputs, answers)
     if answers != len(recipe.outputs):
@@ -151,7 +151,7 @@ def _write(
         rows = np.flatnonzero(np.isin(labels, outputs))
         if len(rows):
             logits = KerasRuntime(network).run(predictions.pictures(recipe.preprocess, recipe.modality, "val")[rows])
-            temperature = calibration.temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
+            temperature = calibration.fit_temperature(logits, np.array([outputs.index(label) for label in labels[rows]], np.intp))
     facts = {
         "name": recipe.name,
         "recipe": recipe.name,
@@ -173,7 +173,7 @@ def _ensemble(root: Path, member: Member, modality: Modality, predictions: Predi
         rows = finding_rows(FINDINGS[modality], predictions.data(modality).split("val"))
         votes = probabilities(predictions.logits(member, "val")[rows], temperature) @ fold(modality, member.version, member.outputs)
         if len(rows):
-            thresholds = calibration.review_thresholds(votes[np.newaxis], [1.0])
+            thresholds = calibration.choose_review_thresholds(votes[np.newaxis], [1.0])
     write_ensemble(root, modality.value, number=_NUMBER, places=[(member, 1.0, temperature)], thresholds=thresholds)
     return read_ensemble(root, modality.value)
 
@@ -181,7 +181,7 @@ def _ensemble(root: Path, member: Member, modality: Modality, predictions: Predi
 def _judge(root: Path, member: Member, ensemble: EnsembleFiles | None, predictions: Predictions, models: Path) -> None:
     """Figures and cards on val and test, as far as the data have them; a look at test is counted beside the store's models."""
     splits = [split for split in ("val", "test") if predictions.has(member.modality, split)]
-    judge = Evaluator(predictions, None, SplitLog(models, of_what_ships(predictions)))
+    judge = Evaluator(predictions, None, SplitLog(models, find_uses_by_what_ships(predictions)))
     judge.member(member, splits)
     if ensemble:
         judge.ensemble(ensemble, root / ENSEMBLES / f"{ensemble.name}.json", splits)

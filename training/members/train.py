@@ -240,7 +240,7 @@ def _finished(folder: Path, key: str) -> Member | None:
 
 def _temperature(recipe: Recipe, network: keras.Model, val: Labelled) -> float:
     rows = [row for row, label in enumerate(val.labels) if label in recipe.outputs]
-    return calibration.temperature(KerasRuntime(network).run(val.pictures[rows]), val.outputs[rows])
+    return calibration.fit_temperature(KerasRuntime(network).run(val.pictures[rows]), val.outputs[rows])
 
 
 def _save(recipe: Recipe, fitted: Fitted, path: Path) -> keras.Model:

@@ -27,7 +27,7 @@ _PARTS: Final = (1, 2, 4)
 _MOST_MEMBERS: Final = 4
 
 
-def temperature(logits: Array, outputs: npt.NDArray[np.intp]) -> float:
+def fit_temperature(logits: Array, outputs: npt.NDArray[np.intp]) -> float:
     """The temperature with the least negative log-likelihood, to 1 %; the likelihood has one maximum, so a grid is enough.
 
     Args:
@@ -38,7 +38,7 @@ def temperature(logits: Array, outputs: npt.NDArray[np.intp]) -> float:
     return round(float(_TEMPERATURES[int(np.argmin(losses))]), 4)
 
 
-def voters(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[int]:
+def choose_voters(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[int]:
     """Which of many members vote: one by one, each time the one that lowers the log-loss of the vote most.
 
     After Caruana et al., "Ensemble selection from libraries of models" (ICML 2004). The first is the best by itself. A second joins unless
@@ -56,7 +56,7 @@ def voters(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[i
 
     def losses(chosen: list[int]) -> npt.NDArray[np.float64]:
         some = votes[chosen]
-        return _losses(np.einsum("m,mnf->nf", np.array(vote_weights(some, wanted, groups)), some), wanted)
+        return _losses(np.einsum("m,mnf->nf", np.array(fit_vote_weights(some, wanted, groups)), some), wanted)
 
     chosen: list[int] = []
     reached = np.full(len(wanted), np.inf)
@@ -72,7 +72,7 @@ def voters(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[i
     return chosen
 
 
-def vote_weights(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[float]:
+def fit_vote_weights(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> list[float]:
     """The weights of a vote: equal ones, unless others are better by more than one standard error of the difference.
 
     Validation has some hundred scans, on which the best of many weights is mostly the luckiest; so few are tried (each member one, two or
@@ -98,7 +98,7 @@ def vote_weights(votes: Array, wanted: Wanted, groups: npt.NDArray[np.str_]) -> 
     return [round(float(weight), 4) for weight in best]
 
 
-def review_thresholds(votes: Array, weights: list[float]) -> dict[str, float]:
+def choose_review_thresholds(votes: Array, weights: list[float]) -> dict[str, float]:
     """Below which margin, and above which disagreement, a scan goes to review.
 
     Args:
@@ -117,7 +117,7 @@ def review_thresholds(votes: Array, weights: list[float]) -> dict[str, float]:
     }
 
 
-def admission_threshold(scans: Array, negatives: Array) -> float:
+def choose_admission_threshold(scans: Array, negatives: Array) -> float:
     """The probability of `neither` above which a picture is turned away.
 
     Where nearly all scans lie below nearly all strangers, midway between, in logits: validation lacks kinds of both. Else so that nearly

@@ -26,7 +26,7 @@ _LIMITS: Final = (
 )
 
 
-def card(record: PoseRecord) -> str:
+def render_pose_card(record: PoseRecord) -> str:
     """Markdown of what `pose.json` says of a network that was judged."""
     return "\n".join(_lines(record)) + "\n"
 

@@ -17,7 +17,7 @@ from models.pose import CT, CT_NEGATIVE, FILMS, KINDS, LATERAL, OTHER, PREPROCES
 from models.preprocess import Pixels, prepare
 from training.data import synthetic_negatives
 from training.data.datasets import Example
-from training.pose.projections import Volume, films, varied
+from training.pose.projections import Volume, project_films, vary
 
 # Pictures are kept at this side, so that each look can be cut, turned and blurred anew.
 _KEPT: Final = 96
@@ -86,9 +86,9 @@ def gather(examples: Sequence[Example], volumes: Iterable[Volume], seed: int) ->
     for modality in Modality:
         pictures[modality] += [kept(_chest(modality, number)) for number in range(_CHESTS)]
     for volume in volumes:
-        for body in (volume, *(varied(volume, rng) for _ in range(_BODIES))):
-            pictures[LATERAL] += [kept(film) for film in films(body, lateral=True)]
-            projected += [kept(film) for film in films(body, lateral=False)]
+        for body in (volume, *(vary(volume, rng) for _ in range(_BODIES))):
+            pictures[LATERAL] += [kept(film) for film in project_films(body, lateral=True)]
+            projected += [kept(film) for film in project_films(body, lateral=False)]
     return PoseExamples(pictures, projected)
 
 

@@ -22,11 +22,11 @@ from models.records import Figure, LeftOutHalf, NegativeFigures, PoseEvaluation,
 from training.data.datasets import Example
 from training.evaluation.test_split_log import SplitLog
 from training.metrics.figures import with_intervals
-from training.pose.card import card
+from training.pose.card import render_pose_card
 from training.pose.examples import gather
 from training.pose.fit import fit
-from training.pose.make import examples_of, short_name, splits_of_patients, volumes_of
-from training.pose.projections import Volume, films, read_series
+from training.pose.make import find_splits_of_patients, load_examples, read_volumes, short_name
+from training.pose.projections import Volume, project_films, read_series
 
 # The share of validation pictures that may be doubted though they lie right, and of those that lie wrong that may pass.
 _ALARMED_SHARE: Final = 0.002
@@ -50,18 +50,18 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
     Raises:
         TrainingError: a series is of a patient of the split `train`, or uses of the test split cannot be counted.
     """
-    splits = splits_of_patients(roots)
+    splits = find_splits_of_patients(roots)
     if any("train" in splits.get(short_name(folder.name), ()) for folder in series):
         raise TrainingError(
             "A CT series belongs to a patient of the split `train`, so the network may have learned from it: leave it out of --series."
         )
     network = pose.read(folder)
-    network.threshold = choose_threshold(network, examples_of(roots, "val"))
+    network.threshold = choose_threshold(network, load_examples(roots, "val"))
     versions = SplitLog(folder.parent).record("pose", network.version)
     measured = {}
     for split in ("val", "test"):
         say(f"pose: evaluated on {split}")
-        measured[split] = measure(network, examples_of(roots, split))
+        measured[split] = measure(network, load_examples(roots, split))
     _update(
         folder,
         threshold=network.threshold,
@@ -76,15 +76,15 @@ def judge(folder: Path, roots: Sequence[Path], series: Sequence[Path]) -> None:
 def add_left_out(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds `measure_left_out` to a network that was judged, and to its card."""
     seed = pose.read_record(folder).seed
-    _update(folder, left_out=measure_left_out(roots, volumes_of(roots, series, rendered), seed, epochs))
+    _update(folder, left_out=measure_left_out(roots, read_volumes(roots, series, rendered), seed, epochs))
 
 
 def add_control(folder: Path, roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path], epochs: int) -> None:
     """Adds a negative control to a network that was judged, and to its card: trained on shuffled kinds, on validation."""
     record = pose.read_record(folder)
-    pose_examples = gather(examples_of(roots, "train"), volumes_of(roots, series, rendered), record.seed)
+    pose_examples = gather(load_examples(roots, "train"), read_volumes(roots, series, rendered), record.seed)
     network = Network(fit(replace(pose_examples, shuffled=True), record.seed, epochs), record.threshold)
-    measured = measure(network, examples_of(roots, "val"))
+    measured = measure(network, load_examples(roots, "val"))
     films_known = [measured[kind].known.value for kind in FILMS if kind in measured]
     _update(folder, shuffled=ShuffledPose(epochs=epochs, known=round(float(np.mean(films_known)), 4)))
 
@@ -93,7 +93,7 @@ def _update(folder: Path, **measured: object) -> None:
     """Writes the record with these fields, and the card; the record is read only now, as measuring took long."""
     record = PoseRecord.model_validate(dict(pose.read_record(folder)) | measured)
     replace_text(folder / DESCRIPTION, record.text())
-    replace_text(folder / "card.md", card(record))
+    replace_text(folder / "card.md", render_pose_card(record))
 
 
 def choose_threshold(network: Network, examples: Sequence[Example]) -> float:
@@ -102,7 +102,7 @@ def choose_threshold(network: Network, examples: Sequence[Example]) -> float:
     for modality, poses in _POSES.items():
         pictures = _pictures([example for example in examples if example.label == modality])
         right.append(_wrong(network, pictures))
-        wrong += [_wrong(network, posed(pictures, number)) for number in poses[1:]]
+        wrong += [_wrong(network, turn_pictures(pictures, number)) for number in poses[1:]]
     low = float(np.quantile(np.concatenate(right), 1 - _ALARMED_SHARE))
     high = max(low, float(np.quantile(np.concatenate(wrong), _PASSED_SHARE)))
     return round(1 / (1 + float(np.exp(-(_logit(low) + _logit(high)) / 2))), 4)
@@ -117,8 +117,8 @@ def measure(network: Network, examples: Sequence[Example]) -> PoseEvaluation:
         sources = np.array([example.origin for example in here])
         for number in poses:
             kind = FILMS[number] if modality is Modality.XRAY else CT_NEGATIVE if number else CT
-            probabilities = _judge(network, posed(pictures, number))
-            doubted = wrong_share(probabilities) > network.threshold
+            probabilities = _judge(network, turn_pictures(pictures, number))
+            doubted = add_wrong_shares(probabilities) > network.threshold
             right = probabilities.argmax(axis=1) == KINDS.index(kind)
             shares = _measure_shares(groups, {"doubted": doubted, "known": right})
             by_source = {
@@ -136,12 +136,12 @@ def measure_baselines(roots: Sequence[Path]) -> dict[str, float]:
     """How often simpler features name a test film's pose exactly, one of eight: brightness at the edges and in the middle; thumbnails."""
     changes: dict[str, Callable[[Pixels], Pixels]] = {"edges": _edges, "thumbnails": _thumbnails}
     learnt, asked = (
-        _pictures([example for example in examples_of(roots, split) if example.label == Modality.XRAY]) for split in ("train", "test")
+        _pictures([example for example in load_examples(roots, split) if example.label == Modality.XRAY]) for split in ("train", "test")
     )
     poses = range(len(FILMS))
     scores = {}
     for name, look in changes.items():
-        rows, others = (np.concatenate([look(posed(pictures, pose)) for pose in poses]) for pictures in (learnt, asked))
+        rows, others = (np.concatenate([look(turn_pictures(pictures, pose)) for pose in poses]) for pictures in (learnt, asked))
         guess = LogisticRegression(C=0.1, max_iter=300).fit(rows, np.repeat(poses, len(learnt)))
         scores[name] = round(float(guess.score(others, np.repeat(poses, len(asked)))), 4)
     return scores
@@ -163,7 +163,7 @@ def _thumbnails(pictures: Pixels) -> Pixels:
 def measure_left_out(roots: Sequence[Path], volumes: Sequence[Volume], seed: int, epochs: int) -> tuple[LeftOutHalf, ...]:
     """How well the recipe knows sources that it never saw: trained on every other source, asked about all pictures of the others but
     those of test, and the other way round. The threshold is of the validation pictures of the sources that it learnt from."""
-    splits = {split: examples_of(roots, split) for split in ("train", "val", "gate")}
+    splits = {split: load_examples(roots, split) for split in ("train", "val", "gate")}
     negatives = [example for example in splits["train"] if example.label == NEITHER]
     scans = [example for examples in splits.values() for example in examples if example.label != NEITHER]
     names = [sorted({example.origin for example in scans if example.label == modality}) for modality in Modality]
@@ -185,26 +185,26 @@ def measure_projections(network: Network, folder: Path) -> dict[str, tuple[int, 
     volume = read_series(folder)
     found = {}
     for name, lateral in ((LATERAL, True), ("frontal", False)):
-        pictures = np.stack([prepare(PREPROCESS, film) for film in films(volume, lateral=lateral)])
-        doubted = wrong_share(_judge(network, pictures)) > network.threshold
+        pictures = np.stack([prepare(PREPROCESS, film) for film in project_films(volume, lateral=lateral)])
+        doubted = add_wrong_shares(_judge(network, pictures)) > network.threshold
         found[name] = (int(doubted.sum()), len(pictures))
     return found
 
 
-def posed(pictures: Pixels, number: int) -> Pixels:
+def turn_pictures(pictures: Pixels, number: int) -> Pixels:
     """A batch (n, side, side, 1) in the pose `FILMS[number]`."""
     turned = np.rot90(pictures, number % 4, axes=(1, 2))
     return np.ascontiguousarray(1 - turned if number >= 4 else turned)
 
 
-def wrong_share(probabilities: Probabilities) -> npt.NDArray[np.float32]:
+def add_wrong_shares(probabilities: Probabilities) -> npt.NDArray[np.float32]:
     """How probably each of them lies wrong, header and folder telling nothing."""
     rows: npt.NDArray[np.float32] = probabilities[:, [number for number, kind in enumerate(KINDS) if kind not in pose.RIGHT]].sum(axis=1)
     return rows
 
 
 def _wrong(network: Network, pictures: Pixels) -> npt.NDArray[np.float32]:
-    return wrong_share(_judge(network, pictures))
+    return add_wrong_shares(_judge(network, pictures))
 
 
 def _judge(network: Network, pictures: Pixels) -> Probabilities:

@@ -33,8 +33,8 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
     Raises:
         TrainingError: a manifest is missing or malformed, or a series is not of the split `train`.
     """
-    volumes = volumes_of(roots, series, rendered)
-    pose_examples = gather(examples_of(roots, "train"), volumes, seed)
+    volumes = read_volumes(roots, series, rendered)
+    pose_examples = gather(load_examples(roots, "train"), volumes, seed)
     weights = fit(pose_examples, seed)
     out.mkdir(parents=True, exist_ok=True)
     halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in weights.items()}
@@ -57,13 +57,13 @@ def make(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]
     say(f"pose: written to {out}; now set its threshold and evaluate it: python -m training.pose judge")
 
 
-def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:
+def read_volumes(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence[Path]) -> list[Volume]:
     """The CT series to project from, all of patients of the split `train`.
 
     Raises:
         TrainingError: a patient is of another split, or of none.
     """
-    splits = splits_of_patients(roots)
+    splits = find_splits_of_patients(roots)
     patients = [folder.name for folder in series] + [row["patient"] for path in rendered for row in manifests.table_of(path)]
     if refused := {patient for patient in patients if splits.get(short_name(patient)) != {"train"}}:
         raise TrainingError(
@@ -73,7 +73,7 @@ def volumes_of(roots: Sequence[Path], series: Sequence[Path], rendered: Sequence
     return [*map(read_series, series), *(volume for path in rendered for volume in read_rendered(path))]
 
 
-def splits_of_patients(roots: Sequence[Path]) -> dict[str, set[str]]:
+def find_splits_of_patients(roots: Sequence[Path]) -> dict[str, set[str]]:
     """The splits in which the pictures of each patient are, by the patient's short name."""
     splits: dict[str, set[str]] = {}
     for root in roots:
@@ -87,6 +87,6 @@ def short_name(patient: str) -> str:
     return patient.rsplit("_", 1)[-1].casefold()
 
 
-def examples_of(roots: Sequence[Path], split: str) -> list[Example]:
+def load_examples(roots: Sequence[Path], split: str) -> list[Example]:
     """The pictures of a split, labelled xray, ct and neither."""
     return [example for root in roots for example in datasets.load(root, None).examples if example.split == split]

@@ -52,7 +52,7 @@ def _rendered(path: Path) -> npt.NDArray[np.float32]:
     return gray.astype(np.float32) * np.float32(1200 / 255) - np.float32(1200)
 
 
-def varied(volume: Volume, rng: np.random.Generator) -> Volume:
+def vary(volume: Volume, rng: np.random.Generator) -> Volume:
     """Another body made of one: cut below the neck and above the belly, wider or deeper, with a spine drawn into it.
 
     Few patients may be learnt from, and slices that were rendered up to 0 Hounsfield units hold no bone.
@@ -83,7 +83,7 @@ def _with_spine(volume: Volume, rng: np.random.Generator) -> Volume:
     return np.where(volume > -200, volume + dense[:, np.newaxis, np.newaxis] * vertebra, volume).astype(np.float32)
 
 
-def films(volume: Volume, *, lateral: bool) -> Iterator[Pixels]:
+def project_films(volume: Volume, *, lateral: bool) -> Iterator[Pixels]:
     """Films of a volume, with and without the table, at several angles and of several beams; float32 (160, 160) in [0, 1].
 
     Rays are parallel, and the film shows the sum of what weakens them (after Beer and Lambert), as a detector's logarithm does.

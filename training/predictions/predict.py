@@ -49,7 +49,7 @@ class Predictions:
         """The labelled pictures of a modality, or of admission."""
         if modality not in self._sets:
             data = datasets.load(self._root, modality)
-            self._sets[modality] = data if self._limit is None else datasets.limited(data, self._limit)
+            self._sets[modality] = data if self._limit is None else datasets.limit_examples(data, self._limit)
         return self._sets[modality]
 
     def has(self, modality: Modality | None, split: str) -> bool:

@@ -8,7 +8,7 @@ from training.predictions.measure import SplitPredictions
 from training.report.contents import Curves, Point, RocCurve
 
 
-def curves(predicted: SplitPredictions) -> Curves:
+def measure_curves(predicted: SplitPredictions) -> Curves:
     """All of one split."""
     accepted = predicted.accepted
     wrong = predicted.votes.argmax(axis=1) != predicted.wanted

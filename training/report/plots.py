@@ -19,7 +19,7 @@ _FAINT: Final = "#888888"
 _SIZE: Final = (4.6, 3.8)  # inches: two side by side on a screen, one on a phone
 
 
-def training(curve: Sequence[Epoch]) -> str:
+def draw_training(curve: Sequence[Epoch]) -> str:
     """Losses on the left, validation AUROC and accuracy on the right, by epoch."""
 
     def draw(axes: Axes) -> None:
@@ -44,7 +44,7 @@ def training(curve: Sequence[Epoch]) -> str:
     return _svg(draw, "Training")
 
 
-def roc(by_finding: Mapping[str, RocCurve], title: str) -> str:
+def draw_roc(by_finding: Mapping[str, RocCurve], title: str) -> str:
     """A line a finding, against the rest."""
 
     def draw(axes: Axes) -> None:
@@ -59,7 +59,7 @@ def roc(by_finding: Mapping[str, RocCurve], title: str) -> str:
     return _svg(draw, title)
 
 
-def reliability(before: Sequence[Bin], after: Sequence[Bin], title: str) -> str:
+def draw_reliability(before: Sequence[Bin], after: Sequence[Bin], title: str) -> str:
     """Accuracy by confidence, in the bins of the calibration error."""
 
     def draw(axes: Axes) -> None:
@@ -75,7 +75,7 @@ def reliability(before: Sequence[Bin], after: Sequence[Bin], title: str) -> str:
     return _svg(draw, title)
 
 
-def coverage(line: Sequence[Point], chosen: Point | None, title: str) -> str:
+def draw_coverage(line: Sequence[Point], chosen: Point | None, title: str) -> str:
     """Risk among the surest, and where the thresholds of review lie."""
 
     def draw(axes: Axes) -> None:

@@ -8,7 +8,7 @@ from training.rulings import ChallengerRuling, Clause
 _HEAD: Final = ("clause", "says", "champion", "challenger", "difference, or interval", "scans (groups)")
 
 
-def ruling(ruled: ChallengerRuling) -> Section:
+def describe_ruling(ruled: ChallengerRuling) -> Section:
     """A ruling as a section: its decision with the reason, and a row a clause."""
     said = f"**{ruled.decision}**: {ruled.reason}. It was use {ruled.uses} of these scans; the more, the less they are worth."
     versions = f"`{ruled.challenger}` against the champion `{ruled.champion}`, on the same scans of the split `gate`."

@@ -13,8 +13,8 @@ from models.records import MemberRecord
 from training.evaluation.judge import EvaluatedVersion
 from training.predictions.predict import Predictions
 from training.report.contents import Report, ReportedVersion, ShownPictures
-from training.report.curves import curves
-from training.report.page import page
+from training.report.curves import measure_curves
+from training.report.page import render_page
 from training.report.pictures import pictures
 from training.rulings import ChallengerRuling
 
@@ -52,7 +52,7 @@ def write_report(
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         replace_text(folder / REPORT, report.text(), mode=0o600)
-        replace_text(folder / PAGE, page(report), mode=0o600)
+        replace_text(folder / PAGE, render_page(report), mode=0o600)
     except OSError as error:
         raise TrainingError(f"The report cannot be written below LUNGLINE_HOME ({error.strerror}); check its folder `reports`.") from None
     return folder / PAGE
@@ -65,6 +65,6 @@ def _version(found: EvaluatedVersion, predictions: Predictions) -> ReportedVersi
         version=found.version,
         kind="member" if isinstance(found.record, MemberRecord) else "ensemble",
         record=found.record,
-        curves={each.data: curves(each) for each in predicted},
+        curves={each.data: measure_curves(each) for each in predicted},
         pictures=ShownPictures(split=predicted[-1].data, shown=pictures(found, predicted[-1], predictions)) if predicted else None,
     )

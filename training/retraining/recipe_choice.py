@@ -10,12 +10,12 @@ from training import recipes
 BASE_WEIGHTS: Final = "imagenet"  # what a retraining starts from, as its row records
 
 
-def names_in(text: str) -> tuple[str, ...]:
+def split_names(text: str) -> tuple[str, ...]:
     """The names of a comma-separated text, as LUNGLINE_RETRAIN_RECIPES has them."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def chosen(names: Sequence[str], champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]:
+def choose_recipes(names: Sequence[str], champions: Mapping[str, EnsembleFiles]) -> tuple[str, ...]:
     """The recipes to train.
 
     Args:

@@ -18,7 +18,7 @@ from training.evaluation.test_split_log import SplitLog
 from training.fitting import tensorboard
 from training.gate import rule, serving_check, shuffled_labels
 from training.gate.rule import Besides
-from training.members.compose import compose, members_of
+from training.members.compose import compose, list_members
 from training.members.train import Start, train
 from training.predictions.predict import Predictions
 from training.report.writing import write_report
@@ -134,7 +134,7 @@ def _ruled(champion: EnsembleFiles, challenger: EnsembleFiles, ruling: Ruling) -
 
 def composed(out: Path, modality: Modality, predictions: Predictions) -> EnsembleFiles:
     """The ensemble of all members in `out`: as training left it, or made now if that was killed before."""
-    members = {member.sha256 for member in members_of(out) if member.modality is modality}
+    members = {member.sha256 for member in list_members(out) if member.modality is modality}
     try:
         files = read_ensemble(out, modality.value)
         if {place.member.sha256 for place in files.places} == members:

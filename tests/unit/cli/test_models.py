@@ -15,7 +15,7 @@ from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.settings import load
 from models.files import WEIGHTS, adopt
-from models.registry import SHIPPED, descriptions, shipped
+from models.registry import SHIPPED, list_descriptions, shipped
 
 
 def run(*arguments: str) -> Result:
@@ -56,14 +56,14 @@ def test_list_as_json_has_one_object_a_version(tmp_path: Path) -> None:
     done = run("list", "--json")
     assert done.exit_code == 0
     rows = [json.loads(line) for line in done.stdout.splitlines()]
-    assert {row["version"] for row in rows} == {each.version for each in descriptions(tmp_path)}
+    assert {row["version"] for row in rows} == {each.version for each in list_descriptions(tmp_path)}
     assert set(rows[0]) >= {"version", "kind", "name", "modality", "sha256"}
     assert {row["name"] for row in rows if row["state"] != "champion"} == {"xray-student", "ct-student"}
 
 
 @pytest.mark.parametrize("kind", ["member", "ensemble"])
 def test_show_tells_about_every_version(kind: str, tmp_path: Path) -> None:
-    for each in descriptions(tmp_path):
+    for each in list_descriptions(tmp_path):
         if each.kind == kind:
             plain, as_json = (run("show", each.version, *options) for options in ([], ["--json"]))
             assert each.version in plain.stdout
@@ -107,7 +107,7 @@ def test_promotion_and_the_way_back(adopted: Callable[[float], str]) -> None:
         assert run("rollback", "--modality", "xray", *BECAUSE).exit_code == 0
         assert champion() == expected
     assert isinstance(run("rollback", *BECAUSE).exception, ModelError)
-    assert champion("ct") in {each.version for each in descriptions(Path())}
+    assert champion("ct") in {each.version for each in list_descriptions(Path())}
 
 
 def test_a_way_back_for_what_is_no_modality_is_refused_by_name() -> None:

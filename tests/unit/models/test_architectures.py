@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lungline.errors import ModelError
-from models.architectures import ARCHITECTURES, build, counts
+from models.architectures import ARCHITECTURES, build, count_parameters
 from models.backend import keras
 
 SIZES = [
@@ -55,7 +55,7 @@ def test_the_base_can_be_filled() -> None:
 def test_lung_ct_network_has_the_published_parameter_counts() -> None:
     """From the article's `model.summary()`."""
     network = build("resnet50_cap", 3)
-    assert counts(network) == {"parameters": 49_722_627, "trainable": 40_909_315, "non_trainable": 8_813_312}
+    assert count_parameters(network) == {"parameters": 49_722_627, "trainable": 40_909_315, "non_trainable": 8_813_312}
     assert {weight.path[:5] for weight in network.trainable_weights if weight.path.startswith("conv")} == {"conv5"}
 
 

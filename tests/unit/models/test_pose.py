@@ -14,7 +14,7 @@ from lungline.errors import ModelError
 from lungline.findings import Modality
 from lungline.reasons import Reason
 from models import pose
-from models.pose import KINDS, SHIPPED, set_right, turned_right
+from models.pose import KINDS, SHIPPED, set_right, turn_right
 from models.preprocess import Pixels
 
 if TYPE_CHECKING:
@@ -70,20 +70,20 @@ def test_a_slice_may_lie_as_it_likes_but_not_be_a_negative(seed: int, said: Moda
 def test_what_header_or_folder_say_rules_the_rest_out() -> None:
     film = chest("xray", 0)
     doubtful = answer_with(film_0=0.3, ct_negative=0.6, other=0.1)
-    assert turned_right(film, doubtful, None, 0.5).doubt is Reason.POLARITY_IN_DOUBT
-    assert turned_right(film, doubtful, Modality.XRAY, 0.5).doubt is None
-    assert turned_right(film, answer_with(film_0_negative=0.6, ct=0.3, other=0.1), Modality.CT, 0.5).doubt is None
+    assert turn_right(film, doubtful, None, 0.5).doubt is Reason.POLARITY_IN_DOUBT
+    assert turn_right(film, doubtful, Modality.XRAY, 0.5).doubt is None
+    assert turn_right(film, answer_with(film_0_negative=0.6, ct=0.3, other=0.1), Modality.CT, 0.5).doubt is None
 
 
 def test_what_is_doubted_and_more_probably_right_stays_as_it_is() -> None:
     film = chest("xray", 0)
-    found = turned_right(film, answer_with(film_0=0.4, film_0_negative=0.35, film_90=0.25), Modality.XRAY, 0.5)
+    found = turn_right(film, answer_with(film_0=0.4, film_0_negative=0.35, film_90=0.25), Modality.XRAY, 0.5)
     assert (found.doubt, found.pixels is film) == (Reason.POLARITY_IN_DOUBT, True)
 
 
 def test_a_lateral_is_doubted_and_stays_as_it_is() -> None:
     film = chest("xray", 0)
-    found = turned_right(film, answer_with(film_0=0.2, lateral=0.8), None, 0.5)
+    found = turn_right(film, answer_with(film_0=0.2, lateral=0.8), None, 0.5)
     assert found.doubt is Reason.NOT_FRONTAL
     np.testing.assert_array_equal(found.pixels, film)
 
@@ -144,11 +144,11 @@ def test_real_slices_are_known_from_their_negatives(validation: "list[tuple[Exam
 
 
 def test_laterals_of_an_unseen_patient_are_recognised(training_data: Path) -> None:
-    from training.pose.projections import films, read_series
+    from training.pose.projections import project_films, read_series
 
     folder = training_data / "series" / "covid_ct_md_P001"
     if not folder.is_dir():
         pytest.skip("no CT series in the labelled scans")
     volume = read_series(folder)
-    assert {set_right(film, Modality.XRAY).doubt for film in films(volume, lateral=True)} == {Reason.NOT_FRONTAL}
-    assert {set_right(film, Modality.XRAY).doubt for film in films(volume, lateral=False)} == {None}
+    assert {set_right(film, Modality.XRAY).doubt for film in project_films(volume, lateral=True)} == {Reason.NOT_FRONTAL}
+    assert {set_right(film, Modality.XRAY).doubt for film in project_films(volume, lateral=False)} == {None}

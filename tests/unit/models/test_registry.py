@@ -12,7 +12,7 @@ import pytest
 from lungline.errors import ModelError
 from lungline.findings import Modality
 from models.files import WEIGHTS, EnsembleFiles, adopt, is_whole, read_ensemble
-from models.registry import SHIPPED, descriptions, find, load_admission, load_ensemble, shipped, shipped_admission
+from models.registry import SHIPPED, find, list_descriptions, load_admission, load_ensemble, shipped, shipped_admission
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_version_depends_on_weights_calibration_and_thresholds() -> None:
 def test_describing_loads_no_network_library() -> None:
     code = """
 import sys, pathlib, models.registry, models.runtimes.choice
-models.registry.descriptions(pathlib.Path())
+models.registry.list_descriptions(pathlib.Path())
 print([name for name in ("keras", "tensorflow", "jax", "h5py", "openvino") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True)
@@ -57,7 +57,7 @@ print([name for name in ("keras", "tensorflow", "jax", "h5py", "openvino") if na
 
 
 def test_descriptions_list_ensembles_with_their_members(tmp_path: Path) -> None:
-    found = descriptions(tmp_path)
+    found = list_descriptions(tmp_path)
     assert [each.kind for each in found].count("ensemble") == 3
     assert len({each.version for each in found}) == len(found)
     for each in found:
@@ -140,7 +140,7 @@ def test_versions_stand_side_by_side_in_the_store(copy: Path, tmp_path: Path) ->
     store = tmp_path / "models"
     versions = {files.version for margin in (0.1, 0.2, 0.1) for files in adopt(made_anew(copy, margin), store) if files.name == "xray"}
     assert len(versions) == 2
-    found = {each.version: each for each in descriptions(store)}
+    found = {each.version: each for each in list_descriptions(store)}
     for version in versions:
         assert not found[version].shipped
         files = find(version, store)
@@ -157,7 +157,7 @@ def test_card_and_figures_of_an_ensemble_are_kept_up_to_date(copy: Path, tmp_pat
         path.write_text(json.dumps(json.loads(path.read_text()) | {"figures": {"macro_auroc": auroc}}))
         path.with_suffix(".md").write_text(f"AUROC {auroc}")
         (version,) = (files.version for files in adopt(copy, store) if files.name == "xray")
-        found = next(each for each in descriptions(store) if each.version == version)
+        found = next(each for each in list_descriptions(store) if each.version == version)
         assert found.evaluations["test"].as_json() == {"macro_auroc": auroc}
         assert found.text() == f"AUROC {auroc}"
 
@@ -166,7 +166,7 @@ def test_what_is_damaged_is_not_adopted(copy: Path, tmp_path: Path) -> None:
     (read_ensemble(copy, "xray").places[0].member.folder / WEIGHTS).write_bytes(b"")
     with pytest.raises(ModelError, match="damaged"):
         adopt(made_anew(copy, 0.1), tmp_path / "models")
-    assert "xray" not in {each.name for each in descriptions(tmp_path / "models") if not each.shipped}
+    assert "xray" not in {each.name for each in list_descriptions(tmp_path / "models") if not each.shipped}
 
 
 @pytest.mark.parametrize("damage", ["", "{}", None])
@@ -175,7 +175,7 @@ def test_version_damaged_in_the_store_is_skipped_and_refused(copy: Path, tmp_pat
     (version,) = (files.version for files in adopt(made_anew(copy, 0.1), store) if files.name == "xray")
     path = store / "ensembles" / f"{version}.json"
     path.write_text(path.read_text().replace("0.1", "0.3") if damage is None else damage)
-    assert version not in {each.version for each in descriptions(store)}
+    assert version not in {each.version for each in list_descriptions(store)}
     with pytest.raises(ModelError, match="damaged"):
         find(version, store)
 

@@ -12,7 +12,7 @@ from lungline.findings import Modality
 from lungline.layout import Store
 from lungline.settings import load
 from models.files import adopt
-from models.registry import SHIPPED, descriptions, shipped
+from models.registry import SHIPPED, list_descriptions, shipped
 from operations.models import describe, list_versions, promote, rollback
 
 _XRAY = shipped()[Modality.XRAY].version
@@ -57,7 +57,7 @@ def test_a_promotion_without_grounds_changes_nothing() -> None:
 
 
 def test_every_version_at_hand_is_listed_and_described(home: Path) -> None:
-    found = descriptions(home)
+    found = list_descriptions(home)
     assert {row["version"] for row in list_versions(load())} == {each.version for each in found}
     assert describe(load(), _XRAY) in found
     with pytest.raises(ModelError, match="lungline models list"):

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from cli.models import app as models_app
 from cli.train import train
 from lungline.findings import FINDINGS
-from models.registry import descriptions, find, load_admission, load_ensemble
+from models.registry import find, list_descriptions, load_admission, load_ensemble
 from tests.unit.training.drawn import cloudy, save, write
 from training import recipes
 from training.predictions.predict import Predictions
@@ -70,7 +70,7 @@ def test_trained_saved_listed_loaded_and_asked(name: str, scans: Path, home: Pat
         assert shown[number] == planned[number]
     recipe = recipes.load(name)
     predictions = Predictions(scans)
-    joined = [described for described in descriptions(store) if described.kind == "ensemble" and row["version"] in described.members]
+    joined = [described for described in list_descriptions(store) if described.kind == "ensemble" and row["version"] in described.members]
     if recipe.votes:  # a student joins none
         assert not joined
         return

@@ -20,7 +20,7 @@ from lungline.findings import Modality
 from models.files import ENSEMBLES
 from tests.unit.training import drawn
 from training import recipes
-from training.evaluation.card import card
+from training.evaluation.card import render_card
 from training.evaluation.judge import EvaluatedVersion, Evaluator
 from training.evaluation.test_split_log import SplitLog
 from training.members.compose import compose
@@ -28,7 +28,7 @@ from training.members.train import Start, make
 from training.predictions.predict import Predictions
 from training.recipes import Recipe
 from training.report.contents import Report
-from training.report.page import page
+from training.report.page import render_page
 from training.report.pictures import chosen
 from training.report.writing import write_report
 from training.rulings import ChallengerRuling, Clause, ClauseOutcome, Decision
@@ -205,7 +205,7 @@ def test_which_pictures_is_fixed_by_their_bytes(run: ReportedRun) -> None:
 
 
 def test_the_page_shows_what_the_json_holds_and_no_more(run: ReportedRun) -> None:
-    assert page(Report.model_validate(run.report)) == (run.folder / "index.html").read_text()
+    assert render_page(Report.model_validate(run.report)) == (run.folder / "index.html").read_text()
 
 
 def test_undefined_figures_leave_gaps_and_a_note(run: ReportedRun) -> None:
@@ -215,7 +215,7 @@ def test_undefined_figures_leave_gaps_and_a_note(run: ReportedRun) -> None:
     first.pop("figures")
     first["validation"].pop("macro_auroc")
     first["curve"] = [{"epoch": 1, "loss": None, "validation_auroc": None, "seconds": 1.0}]
-    root = ET.fromstring(page(Report.model_validate(facts)))
+    root = ET.fromstring(render_page(Report.model_validate(facts)))
     (caveats,) = root.findall(f".//{XHTML}article[1]/{XHTML}section[@class='caveats']")
     assert "Trained on 32 pictures at the most" in text(caveats)
     assert "macro AUROC is not defined" in text(caveats)
@@ -242,7 +242,7 @@ def test_published_figure_is_beside_the_honest_figure(run: ReportedRun) -> None:
             "confusion": {"covid19": {"covid19": 9, "normal": 1}, "normal": {"covid19": 3, "normal": 7}},
         },
     }
-    (own,) = ET.fromstring(page(Report.model_validate(facts))).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
+    (own,) = ET.fromstring(render_page(Report.model_validate(facts))).findall(f".//{XHTML}article[1]/{XHTML}section[@class='published']")
     assert run.found[0].record.figures
     honest = run.found[0].record.figures["accuracy"].value
     for said in ("covid19 10 0.750 [0.800, 1.000]", "normal 3 7", "Its base sees two views."):
@@ -254,11 +254,11 @@ def test_published_figure_is_beside_the_honest_figure(run: ReportedRun) -> None:
 def test_what_could_be_markup_is_shown_as_text(run: ReportedRun) -> None:
     answer = dict(run.report)
     answer |= {"versions": [], "gate": [run.report["gate"][0] | {"reason": "<script>alert(1)</script> & more"}]}
-    assert "<script>alert(1)</script> & more" in text(ET.fromstring(page(Report.model_validate(answer))))
+    assert "<script>alert(1)</script> & more" in text(ET.fromstring(render_page(Report.model_validate(answer))))
 
 
 def test_a_card_has_front_matter_that_hugging_face_reads(run: ReportedRun) -> None:
-    said = card(run.found[0].record, run.found[0].version)
+    said = render_card(run.found[0].record, run.found[0].version)
     assert said == run.found[0].card
     front = yaml.safe_load(said.split("---\n")[1])
     assert front["license"] == "other"

@@ -113,12 +113,12 @@ def shortcut(rows: Sequence[Row], statistics: Sequence[ImageStatistics | None]) 
     for modality in sorted({row.modality for row in rows}):
         seen = [(row, measure) for row, measure in zip(rows, statistics, strict=True) if measure and row.label and row.modality == modality]
         ours, theirs = [row for row, _ in seen], [measure for _, measure in seen]
-        found = list(shortcuts.separations(modality, [row.finding for row in ours], ours, theirs))
+        found = list(shortcuts.measure_separations(modality, [row.finding for row in ours], ours, theirs))
         findings += _shortcut_findings(found, may_block=True)
         if {row.label for row in ours} != {row.finding for row in ours}:
             finer = [
                 separation
-                for separation in shortcuts.separations(modality, [row.label for row in ours], ours, theirs)
+                for separation in shortcuts.measure_separations(modality, [row.label for row in ours], ours, theirs)
                 if separation.label not in _found(ours)
             ]
             findings += _shortcut_findings(finer, may_block=False)

@@ -44,8 +44,10 @@ class Separation:
         return f"{self.modality}: {self.label} can be recognised by {self.by} alone, AUROC {self.auroc:.2f} ({self.groups} groups)"
 
 
-def separations(modality: str, labels: Sequence[str], rows: Sequence[Row], statistics: Sequence[ImageStatistics]) -> Iterator[Separation]:
-    """How well each class of `labels` (one a row) is told by each thing. A class with too few groups to tell is left out."""
+def measure_separations(
+    modality: str, labels: Sequence[str], rows: Sequence[Row], statistics: Sequence[ImageStatistics]
+) -> Iterator[Separation]:
+    """How well each class of `labels` (one a row) can be recognised by each feature. A class with too few groups is left out."""
     names = np.array(labels)
     groups = np.array([row.group for row in rows])
     ways = _ways(rows, statistics)

@@ -10,7 +10,7 @@ from models.architectures import build
 from models.backend import keras
 from models.calibration import probabilities
 from models.interchange.foreign import read
-from models.interchange.transplant import outputs_of, transplant
+from models.interchange.transplant import count_outputs, transplant
 from models.runtimes import agreement
 from models.runtimes.keras import KerasRuntime
 from tests.unit.models import keras_made
@@ -27,7 +27,7 @@ def moved(path: Path, architecture: str, outputs: int = 2) -> keras.Model:
 
 def agrees(network: keras.Model, theirs: keras.Model, preprocess: str) -> None:
     """On drawn chests, black and noise, among which answers differ."""
-    chests = agreement.pictures(preprocess)[[0, 16]]
+    chests = agreement.draw_pictures(preprocess)[[0, 16]]
     noise = np.random.default_rng(1).random(chests[:1].shape, np.float32)
     pictures = np.concatenate([chests, np.zeros_like(noise), noise])
     expected = answers(theirs, pictures)
@@ -50,7 +50,7 @@ def test_a_sequential_network_answers_as_it_did(kind: str, theirs: keras.Model, 
     else:
         theirs.save(path)
     foreign = read(path, MOST)
-    assert outputs_of(foreign) == 2
+    assert count_outputs(foreign) == 2
     assert foreign.sides == (None if "weights" in kind else (300, 300))
     agrees(moved(path, "cnn6"), theirs, "plain-300")
 
@@ -124,7 +124,7 @@ def test_a_network_without_a_dense_end_is_refused(tmp_path: Path) -> None:
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D()])
     network.save(tmp_path / "none.h5")
     with pytest.raises(ModelError, match="dense"):
-        outputs_of(read(tmp_path / "none.h5", MOST))
+        count_outputs(read(tmp_path / "none.h5", MOST))
 
 
 def test_nothing_is_put_in_where_one_layer_does_not_fit(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_each_format_answers_as_keras_does(form: str, member: Member, tmp_path: 
     assert answer.input[1:] == (96, 96, 1)
     assert answer.output[1:] == (3,)
     assert answer.input[0] == (1 if form in ("litert", "openvino") else None)
-    pictures = agreement.pictures(member.preprocess)[:4]
+    pictures = agreement.draw_pictures(member.preprocess)[:4]
     np.testing.assert_allclose(write.FORMATS[form][1](path).run(pictures), KerasRuntime(load_network(member)).run(pictures), atol=1e-4)
 
 

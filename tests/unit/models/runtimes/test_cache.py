@@ -92,5 +92,5 @@ def test_child_process_converts_missing_and_reports_failures(tmp_path: Path, mem
     assert cache.convert(folder, [member, bad]) == {bad.version: "ModelError"}
     found = cache.find(folder, member)
     assert found is not None
-    assert found.reference.shape == (len(agreement.pictures(member.preprocess)), 3)
+    assert found.reference.shape == (len(agreement.draw_pictures(member.preprocess)), 3)
     assert cache.convert(folder, [member]) == {}

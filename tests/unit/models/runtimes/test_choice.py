@@ -44,7 +44,7 @@ def rounding(monkeypatch: pytest.MonkeyPatch) -> list[str]:
             return super().run(batch) + np.array([self._wrong, 0, 0], np.float32)
 
     monkeypatch.setattr("models.runtimes.openvino.OpenVinoRuntime", RoundingRuntime)
-    monkeypatch.setattr("models.runtimes.openvino.precisions", lambda: ("bf16", "f32"))
+    monkeypatch.setattr("models.runtimes.openvino.list_precisions", lambda: ("bf16", "f32"))
     return tried
 
 
@@ -81,7 +81,7 @@ def test_an_engine_that_cannot_compile_falls_back_and_says_so(folder: Path, plac
     with capture_logs() as logs:
         runtime = RuntimeChoice("auto", folder).make(place)
     assert runtime.name == "keras"
-    assert agreement.difference(runtime, place.member.preprocess, network.reference, 1.0) < 1e-5
+    assert agreement.measure_difference(runtime, place.member.preprocess, network.reference, 1.0) < 1e-5
     assert "cannot run" in logs[-1]["why"]
     with pytest.raises(ModelError, match=r"cannot run.*LUNGLINE_ENGINE=auto"):
         RuntimeChoice("openvino", folder).make(place)

@@ -14,7 +14,7 @@ from models.files import Member
 from models.runtimes import agreement
 from models.runtimes.cache import Converted
 from models.runtimes.keras import KerasRuntime, load_network
-from models.runtimes.openvino import OpenVinoRuntime, precisions
+from models.runtimes.openvino import OpenVinoRuntime, list_precisions
 
 # Tells what was imported, which hosts were asked for, and what was written outside the folder of the cache.
 _WATCHED = """
@@ -51,7 +51,7 @@ from models.runtimes.convert import convert_member
 from models.runtimes.openvino import OpenVinoRuntime
 from models.files import read_member
 network = convert_member(read_member(Path({str(member.folder)!r})))
-OpenVinoRuntime(network.description, network.weights, "f32").run(agreement.pictures("gray-96"))
+OpenVinoRuntime(network.description, network.weights, "f32").run(agreement.draw_pictures("gray-96"))
 """,
         tmp_path,
     )
@@ -69,7 +69,7 @@ def test_openvino_left_to_itself_would_send(tmp_path: Path) -> None:
 
 def test_it_answers_as_the_reference_and_alone_as_in_a_batch(member: Member, network: Converted) -> None:
     runtime = OpenVinoRuntime(network.description, network.weights, "f32")
-    pictures = agreement.pictures(member.preprocess)
+    pictures = agreement.draw_pictures(member.preprocess)
     together = runtime.run(pictures)
     assert together.dtype == np.float32
     np.testing.assert_allclose(together, KerasRuntime(load_network(member)).run(pictures), atol=1e-3)
@@ -79,9 +79,9 @@ def test_it_answers_as_the_reference_and_alone_as_in_a_batch(member: Member, net
 
 def test_a_batch_does_not_show_through_in_the_next(network: Converted, member: Member) -> None:
     runtime = OpenVinoRuntime(network.description, network.weights, "f32")
-    first = runtime.run(agreement.pictures(member.preprocess)[:5])
+    first = runtime.run(agreement.draw_pictures(member.preprocess)[:5])
     kept = first.copy()
-    runtime.run(agreement.pictures(member.preprocess)[5:10])
+    runtime.run(agreement.draw_pictures(member.preprocess)[5:10])
     np.testing.assert_array_equal(first, kept)
 
 
@@ -104,7 +104,7 @@ def test_a_picture_of_another_size_is_an_error(network: Converted) -> None:
 
 
 def test_single_precision_is_always_there() -> None:
-    assert precisions()[-1] == "f32"
+    assert list_precisions()[-1] == "f32"
 
 
 def test_signal_after_networks_are_freed_does_not_crash(tmp_path: Path, network: Converted) -> None:

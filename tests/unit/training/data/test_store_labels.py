@@ -76,7 +76,7 @@ class LabelClinic:
 
     def rows(self) -> list[Row]:
         self.skipped.clear()
-        return self._writer.do(store_labels.labelled_rows, self.store, self.skipped)
+        return self._writer.do(store_labels.find_labelled_rows, self.store, self.skipped)
 
 
 @pytest.fixture

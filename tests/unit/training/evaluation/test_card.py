@@ -10,7 +10,7 @@ from lungline.findings import FINDINGS, Modality
 from models.files import CARD, ENSEMBLES, MEMBER, read_ensemble, read_member
 from models.records import EnsembleRecord
 from models.registry import SHIPPED
-from training.evaluation.card import CardTable, DescribedEnsemble, card, sections
+from training.evaluation.card import CardTable, DescribedEnsemble, render_card, render_sections
 
 MEMBERS = [path.parent for path in sorted(SHIPPED.glob(f"*/{MEMBER}"))]
 
@@ -24,18 +24,18 @@ def ensemble(modality: Modality) -> DescribedEnsemble:
 @pytest.mark.parametrize("folder", MEMBERS, ids=lambda folder: folder.name)
 def test_a_shipped_member_has_the_card_of_its_record(folder: Path) -> None:
     member = read_member(folder)
-    assert card(member.record, member.version) == (folder / CARD).read_text()
+    assert render_card(member.record, member.version) == (folder / CARD).read_text()
 
 
 @pytest.mark.parametrize("modality", Modality)
 def test_a_shipped_ensemble_has_the_card_of_its_record(modality: Modality) -> None:
     files = read_ensemble(SHIPPED, modality.value)
-    assert card(ensemble(modality), files.version) == (SHIPPED / ENSEMBLES / f"{modality.value}.md").read_text()
+    assert render_card(ensemble(modality), files.version) == (SHIPPED / ENSEMBLES / f"{modality.value}.md").read_text()
 
 
 def test_sections_hold_the_words_of_the_card() -> None:
     text = (SHIPPED / ENSEMBLES / "ct.md").read_text()
-    found = sections(ensemble(Modality.CT))
+    found = render_sections(ensemble(Modality.CT))
     assert [section.title for section in found] == [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
     for section in found:
         for part in section.parts:

@@ -9,7 +9,7 @@ import pytest
 from lungline.findings import Modality
 from training import recipes
 from training.data.examples import Labelled
-from training.evaluation.controls import black_lungs, shuffled_votes, source_in_features
+from training.evaluation.controls import black_out_lungs, measure_source_in_features, shuffled_votes
 from training.fitting.loop import Fitted, fit
 from training.recipes import Recipe
 
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 def test_lungs_are_black_and_the_border_stays() -> None:
     film = RNG.uniform(0.2, 1, (200, 180)).astype(np.float32)
     before = film.copy()
-    dark = black_lungs(Modality.XRAY, film)
+    dark = black_out_lungs(Modality.XRAY, film)
     np.testing.assert_array_equal(film, before)
     assert not dark[40:160, 40:140].any()
     np.testing.assert_array_equal(dark[:20], film[:20])
@@ -31,10 +31,10 @@ def test_features_that_know_the_source_are_found_out() -> None:
     blind = RNG.normal(size=(82, 6)).astype(np.float32)
     telling = blind.copy()
     telling[:40, 0] += 6
-    assert source_in_features(telling, sources, telling, sources) > 0.95
+    assert measure_source_in_features(telling, sources, telling, sources) > 0.95
     other = RNG.normal(size=(82, 6)).astype(np.float32)
-    assert 0.3 < source_in_features(blind, sources, other, sources) < 0.7
-    assert np.isnan(source_in_features(blind, np.full(82, "one"), other, sources))
+    assert 0.3 < measure_source_in_features(blind, sources, other, sources) < 0.7
+    assert np.isnan(measure_source_in_features(blind, np.full(82, "one"), other, sources))
 
 
 def test_training_and_epoch_choice_see_only_shuffled_labels(monkeypatch: pytest.MonkeyPatch) -> None:

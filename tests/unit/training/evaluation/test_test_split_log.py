@@ -9,7 +9,7 @@ from lungline.errors import TrainingError
 from lungline.findings import Modality
 from models.records import EnsembleRecord, Evaluation
 from models.registry import SHIPPED
-from training.evaluation.test_split_log import FILE_NAME, SplitLog, of_what_ships, read
+from training.evaluation.test_split_log import FILE_NAME, SplitLog, find_uses_by_what_ships, read
 from training.predictions.predict import Predictions
 
 
@@ -54,8 +54,8 @@ def test_looks_at_one_time_are_all_counted(tmp_path: Path) -> None:
 def test_shipped_versions_looked_at_their_own_data_alone(training_data: Path, tiny_data: Path) -> None:
     reads = read(SHIPPED)
     assert reads.pop("pose")  # judged on two data sets by `python -m training.pose judge` alone
-    assert of_what_ships(Predictions(training_data)) == reads
-    assert of_what_ships(Predictions(tiny_data)) == {}
+    assert find_uses_by_what_ships(Predictions(training_data)) == reads
+    assert find_uses_by_what_ships(Predictions(tiny_data)) == {}
 
 
 def test_a_damaged_list_is_told(tmp_path: Path) -> None:

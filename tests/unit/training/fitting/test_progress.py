@@ -21,12 +21,12 @@ def checkpoint(folder: Path, name: str, epoch: int) -> Path:
 
 
 def test_progress_counts_trained_members_but_not_kept_ones(tmp_path: Path) -> None:
-    assert progress.of(tmp_path / "nowhere", ["xray-cnn"]) == (0, None)
+    assert progress.read_progress(tmp_path / "nowhere", ["xray-cnn"]) == (0, None)
     member(tmp_path, "xray-cnn", 12)
     member(tmp_path, "xray-kept", 40)
     names = ["xray-cnn", "xray-mobilenetv2"]
-    assert progress.of(tmp_path, names) == (12, None)
+    assert progress.read_progress(tmp_path, names) == (12, None)
     path = checkpoint(tmp_path, "xray-mobilenetv2", 3)
-    assert progress.of(tmp_path, names) == (15, "xray-mobilenetv2: 3 epochs done")
+    assert progress.read_progress(tmp_path, names) == (15, "xray-mobilenetv2: 3 epochs done")
     path.write_bytes(path.read_bytes()[:40])  # cut short
-    assert progress.of(tmp_path, names) == (12, None)
+    assert progress.read_progress(tmp_path, names) == (12, None)

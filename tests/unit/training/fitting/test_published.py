@@ -141,10 +141,10 @@ def test_a_trial_sees_few_pictures_and_stands_by_itself(tiny_data: Path, home: P
 
 def test_a_limit_takes_labels_and_sources_in_turn(tiny_data: Path) -> None:
     data = datasets.load(tiny_data, None)
-    few = datasets.limited(data, 9)
+    few = datasets.limit_examples(data, 9)
     for split in ("train", "val", "test"):
         labels, counts = np.unique([example.label for example in few.split(split)], return_counts=True)
         assert (list(labels), list(counts)) == (["ct", "neither", "xray"], [3, 3, 3])
         assert len({example.origin for example in few.split(split) if example.label == "ct"}) == 2
-    assert few == datasets.limited(data, 9)
-    assert datasets.limited(data, 10_000) == data
+    assert few == datasets.limit_examples(data, 9)
+    assert datasets.limit_examples(data, 10_000) == data

@@ -56,7 +56,7 @@ def test_enters_unjudged_without_scans_and_reviews_all(files: Path) -> None:
     (version,) = (str(row["version"]) for row in ensembles)
     files_of = find(version, Store(load().store).models)
     assert [place.member.version for place in files_of.places] == [made.version]
-    chests = agreement.pictures("plain-300")[:3]
+    chests = agreement.draw_pictures("plain-300")[:3]
     predicted = load_ensemble(files_of).judge({"plain-300": chests})
     assert {value.status.value for value in predicted} == {"review"}
     expected = answers(cnn6(3), chests)[:, [0, 2, 1]]
@@ -82,13 +82,13 @@ def test_of_two_findings_it_stands_alone(files: Path, tiny_data: Path, monkeypat
     assert "joins no ensemble" in done.stdout
     assert not list((Store(load().store).models / "ensembles").glob("xray-1-*"))
     assert made.evaluations["test"].images == 8  # pneumonia is no finding of its own
-    chests = agreement.pictures("plain-300")[:2]
+    chests = agreement.draw_pictures("plain-300")[:2]
     network = REFERENCE.make(_place(made))
     np.testing.assert_allclose(probabilities(network.run(chests), 1.0), answers(cnn6(2), chests)[:, ::-1], atol=1e-5)
 
 
 def test_a_single_sigmoid_becomes_two_outputs(files: Path) -> None:
-    chests = agreement.pictures("plain-300")[:3]
+    chests = agreement.draw_pictures("plain-300")[:3]
     said = answers(cnn6(1, "sigmoid"), chests)[:, 0]
     assert np.ptp(said) > 0.01
     for order, expected in (("normal,covid19", 1 - said), ("covid19,normal", said)):

@@ -102,7 +102,7 @@ def test_nothing_is_trained_without_rows_of_a_learning_split(split: str, tiny_da
 def test_member_of_other_data_votes_only_in_a_retraining(
     tiny_data: Path, tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("training.metrics.calibration.voters", lambda votes, *_: list(range(len(votes))))
+    monkeypatch.setattr("training.metrics.calibration.choose_voters", lambda votes, *_: list(range(len(votes))))
     data = those(tiny_data, tmp_path / "data", lambda row: row["modality"] == "xray")
     (before,) = train([FIRST], start(tiny_data), tmp_path / "out")
     (after,) = train([SECOND], start(data, seed=6), tmp_path / "out")

@@ -17,11 +17,11 @@ from training.data.datasets import Example
 from training.evaluation.test_split_log import FILE_NAME
 from training.evaluation.test_split_log import read as read_uses
 from training.pose import fit
-from training.pose.card import card
+from training.pose.card import render_pose_card
 from training.pose.examples import PoseExamples, gather, kept
 from training.pose.judge import judge, measure
-from training.pose.make import make, splits_of_patients, volumes_of
-from training.pose.projections import films, read_series, varied
+from training.pose.make import find_splits_of_patients, make, read_volumes
+from training.pose.projections import project_films, read_series, vary
 
 
 def chest_volume() -> np.ndarray:
@@ -75,19 +75,19 @@ def test_a_series_is_read_from_the_head_and_projected(tmp_path: Path) -> None:
         (tmp_path / f"{number * 7 % 40:02}.dcm").write_bytes(data)
     read = read_series(tmp_path)
     np.testing.assert_allclose(read, volume, atol=1)
-    front = next(films(read, lateral=False))
+    front = next(project_films(read, lateral=False))
     assert front[20:80, 40:60].mean() < front[20:80, 75:85].mean()  # lung beside spine
     assert front[20:80, 40:60].mean() < front[140:, 40:60].mean()  # lung above belly
 
 
 def test_body_made_of_a_film_has_a_spine_and_clear_lungs() -> None:
     volume = chest_volume()
-    made = varied(volume, np.random.default_rng(3))
+    made = vary(volume, np.random.default_rng(3))
     assert made.dtype == np.float32
     assert len(volume) * 0.5 <= len(made) <= len(volume)
     assert made[:, 40:].max() > volume.max() + 50
     assert made[:20, 32, 12:16].max() < -500  # lung
-    np.testing.assert_array_equal(varied(volume, np.random.default_rng(3)), made)
+    np.testing.assert_array_equal(vary(volume, np.random.default_rng(3)), made)
 
 
 @pytest.mark.parametrize("split", ["test", "demo", "val", "gate", "holdout", "nowhere"])
@@ -104,13 +104,13 @@ def test_series_of_a_patient_outside_training_is_refused(tmp_path: Path, split: 
 
 def test_a_patient_in_train_and_in_another_split_is_refused(tmp_path: Path) -> None:
     first, second = (data_set(tmp_path / name, {"ctmd_A1": split}) for name, split in (("one", "train"), ("two", "test")))
-    assert splits_of_patients([first, second]) == {"a1": {"train", "test"}}
+    assert find_splits_of_patients([first, second]) == {"a1": {"train", "test"}}
     with pytest.raises(TrainingError, match="split `train`"):
-        volumes_of([first, second], [], [rendered(tmp_path, ["ctmd_A1"])])
+        read_volumes([first, second], [], [rendered(tmp_path, ["ctmd_A1"])])
 
 
 def test_a_series_of_a_training_patient_is_taken(tmp_path: Path) -> None:
-    volumes = volumes_of([data_set(tmp_path, {"ctmd_A1": "train"})], [], [rendered(tmp_path, ["ctmd_A1"])])
+    volumes = read_volumes([data_set(tmp_path, {"ctmd_A1": "train"})], [], [rendered(tmp_path, ["ctmd_A1"])])
     assert [volume.shape for volume in volumes] == [(2, 8, 8)]
     assert volumes[0].mean(axis=(1, 2)) == pytest.approx([0, -1200])  # the head, which has the higher number, first
 
@@ -124,7 +124,7 @@ def test_laterals_are_not_judged_on_patients_of_training(tmp_path: Path) -> None
 
 def test_the_card_that_ships_is_that_of_the_description() -> None:
     record = read_record(SHIPPED)
-    assert (SHIPPED / "card.md").read_text() == card(record)
+    assert (SHIPPED / "card.md").read_text() == render_pose_card(record)
     assert (SHIPPED / DESCRIPTION).read_text() == record.text()
     assert record.test_uses == tuple(read_uses(SHIPPED.parent)["pose"])
 
@@ -145,7 +145,7 @@ def test_what_was_measured_is_written_and_read_again(tmp_path: Path) -> None:
     half = LeftOutHalf.model_validate(dict(measured) | {"epochs": 1, "threshold": 0.5})
     record = read_record(SHIPPED).model_copy(update={"val": measured, "left_out": (half,)})
     assert PoseRecord.model_validate_json(record.text()) == record
-    assert "Sources left out" in card(record)
+    assert "Sources left out" in render_pose_card(record)
 
 
 def test_shuffled_labels_keep_the_same_pictures() -> None:
