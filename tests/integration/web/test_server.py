@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
+
+import pytest
 
 from lungline.presence import live
 from tests.servers import free_port
@@ -35,7 +37,20 @@ def test_it_takes_the_next_free_port_and_says_which(home: Path) -> None:
             process.wait()
 
 
-def _start(port: int) -> "subprocess.Popen[str]":
+@pytest.mark.parametrize(("proxies", "is_secure"), [("127.0.0.1", True), ("", False)])
+def test_only_a_proxy_that_is_named_says_how_the_page_is_reached(home: Path, proxies: str, is_secure: bool) -> None:
+    process = _start(free_port(), LUNGLINE_WEB_PROXIES=proxies)
+    try:
+        wait_for(lambda: live(home / "run").get("web") == (process.pid, True))
+        address = (home / "run" / "web.url").read_text().strip()
+        request = Request(f"{address}/login", headers={"X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.1"})
+        with urlopen(request, timeout=20) as answer:
+            assert ("; Secure" in answer.headers["set-cookie"]) == is_secure
+    finally:
+        process.kill()
+        process.communicate()
 
-    variables = os.environ | {"LUNGLINE_WEB_PORT": str(port)}
+
+def _start(port: int, **more: str) -> "subprocess.Popen[str]":
+    variables = os.environ | {"LUNGLINE_WEB_PORT": str(port)} | more
     return subprocess.Popen([sys.executable, "-m", "cli", "web"], env=variables, stderr=subprocess.PIPE, text=True)
