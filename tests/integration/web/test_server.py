@@ -38,7 +38,7 @@ def test_it_takes_the_next_free_port_and_says_which(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("proxies", "is_secure"), [("127.0.0.1", True), ("", False)])
-def test_only_a_proxy_that_is_named_says_how_the_page_is_reached(home: Path, proxies: str, is_secure: bool) -> None:
+def test_only_a_proxy_that_is_named_is_believed(home: Path, proxies: str, is_secure: bool) -> None:
     process = _start(free_port(), LUNGLINE_WEB_PROXIES=proxies)
     try:
         wait_for(lambda: live(home / "run").get("web") == (process.pid, True))
