@@ -15,6 +15,7 @@ _TITLES: Final = {
     Part.FLOW: "From file to row, through a running Lungline",
     Part.INTAKE: "Taking files in",
     Part.TRAINING: "Reading while a training runs",
+    Part.SERIES: "A whole CT, through a running Lungline",
     Part.VIEWS: "Views of a large archive",
 }
 
@@ -26,7 +27,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each figure.")] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Tables as in docs/performance.md.")] = False,
 ) -> None:
-    """Measure the speed of networks, reading, reading during a training, intake, and views, on drawn pictures in separate homes."""
+    """Measure the speed of networks, reading, reading during a training, intake, a whole CT, and views, in separate homes."""
     from lungline import log
     from operations.bench.measure import describe_machine, measure
     from supervisor import own_broker

@@ -12,6 +12,7 @@ class Part(StrEnum):
     FLOW = "flow"
     INTAKE = "intake"
     TRAINING = "training"
+    SERIES = "series"
     VIEWS = "views"
 
 

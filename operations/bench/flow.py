@@ -46,7 +46,7 @@ def _measure(name: str, files: EnsembleFiles, home: Path, rounds: int, *, count:
         ensemble = registry.load_ensemble(files, RuntimeChoice.of(settings))
         ensemble.warm(settings.batch_max)
         for number in range(rounds):
-            alone.append(count / _alone(ensemble, given, count, settings.batch_max))
+            alone.append(count / runtime_seconds(ensemble, given, count, settings.batch_max))
             step()
             write_noted(settings.layout.draft / files.modality.value, drawn, count, str(number))
             began = time.perf_counter()
@@ -78,7 +78,7 @@ def _promote(files: EnsembleFiles, folder: Path, home: Path) -> None:
     engine.dispose()
 
 
-def _alone(ensemble: Ensemble, given: Inputs, count: int, batch_max: int) -> float:
+def runtime_seconds(ensemble: Ensemble, given: Inputs, count: int, batch_max: int) -> float:
     """Seconds for `count` pictures, prepared beforehand."""
     different = len(next(iter(given.values())))
     began = time.perf_counter()

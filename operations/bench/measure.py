@@ -44,6 +44,10 @@ def measure(parts: Collection[Part], rounds: int, files: int, broker_command: Ca
 
             for count in dict.fromkeys((max(1, files // 10), files)):  # the watcher's memory must not grow with the number of files
                 figures += intake.figures(count, broker_command)
+        if Part.SERIES in parts:
+            from operations.bench import ct_series
+
+            figures += ct_series.measure(Path(folder), rounds)
         if Part.VIEWS in parts:
             from operations.bench import archive
 
