@@ -14,6 +14,7 @@ from db import labels, status
 from db.writer import Writer
 from lungline import label_rows
 from lungline.errors import LedgerError, StoreError
+from lungline.label_rows import Fault
 from lungline.settings import PREFIX, Settings, load
 from operations.drop import drop_and_wait
 from watcher import label_drops
@@ -101,7 +102,7 @@ def test_a_file_of_labels_is_imported_kept_and_told_of(home_of: Callable[..., La
     assert not path.exists()
     (kept,) = home.kept
     assert (kept.read_bytes(), kept.stat().st_mode & 0o777) == (ROWS.encode(), 0o600)
-    assert home.reports == [f"{NONE_KNOWN}\nline 2: there is no such scan\n"]
+    assert home.reports == [f"{NONE_KNOWN}\nline 2: {Fault.UNKNOWN_SCAN.sentence}\n"]
     assert home.audit() == [NONE_KNOWN]
     assert home.counts() == (0, 0, 0, 0)
     reconcile.reconcile()
