@@ -65,7 +65,8 @@ def test_a_machine_on_which_all_is_slow_does_not_hold_it(module: str, tmp_path: 
     assert said.returncode == 1
     printed = json.loads(said.stdout)
     assert (printed["ready"], printed["files"]) == (False, None)
-    assert (printed["inbox"] is None) == (module == "pydantic")
+    if module == "pydantic":  # else the settings are known in time, unless the machine has much else to do
+        assert printed["inbox"] is None
 
 
 def test_a_setting_that_makes_no_sense_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
