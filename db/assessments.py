@@ -1,8 +1,9 @@
 """What is said of series and of studies: one current assessment each; a new one supersedes it in the same transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Table, insert, select, update
 
@@ -12,6 +13,9 @@ from db.tables import Priority, Stage, jobs, series, series_assessments, studies
 from lungline.findings import Status
 from lungline.ids import new_id
 from lungline.reasons import Reason
+
+MOST_TELLING: Final = 4
+"""Slices of a series that are shown."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ class AssessedSeries:
     is_open: bool
     """Another assessment of it is due."""
     assessment: SeriesAssessment
+
+
+def telling_scans(inputs: Mapping[str, Any]) -> list[str]:
+    """The scans that speak most for a series' finding, by the inputs of its assessment: the film that it follows, or the most suspicious
+    slices that count. None of a series that was rejected."""
+    if "scan_id" in inputs:
+        return [inputs["scan_id"]]
+    scores = sorted(inputs.get("scores", []), key=lambda score: -score[-1])
+    return [score[0] for score in scores[:MOST_TELLING]]
 
 
 def write_series(connection: Connection, series_id: str, assessment: SeriesAssessment | None) -> None:

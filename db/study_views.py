@@ -1,10 +1,11 @@
 """What the views tell of studies: the newest, those to look at first, and one with its series and the patient's earlier studies."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
+from db.assessments import telling_scans
 from db.rows import ViewRow, select_rows
 from db.tables import series, series_assessments, studies
 
@@ -28,6 +29,8 @@ class Study:
     """Of `series_results`."""
     set_aside: list[dict[str, int]]
     """For each series: why how many of its images do not count."""
+    telling: list[list[str]]
+    """For each series: the scans that speak most for its finding."""
     priors: list[ViewRow]
     """Earlier studies of the same patient, the newest first."""
 
@@ -48,12 +51,13 @@ def find_studies(connection: Connection, study_key: str) -> list[Study]:
     if not rows:
         return []
     all_series = select_rows(connection, _SERIES, study_key=study_key)
-    reasons = _set_aside(connection, study_key)
+    inputs = _inputs(connection, study_key)
     found = []
     for row in rows:
         mine = [entry for entry in all_series if entry["patient_key"] == row["patient_key"]]
-        set_aside = [reasons.get((str(entry["series_key"]), entry["modality"] or "", entry["patient_key"] or ""), {}) for entry in mine]
-        found.append(Study(row, mine, set_aside, _priors(connection, row)))
+        given = [inputs.get((str(entry["series_key"]), entry["modality"] or "", entry["patient_key"] or ""), {}) for entry in mine]
+        set_aside = [{why: count for why, count in each.get("set_aside", {}).items() if count} for each in given]
+        found.append(Study(row, mine, set_aside, [telling_scans(each) for each in given], _priors(connection, row)))
     return found
 
 
@@ -63,11 +67,9 @@ def _priors(connection: Connection, study: ViewRow) -> list[ViewRow]:
     return select_rows(connection, _PRIORS, **names, received=received) if study["patient_key"] else []
 
 
-def _set_aside(connection: Connection, study_key: str) -> dict[tuple[str, object, object], dict[str, int]]:
+def _inputs(connection: Connection, study_key: str) -> dict[tuple[str, object, object], dict[str, Any]]:
+    """Of the current assessments of its series, by series, modality and patient."""
     both = series_assessments.join(series).join(studies)
     query = select(series.c.series_key, series.c.modality, studies.c.patient_key, series_assessments.c.inputs).select_from(both)
     current = query.where(studies.c.study_key == study_key, series_assessments.c.superseded_at.is_(None))
-    return {
-        (row.series_key, row.modality, row.patient_key): {why: count for why, count in row.inputs.get("set_aside", {}).items() if count}
-        for row in connection.execute(current)
-    }
+    return {(row.series_key, row.modality, row.patient_key): row.inputs for row in connection.execute(current)}

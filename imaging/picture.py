@@ -1,8 +1,6 @@
 """A scan as a PNG for people, in a window of their choice, with a scale bar: the whole of what runs in a reader's child process."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -11,11 +9,9 @@ import numpy.typing as npt
 
 from imaging import formats, tags
 from imaging.formats import Format
+from imaging.original import read_original
 from imaging.read import read
-from lungline.errors import UnreadableScan
 from lungline.findings import Modality
-from lungline.layout import FILE_BYTES_MAX
-from lungline.reasons import Reason
 
 FUNCTION: Final = "imaging.picture:draw"
 BAR_MM: Final = 50.0
@@ -45,13 +41,7 @@ def draw(order: PictureOrder) -> bytes:
     Raises:
         UnreadableScan: the bytes are gone, are others now, or cannot be decoded.
     """
-    try:
-        with Path(order.path).open("rb") as file:
-            data = file.read(FILE_BYTES_MAX + 1)
-    except OSError:
-        raise UnreadableScan(Reason.BYTES_MISSING) from None
-    if hashlib.sha256(data).hexdigest() != order.sha256:
-        raise UnreadableScan(Reason.BYTES_MISSING, "The store holds other bytes than those that were read.")
+    data = read_original(order.path, order.sha256)
     image = read(data, order.frame, order.window)
     is_ct = image.facts.modality is Modality.CT
     pixels = image.pixels if is_ct or order.window is None else _stretch(image.pixels, *order.window)

@@ -2,12 +2,15 @@
 
 import os
 import signal
-from collections.abc import Sequence
-from typing import Final, Protocol
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
 
 import structlog
 from celery import Celery
+from celery.signals import worker_ready, worker_shutting_down
 
+from jobs.answer import Answering, register
 from jobs.queues import queue_lengths
 from lungline.errors import BrokerError
 from lungline.threads import Repeating
@@ -25,6 +28,47 @@ class Busy(Protocol):
 
     @property
     def busy(self) -> int: ...
+
+
+def serve(
+    app: Celery,
+    hostname: str,
+    threads: int,
+    queues: Sequence[str],
+    answerings: Sequence[Answering[Any]],
+    *,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+) -> None:
+    """Answers doorbells in this process until it is asked to stop; it ends by itself if it no longer hears.
+
+    Args:
+        app: Celery's.
+        hostname: of this consumer.
+        threads: how many doorbells are answered at a time.
+        queues: whose.
+        answerings: what answers them.
+        on_ready: called once it hears.
+        on_stop: called when it is asked to stop, in a thread: a signal handler must not wait for the work under way.
+    """
+    for answering in answerings:
+        register(app, answering)
+
+    # Celery keeps weak references to receivers: these names must outlive the consumer.
+    def ready(**_: Any) -> None:
+        on_ready()
+
+    def stop(**_: Any) -> None:
+        threading.Thread(target=on_stop, name="stopper").start()
+
+    worker_ready.connect(ready)
+    worker_shutting_down.connect(stop)
+    deafness = mind_deafness(app, queues, answerings)
+    deafness.start()
+    try:
+        consume(app, hostname, threads, queues)
+    finally:
+        deafness.stop()
 
 
 def consume(app: Celery, hostname: str, threads: int, queues: Sequence[str]) -> None:

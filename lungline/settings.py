@@ -1,12 +1,10 @@
 """Settings: from the environment, else a secret file, else lungline.toml, else a default. docs/settings.md is held to this file."""
 
 import os
-import re
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -17,15 +15,13 @@ from pydantic_settings import (
 )
 from pydantic_settings.exceptions import SettingsError as SourceError
 
-from lungline import broker
 from lungline.errors import SettingsError
 from lungline.layout import Home
 from lungline.log import LogFormat
-from lungline.schedule import Schedule, crontab_of, zone_of
-from lungline.targets import Folder, parse_targets
+from lungline.schedule import Schedule, zone_of
+from lungline.setting_values import BrokerUrl, Crontab, Device, Devices, Pacs, ResultObjects, Targets, UrlPrefix, Zone
 
 PREFIX = "LUNGLINE_"
-_URL_PREFIX = r"^/?([A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*/?)?$"
 
 
 def _home() -> Path:
@@ -47,7 +43,7 @@ class Settings(BaseSettings):
         default="",
         description="Address of the SQLite or PostgreSQL database, as SQLAlchemy writes it. Default `sqlite:///HOME/lungline.db`.",
     )
-    broker_url: str = Field(
+    broker_url: BrokerUrl = Field(
         default="", description="Address of a Redis or Valkey server. Default: `lungline up` starts one of its own on loopback."
     )
     broker_ca: Path | None = Field(
@@ -99,7 +95,7 @@ class Settings(BaseSettings):
     dicom_ca: Path | None = Field(
         default=None, description="A PEM file with the CA that must have signed the senders' certificates. Default: senders need none."
     )
-    deliver_to: str = Field(
+    deliver_to: Targets = Field(
         default="",
         description="Where results of studies are sent: comma-separated `folder:/PATH`, `dicom:AET@HOST:PORT`, `dicomweb:URL`. "
         "Default: nowhere.",
@@ -108,7 +104,7 @@ class Settings(BaseSettings):
         default="review",
         description="Of which studies: `positive` (covid19), `review` (those and all that are for review), or `all`.",
     )
-    deliver_objects: str = Field(
+    deliver_objects: ResultObjects = Field(
         default="sc,sr", description="As what: `sc` (a picture, Secondary Capture), `sr` (a Comprehensive SR), or both."
     )
     deliver_provisional: bool = Field(
@@ -121,12 +117,12 @@ class Settings(BaseSettings):
     )
     deliver_user: str = Field(default="", description="The user for `dicomweb:` targets (HTTP basic). Default: none.")
     deliver_password: SecretStr = Field(default=SecretStr(""), description="That user's password; a secret file is the place for it.")
-    dicom_ask: str = Field(
+    dicom_ask: Pacs = Field(
         default="",
         description="The PACS that is asked how many images a series has, as `dicom:AET@HOST:PORT` or `dicomweb:URL`, by the certificates "
         "and the user of `DELIVER_TO`. Default: none is asked.",
     )
-    devices: str = Field(
+    devices: Devices = Field(
         default="auto",
         description="`auto`, `cpu`, or GPU numbers such as `0,1`, with a worker for each. A worker whose GPU is missing reads on "
         "the CPU, and says so in its log.",
@@ -139,18 +135,16 @@ class Settings(BaseSettings):
         default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that Flower listens on; `0.0.0.0` inside a container."
     )
     flower_port: int = Field(default=5555, ge=1, le=65535, description="Flower's port; if it is taken, the next free one.")
-    flower_prefix: str = Field(
+    flower_prefix: UrlPrefix = Field(
         default="",
-        pattern=_URL_PREFIX,
         description="The path of Flower behind a reverse proxy that passes the path on, such as `lungline/flower`.",
     )
     web_address: str = Field(
         default="127.0.0.1", pattern=r"^[0-9a-fA-F.:]+$", description="The address that the page listens on; `0.0.0.0` inside a container."
     )
     web_port: int = Field(default=8080, ge=1, le=65535, description="The page's port; if it is taken, the next free one.")
-    web_prefix: str = Field(
+    web_prefix: UrlPrefix = Field(
         default="",
-        pattern=_URL_PREFIX,
         description="The path of the page behind a reverse proxy that passes the path on, such as `lungline`.",
     )
     web_proxies: str = Field(
@@ -170,11 +164,13 @@ class Settings(BaseSettings):
         default=None,
         description="A folder with a `manifest.csv` of labelled scans, for training and evaluation; its paths are relative to the folder.",
     )
-    training_device: str = Field(
+    training_device: Device = Field(
         default="auto", description="The device for training: `auto`, `cpu`, or the number of a GPU that inference does not use."
     )
-    retrain_cron: str = Field(default="0 3 * * 0", description="When networks are retrained, as the five time fields of a crontab line.")
-    timezone: str = Field(default="UTC", description="The time zone of `RETRAIN_CRON`, such as `Europe/Berlin`.")
+    retrain_cron: Crontab = Field(
+        default="0 3 * * 0", description="When networks are retrained, as the five time fields of a crontab line."
+    )
+    timezone: Zone = Field(default="UTC", description="The time zone of `RETRAIN_CRON`, such as `Europe/Berlin`.")
     retrain_recipes: str = Field(
         default="", description="The recipes that are retrained, comma-separated. Default: those of the champions for X-ray and CT."
     )
@@ -194,65 +190,6 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, secret_files(settings_cls), toml_file(settings_cls)
-
-    @field_validator("devices")
-    @classmethod
-    def _devices(cls, value: str) -> str:
-        if not re.fullmatch(r"auto|cpu|\d+(,\d+)*", value):
-            raise ValueError("must be auto, cpu, or GPU numbers such as 0,1")
-        return value
-
-    @field_validator("training_device")
-    @classmethod
-    def _training_device(cls, value: str) -> str:
-        if not re.fullmatch(r"auto|cpu|\d+", value):
-            raise ValueError("must be auto, cpu, or the number of a GPU")
-        return value
-
-    @field_validator("retrain_cron")
-    @classmethod
-    def _retrain_cron(cls, value: str) -> str:
-        return crontab_of(value)
-
-    @field_validator("timezone")
-    @classmethod
-    def _timezone(cls, value: str) -> str:
-        zone_of(value)
-        return value
-
-    @field_validator("broker_url")
-    @classmethod
-    def _broker_url(cls, value: str) -> str:
-        if value and (urlsplit(value).scheme not in ("redis", "rediss") or not urlsplit(value).hostname or not _has_sound_port(value)):
-            raise ValueError("must look like redis://[:PASSWORD@]HOST[:PORT]/0, or rediss:// for TLS")
-        if value:
-            broker.parse(value)
-        return value
-
-    @field_validator("deliver_to")
-    @classmethod
-    def _deliver_to(cls, value: str) -> str:
-        parse_targets(value)
-        return value
-
-    @field_validator("dicom_ask")
-    @classmethod
-    def _dicom_ask(cls, value: str) -> str:
-        if [target for target in parse_targets(value).values() if isinstance(target, Folder)] or len(parse_targets(value)) > 1:
-            raise ValueError("must be one dicom:AET@HOST:PORT or dicomweb:URL")
-        return value
-
-    @field_validator("deliver_objects")
-    @classmethod
-    def _deliver_objects(cls, value: str) -> str:
-        if not value or not set(value.replace(" ", "").split(",")) <= {"sc", "sr"}:
-            raise ValueError("must be sc, sr, or sc,sr")
-        return value.replace(" ", "")
-
-    @field_validator("flower_prefix", "web_prefix")
-    @classmethod
-    def _url_prefix(cls, value: str) -> str:
-        return value.strip("/")
 
     @model_validator(mode="after")
     def _derive(self) -> Self:
@@ -336,10 +273,3 @@ def _said(error: ErrorDetails) -> str:
         return f"lungline.toml: `{error['loc'][0]}` is not a setting"
     message = error["msg"].removeprefix("Value error, ")
     return f"{PREFIX}{error['loc'][0]}".upper() + f": {message}" if error["loc"] else message
-
-
-def _has_sound_port(address: str) -> bool:
-    try:
-        return urlsplit(address).port != 0
-    except ValueError:
-        return False

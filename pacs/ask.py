@@ -5,8 +5,6 @@ know a series, holds up nothing: such a series is final by LUNGLINE_SERIES_FINAL
 """
 
 import re
-import signal
-import threading
 import time
 from typing import Final
 
@@ -25,6 +23,7 @@ from lungline.reasons import Reason
 from lungline.settings import Settings
 from lungline.targets import Entity, Web, parse_targets
 from lungline.threads import Repeating
+from lungline.wait import run_until_stopped
 from pacs.connections import Connections
 from pacs.count import count_images
 from workers import reading
@@ -129,14 +128,13 @@ def run(settings: Settings) -> None:
     writer = Writer(engine)
     asker = Asker(settings, writer, pool)
     asking = Repeating(NAME, _LOOK_SECONDS, lambda: 0.0 if asker.ask() == _AT_ONCE else None, "the PACS is not asked")
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    asking.start()
-    presence.tell(ready=True)
-    log.info("ready")
-    while not ended.wait(3600.0):  # a wait without a bound cannot be interrupted everywhere
-        pass
+
+    def begin() -> None:
+        asking.start()
+        presence.tell(ready=True)
+        log.info("ready")
+
+    run_until_stopped(begin)
     asking.stop()
     pool.close()
     writer.close()

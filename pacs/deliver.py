@@ -1,11 +1,9 @@
 """`lungline work deliver`: sends the results of studies to where LUNGLINE_DELIVER_TO says, each as a job that is tried for a day."""
 
-import threading
 import time
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from celery.signals import worker_ready, worker_shutting_down
 
 from db import deliveries, errors
 from db.connect import read_only
@@ -15,9 +13,9 @@ from db.jobs import Claim
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderDied, ReaderPool, ReadersStopped, ReaderTimedOut
-from jobs.answer import Answering, Tell, register
+from jobs.answer import Answering, Tell
 from jobs.app import make_app
-from jobs.consumer import consume, mind_deafness
+from jobs.consumer import serve
 from jobs.kinds import DELIVER
 from jobs.leases import Leases, let_go, site
 from lungline.errors import DeliveryError, SettingsError, UnreadableScan
@@ -142,30 +140,23 @@ def run(settings: Settings) -> None:
     writer = Writer(engine)
     leases = Leases(writer, f"{site(settings)}-{NAME}", (DELIVER,))
     deliverer = Deliverer(settings, writer, leases, pool, sender)
-    app = make_app(settings)
-    register(app, deliverer.answering)
     rules = rules_of(settings)
     entering = Repeating("deliveries", _LOOK_SECONDS, lambda: _enter(writer, rules), "new results are not sent")
 
-    # Celery keeps weak references to receivers: these names must outlive the consumer.
-    def on_ready(**_: Any) -> None:
+    def ready() -> None:
         presence.tell(ready=True)
         log.info("ready", targets=len(rules.targets))
 
-    def on_stop(**_: Any) -> None:
+    def stop() -> None:
         deliverer.answering.stop()
-        threading.Thread(target=pool.close, name="stopper").start()
+        pool.close()
 
-    worker_ready.connect(on_ready)
-    worker_shutting_down.connect(on_stop)
-    deafness = mind_deafness(app, DELIVER.queues, (deliverer.answering,))
-    deafness.start()
     entering.start()
     try:
-        consume(app, f"{NAME}@{site(settings)}", _THREADS, DELIVER.queues)
+        answerings = (deliverer.answering,)
+        serve(make_app(settings), f"{NAME}@{site(settings)}", _THREADS, DELIVER.queues, answerings, on_ready=ready, on_stop=stop)
     finally:
         entering.stop()
-        deafness.stop()
         leases.stop()
         pool.close()
         writer.close()

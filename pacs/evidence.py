@@ -1,19 +1,14 @@
 """What is sent of a study: its assessment, those of its series, and the images that tell most of each."""
 
 from dataclasses import dataclass
-from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from db import assessments, shown_images
-from db.assessments import SeriesAssessment
+from db.assessments import SeriesAssessment, telling_scans
 from db.shown_images import ShownImage
 from db.tables import study_assessments
-from lungline.findings import Status
 from workers.series_findings import suspicion
-
-MOST_IMAGES: Final = 4
-"""Of a series."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +41,9 @@ def gather(connection: Connection, study_id: str, assessment_id: str) -> Evidenc
         assessments.of_study(connection, study_id),
         key=lambda entry: (suspicion(entry.assessment.finding, entry.assessment.probability), entry.series_id),
     )
-    shown = [
-        ShownSeries(entry.modality, entry.assessment, tuple(shown_images.find(connection, _telling(entry.assessment)))) for entry in entries
-    ]
+    shown = [ShownSeries(entry.modality, entry.assessment, _images(connection, entry.assessment)) for entry in entries]
     return Evidence(row.finding, row.probability, row.status, row.stage, row.reason, tuple(shown))
 
 
-def _telling(assessment: SeriesAssessment) -> list[str]:
-    """The scans that speak most for the series' finding: the film that it is judged by, or the most suspicious slices."""
-    inputs: dict[str, Any] = assessment.inputs
-    if assessment.status is Status.REJECTED:
-        return []
-    if "scan_id" in inputs:
-        return [inputs["scan_id"]]
-    scores = sorted(inputs.get("scores", []), key=lambda score: -score[-1])
-    return [score[0] for score in scores[:MOST_IMAGES]]
+def _images(connection: Connection, assessment: SeriesAssessment) -> tuple[ShownImage, ...]:
+    return tuple(shown_images.find(connection, telling_scans(assessment.inputs)))

@@ -6,9 +6,7 @@ answered after that, so a sender that got it need not send again.
 
 import os
 import shutil
-import signal
 import ssl
-import threading
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +22,7 @@ from lungline.layout import FILE_BYTES_MAX
 from lungline.presence import Presence
 from lungline.settings import Settings
 from lungline.threads import Repeating
+from lungline.wait import run_until_stopped
 from pacs.incoming import write_into
 from pacs.services import offer
 
@@ -185,13 +184,12 @@ def run(settings: Settings) -> None:
         raise SettingsError("LUNGLINE_DICOM_PORT is not set: set it to the port that the PACS sends to.")
     presence = Presence.take(settings.layout.run, NAME)
     receiver = DicomReceiver(settings)
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    receiver.start()
-    presence.tell(ready=True)
-    log.info("ready", port=receiver.port)
-    while not ended.wait(3600.0):  # a wait without a bound cannot be interrupted everywhere
-        pass
+
+    def begin() -> None:
+        receiver.start()
+        presence.tell(ready=True)
+        log.info("ready", port=receiver.port)
+
+    run_until_stopped(begin)
     receiver.stop()
     log.info("stopped")

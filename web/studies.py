@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from starlette.responses import Response
 
 from db import errors, status, study_views, worklists
+from db.assessments import MOST_TELLING
 from db.rows import ViewRow
 from db.series import SeriesName, slices_of
 from db.worklists import ListFilter, StudyOrder
@@ -18,8 +19,6 @@ from web.site import Visit
 Code = TypeVar("Code", bound=StrEnum)
 
 ALL_FINDINGS: Final = tuple(dict.fromkeys(finding for findings in FINDINGS.values() for finding in findings))
-
-_TELLING: Final = 4  # images of a series that are shown
 
 
 def worklist(visit: Visit) -> Response:
@@ -38,18 +37,19 @@ def study(visit: Visit) -> Response:
     study_key = visit.request.path_params["study_key"]
     with visit.site.database.reading() as connection:
         found = study_views.find_studies(connection, study_key)
-        shown = [[_series(connection, row, reasons) for row, reasons in zip(each.series, each.set_aside, strict=True)] for each in found]
+        shown = [[_series(connection, *row) for row in zip(each.series, each.set_aside, each.telling, strict=True)] for each in found]
     if not found:
         return visit.say(404, "There is no such study", "It may not be assessed yet: that begins once no image has come for a while.")
     return visit.draw("study.html", studies=list(zip(found, shown, strict=True)), study_key=study_key)
 
 
-def _series(connection: Connection, row: ViewRow, set_aside: dict[str, int]) -> dict[str, Any]:
+def _series(connection: Connection, row: ViewRow, set_aside: dict[str, int], telling_ids: list[str]) -> dict[str, Any]:
     """A series as its part of the page shows it: columns, slices, plot, and the images that tell most."""
     name = SeriesName(*(str(row[key] or "") for key in ("patient_key", "study_key", "series_key", "modality")))
     slices = sorted(slices_of(connection, name), key=lambda each: (each.position_mm is None, each.position_mm or 0.0))
-    telling = sorted((each for each in slices if each.covid19 is not None), key=lambda each: -(each.covid19 or 0.0))[:_TELLING]
-    return {"row": row, "set_aside": set_aside, "slices": slices, "plot": draw_plot(slices), "telling": telling or slices[:_TELLING]}
+    by_id = {each.scan_id: each for each in slices}
+    telling = [by_id[scan_id] for scan_id in telling_ids if scan_id in by_id]
+    return {"row": row, "set_aside": set_aside, "slices": slices, "plot": draw_plot(slices), "telling": telling or slices[:MOST_TELLING]}
 
 
 def filter_choices(visit: Visit, narrowed: ListFilter) -> dict[str, Any]:

@@ -1,20 +1,18 @@
 """The inference worker: readers started, models loaded and warm, then a Celery consumer whose threads read one scan a task."""
 
 import os
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import structlog
-from celery.signals import worker_ready, worker_shutting_down
 
 from db.migrate import open_database
 from db.writer import Writer
 from imaging.isolate import ReaderPool
-from jobs.answer import Answering, register
+from jobs.answer import Answering
 from jobs.app import make_app
-from jobs.consumer import consume, mind_deafness
+from jobs.consumer import serve
 from jobs.kinds import INFERENCE_QUEUES
 from jobs.leases import Leases, site
 from lungline.errors import SettingsError
@@ -99,37 +97,27 @@ def _serve(
     unpacker.clear()
     app = make_app(settings)
     answerings: tuple[Answering[Any], ...] = (reader.answering, assessor.answering, unpacker.answering)
-    for answering in answerings:
-        register(app, answering)
 
-    def stop_reading() -> None:
-        unpacker.stop()
-        reader.stop()
-
-    # Celery keeps weak references to receivers: these names must outlive the consumer.
-    def on_ready(**_: Any) -> None:
+    def ready() -> None:
         presence.tell(ready=True)
         log.info("ready")
 
-    def on_stop(**_: Any) -> None:
-        # In a thread: a signal handler must not wait for the batch under way.
+    def stop() -> None:
         assessor.stop()
-        threading.Thread(target=stop_reading, name="stopper").start()
+        unpacker.stop()
+        reader.stop()
 
-    worker_ready.connect(on_ready)
-    worker_shutting_down.connect(on_stop)
-    watches = (mind_deafness(app, INFERENCE_QUEUES, answerings), mind_hanging(batcher))
-    for watch in watches:
-        watch.start()
+    hanging = mind_hanging(batcher)
+    hanging.start()
     champions.watch()
     try:
         # twice the batch in threads, so that one batch is read while another runs
-        consume(app, f"{name}@{site(settings)}", 2 * settings.batch_max, INFERENCE_QUEUES)
+        threads = 2 * settings.batch_max
+        serve(app, f"{name}@{site(settings)}", threads, INFERENCE_QUEUES, answerings, on_ready=ready, on_stop=stop)
     finally:
-        for watch in watches:
-            watch.stop()
+        hanging.stop()
         champions.stop()
-        stop_reading()
+        stop()
         leases.stop()
 
 

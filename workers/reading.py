@@ -1,7 +1,5 @@
 """Reads one scan's bytes and prepares it for the networks: the whole of what runs in a reader's child process."""
 
-import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,11 +7,9 @@ from typing import Final
 import numpy as np
 
 from imaging.header import Facts
+from imaging.original import read_original
 from imaging.read import read, read_facts
-from lungline.errors import UnreadableScan
 from lungline.findings import Modality
-from lungline.layout import FILE_BYTES_MAX
-from lungline.reasons import Reason
 from models.lungs import find_lungs
 from models.pose import set_right
 from models.preprocess import prepare
@@ -47,10 +43,7 @@ def read_scan(
     Raises:
         UnreadableScan: with the reason; never another error.
     """
-    data = _bytes(path)
-    if hashlib.sha256(data).hexdigest() != sha256:
-        # a sender went on writing: truncated files are looked at again, and taken in anew
-        raise UnreadableScan(Reason.TRUNCATED, "The bytes changed after they were taken in.")
+    data = read_original(path, sha256)
     if by_modality is None:
         return Reading(read_facts(data, frame), frames=0, rows=0, columns=0, inputs={})
     image = read(data, frame)
@@ -67,15 +60,3 @@ def read_scan(
         inputs = {name: prepare(name, pose.pixels, lungs) for name in dict.fromkeys(names)}
         share = lungs.share if lungs else None
     return Reading(facts, image.frames, image.rows, image.columns, inputs, share)
-
-
-def _bytes(path: str) -> bytes:
-    try:
-        if os.stat(path).st_size > FILE_BYTES_MAX:
-            raise UnreadableScan(Reason.TOO_LARGE)
-        with open(path, "rb") as file:
-            return file.read(FILE_BYTES_MAX + 1)
-    except PermissionError:
-        raise UnreadableScan(Reason.UNREADABLE) from None
-    except OSError:
-        raise UnreadableScan(Reason.BYTES_MISSING) from None

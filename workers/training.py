@@ -4,10 +4,9 @@ import shutil
 import threading
 import time
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from celery.signals import worker_ready, worker_shutting_down
 from sqlalchemy import Connection
 
 from db import job_leases, runs
@@ -16,9 +15,9 @@ from db.migrate import open_database
 from db.runs import Run
 from db.tables import RunOutcome
 from db.writer import Writer
-from jobs.answer import Answering, Tell, register
+from jobs.answer import Answering, Tell
 from jobs.app import make_app
-from jobs.consumer import consume, mind_deafness
+from jobs.consumer import serve
 from jobs.kinds import TRAIN
 from jobs.leases import Leases, let_go, site
 from lungline.child_process import ChildProcess
@@ -127,25 +126,15 @@ def run(settings: Settings) -> None:
     writer = Writer(engine)
     leases = Leases(writer, f"{site(settings)}-{NAME}", (TRAIN,))
     trainer = Trainer(settings, writer, leases)
-    app = make_app(settings)
-    register(app, trainer.answering)
 
-    # Celery keeps weak references to receivers: these names must outlive the consumer.
-    def on_ready(**_: Any) -> None:
+    def ready() -> None:
         presence.tell(ready=True)
         log.info("ready")
 
-    def on_stop(**_: Any) -> None:
-        trainer.stop()
-
-    worker_ready.connect(on_ready)
-    worker_shutting_down.connect(on_stop)
-    deafness = mind_deafness(app, TRAIN.queues, (trainer.answering,))
-    deafness.start()
     try:
-        consume(app, f"{NAME}@{site(settings)}", 1, TRAIN.queues)
+        answerings = (trainer.answering,)
+        serve(make_app(settings), f"{NAME}@{site(settings)}", 1, TRAIN.queues, answerings, on_ready=ready, on_stop=trainer.stop)
     finally:
-        deafness.stop()
         leases.stop()
         writer.close()
         engine.dispose()

@@ -1,8 +1,6 @@
 """The originals that a result speaks of: their headers, of which results inherit patient, study and order, and their pictures."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from db.shown_images import ShownImage
 from imaging import formats, tags
 from imaging.dicom import parse
 from imaging.formats import Format
+from imaging.original import read_original
 from imaging.read import read
 from lungline.errors import UnreadableScan
 from lungline.reasons import Reason
@@ -41,19 +40,14 @@ def load(evidence: Evidence, paths: dict[str, str]) -> list[Original]:
     Raises:
         UnreadableScan: the store lacks one, or holds other bytes; or it is not DICOM, or names no study.
     """
-    found = [_load(image, series, Path(paths[image.scan_id])) for series in evidence.series for image in series.images]
+    found = [_load(image, series, paths[image.scan_id]) for series in evidence.series for image in series.images]
     if not found:
         raise UnreadableScan(Reason.NO_PIXELS, "No image of the study was read.")
     return found
 
 
-def _load(image: ShownImage, series: ShownSeries, path: Path) -> Original:
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise UnreadableScan(Reason.BYTES_MISSING) from None
-    if hashlib.sha256(data).hexdigest() != image.sha256:
-        raise UnreadableScan(Reason.BYTES_MISSING, "The store holds other bytes than those that were read.")
+def _load(image: ShownImage, series: ShownSeries, path: str) -> Original:
+    data = read_original(path, image.sha256)
     if formats.detect(data) is not Format.DICOM:
         raise UnreadableScan(Reason.UNSUPPORTED_FORMAT, "Only results of DICOM studies can be sent.")
     header = parse(data)
