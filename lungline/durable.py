@@ -86,6 +86,17 @@ def replacing(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
+def rename_into(file: Path, target: Path) -> None:
+    """Gives a whole file its place in a folder of the same file system: its bytes are on the disk before its name is, and both at the end.
+
+    Raises:
+        OSError: it cannot be done; the file has its old name, or its new one.
+    """
+    _sync(file)
+    file.rename(target)
+    sync_folder(target.parent)
+
+
 def sync_folder(folder: Path) -> None:
     """Makes a folder's own entries survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -118,7 +118,7 @@ class Reason(StrEnum):
     OWN_RESULT = (
         "own_result",
         "This is a result that Lungline itself made; it belongs to no study here, so that it leads to no further result.",
-        "Nothing. To save the way, have the PACS not send Lungline's series 9901 and 9902 to Lungline.",
+        "Nothing. The PACS need not send series 9901 and 9902 back to Lungline.",
     )
     NOT_FRONTAL = (
         "not_frontal",

@@ -102,10 +102,10 @@ class Settings(BaseSettings):
     )
     deliver_when: Literal["positive", "review", "all"] = Field(
         default="review",
-        description="Of which studies: `positive` (covid19), `review` (those and all that are for review), or `all`.",
+        description="The studies whose results are sent: `positive` (covid19), `review` (those and all that are for review), or `all`.",
     )
     deliver_objects: ResultObjects = Field(
-        default="sc,sr", description="As what: `sc` (a picture, Secondary Capture), `sr` (a Comprehensive SR), or both."
+        default="sc,sr", description="The form of results: `sc` (a picture, Secondary Capture), `sr` (a Comprehensive SR), or both."
     )
     deliver_provisional: bool = Field(
         default=False, description="Whether results are sent while slices may still come, too, and not only when they are final."
@@ -119,8 +119,8 @@ class Settings(BaseSettings):
     deliver_password: SecretStr = Field(default=SecretStr(""), description="That user's password; a secret file is the place for it.")
     dicom_ask: Pacs = Field(
         default="",
-        description="The PACS that is asked how many images a series has, as `dicom:AET@HOST:PORT` or `dicomweb:URL`, by the certificates "
-        "and the user of `DELIVER_TO`. Default: none is asked.",
+        description="The PACS that is asked how many images a series has, as `dicom:AET@HOST:PORT` or `dicomweb:URL`, with the CA and "
+        "the user of `DELIVER_CA` and `DELIVER_USER`. Default: none is asked.",
     )
     devices: Devices = Field(
         default="auto",

@@ -1,13 +1,12 @@
 """A file that a user of the page sends: written beside the inbox's files, hidden, and renamed among them once it is whole."""
 
 import hashlib
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from lungline.durable import sync_folder
+from lungline.durable import rename_into
 from lungline.errors import StoreError
 from lungline.ids import new_id
 from lungline.layout import FILE_BYTES_MAX
@@ -82,12 +81,9 @@ class UploadedFile:
             StoreError: it cannot be put there.
         """
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
             self._file.close()
             self._inbox.mkdir(exist_ok=True)
-            self._draft.rename(self._inbox / self._name)
-            sync_folder(self._inbox)
+            rename_into(self._draft, self._inbox / self._name)
         except OSError as error:
             raise StoreError(f"LUNGLINE_INBOX cannot be written to ({error.strerror}).") from None
         return Uploaded(self._hash.hexdigest(), self._bytes)

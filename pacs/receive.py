@@ -4,7 +4,6 @@ An object is written to a hidden folder of the inbox as it comes, and renamed in
 answered after that, so a sender that got it need not send again.
 """
 
-import os
 import shutil
 import ssl
 import time
@@ -15,7 +14,7 @@ import structlog
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
 
-from lungline.durable import sync_folder
+from lungline.durable import rename_into
 from lungline.errors import SettingsError
 from lungline.ids import new_id
 from lungline.layout import FILE_BYTES_MAX
@@ -121,10 +120,7 @@ class DicomReceiver:
     def _put(self, path: Path, is_urgent: bool) -> None:
         inbox = self._settings.inbox / URGENT.lower() if is_urgent else self._settings.inbox
         inbox.mkdir(exist_ok=True)
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        path.rename(inbox / f"{new_id()}.dcm")
-        sync_folder(inbox)
+        rename_into(path, inbox / f"{new_id()}.dcm")
 
     def _tidy(self) -> None:
         """Removes what senders left that broke off."""

@@ -1,6 +1,7 @@
 """`lungline web`: the page as a process, on the port that is set or the next free one."""
 
 import errno
+import signal
 import socket
 from typing import Final
 
@@ -55,10 +56,9 @@ def serve(settings: Settings, presence: Presence) -> None:
         limit_concurrency=_CONNECTIONS_MAX,
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    except KeyboardInterrupt:  # uvicorn raises what it was stopped by, once it has stopped
-        pass
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises anew what it was stopped by, once it has stopped
+        signal.signal(number, lambda *_: None)
+    uvicorn.Server(config).run(sockets=[listening])
     log.info("stopped")
 
 

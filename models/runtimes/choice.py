@@ -64,7 +64,7 @@ class RuntimeChoice:
         if self.choice == "keras":
             return "keras"
         if cache.find(self.folder, place.member) is None:
-            return "the runtime is chosen when a worker starts"
+            return "a runtime that is chosen when a worker starts"
         try:
             return self._openvino(place)[0].name
         except ModelError:

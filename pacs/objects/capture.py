@@ -4,10 +4,8 @@ from collections.abc import Sequence
 
 from highdicom.sc import SCImage
 from pydicom import Dataset
-from pydicom.uid import ExplicitVRLittleEndian
 
 from imaging import tags
-from lungline import MANUFACTURER, __version__
 from lungline.findings import Modality
 from pacs.evidence import Evidence
 from pacs.objects import common
@@ -26,13 +24,6 @@ def make(evidence: Evidence, originals: Sequence[Original], identity: Identity) 
         bits_allocated=8,
         coordinate_system="PATIENT",
         study_instance_uid=inherited.StudyInstanceUID,
-        series_instance_uid=identity.series_uid,
-        series_number=common.SERIES_NUMBERS["sc"],
-        sop_instance_uid=identity.instance_uid,
-        instance_number=identity.number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MANUFACTURER,
-        software_versions=__version__,
         patient_id=inherited.PatientID,
         patient_name=inherited.PatientName,
         patient_birth_date=inherited.PatientBirthDate,
@@ -43,8 +34,7 @@ def make(evidence: Evidence, originals: Sequence[Original], identity: Identity) 
         study_time=inherited.StudyTime or None,
         referring_physician_name=inherited.ReferringPhysicianName,
         patient_orientation=_orientation(first),
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        contributing_equipment=[common.equipment()],
+        **common.identify("sc", identity),
     )
     common.inherit(made, first.header)
     made.Modality = "OT"

@@ -1,18 +1,35 @@
 """What both kinds of object say alike: of the original what must be kept, of Lungline what made them."""
 
-from typing import Final
+from typing import Any, Final
 
 from highdicom import ContributingEquipment
 from pydicom import Dataset
 from pydicom.sr.coding import Code
+from pydicom.uid import ExplicitVRLittleEndian
 
 from imaging import tags
 from lungline import MANUFACTURER, RESEARCH_USE, __version__
 from pacs.evidence import Evidence
+from pacs.objects.order import Identity
 
 SERIES_NUMBERS: Final = {"sc": 9901, "sr": 9902}
 """High, so that results stand behind the originals."""
 _LONGEST: Final = {"StudyDescription": 64, "SeriesDescription": 64, "DerivationDescription": 1024}  # LO, ST: PS3.5 6.2
+
+
+def identify(kind: str, identity: Identity) -> dict[str, Any]:
+    """What highdicom is told of an object of this kind (`sc` or `sr`): which one it is, and that Lungline made it."""
+    return {
+        "series_instance_uid": identity.series_uid,
+        "series_number": SERIES_NUMBERS[kind],
+        "sop_instance_uid": identity.instance_uid,
+        "instance_number": identity.number,
+        "manufacturer": MANUFACTURER,
+        "manufacturer_model_name": MANUFACTURER,
+        "software_versions": __version__,
+        "transfer_syntax_uid": ExplicitVRLittleEndian,
+        "contributing_equipment": [_equipment()],
+    }
 
 
 def inherit(made: Dataset, original: Dataset) -> None:
@@ -33,7 +50,7 @@ def describe(evidence: Evidence, former_uid: str | None) -> str:
     return (text + (f" Supersedes {former_uid}." if former_uid else ""))[: _LONGEST["DerivationDescription"]]
 
 
-def equipment() -> ContributingEquipment:
+def _equipment() -> ContributingEquipment:
     """Lungline, as a contributing equipment (PS3.3 C.12.1)."""
     return ContributingEquipment(
         MANUFACTURER,

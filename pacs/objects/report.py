@@ -19,7 +19,7 @@ from highdicom.sr import (
 )
 from pydicom import Dataset
 from pydicom.sr.codedict import codes as dictionary
-from pydicom.uid import UID, ComprehensiveSRStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, ComprehensiveSRStorage
 
 from lungline import MANUFACTURER, __version__
 from lungline.findings import Status
@@ -41,20 +41,12 @@ def make(evidence: Evidence, originals: Sequence[Original], identity: Identity) 
     made = ComprehensiveSR(
         evidence=_once(sources),
         content=content[0],
-        series_instance_uid=identity.series_uid,
-        series_number=common.SERIES_NUMBERS["sr"],
-        sop_instance_uid=identity.instance_uid,
-        instance_number=identity.number,
-        manufacturer=MANUFACTURER,
-        manufacturer_model_name=MANUFACTURER,
-        software_versions=__version__,
         is_complete=evidence.stage == "final",
         is_final=False,
         is_verified=False,
         previous_versions=[_former(sources[0], identity)] if identity.former_uid else None,
-        transfer_syntax_uid=ExplicitVRLittleEndian,
-        contributing_equipment=[common.equipment()],
         coding_schemes=[CodingSchemeIdentificationItem(codes.OWN, name="Lungline")],
+        **common.identify("sr", identity),
     )
     common.inherit(made, originals[0].header)
     made.PreliminaryFlag = "PRELIMINARY"

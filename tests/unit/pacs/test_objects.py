@@ -140,7 +140,7 @@ def test_bytes_that_changed_are_not_reported_on(writer: Writer, tmp_path: Path) 
     Path(next(iter(asked.paths.values()))).write_bytes(b"other")
     with pytest.raises(UnreadableScan) as refused:
         build(asked)
-    assert refused.value.reason is Reason.BYTES_MISSING
+    assert refused.value.reason is Reason.TRUNCATED
 
 
 def test_an_object_sent_twice_has_one_identity() -> None:
